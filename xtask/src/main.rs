@@ -1,1 +1,57 @@
-fn main() {}
+//! `cargo xtask`: from a fresh clone to a running node (`up`), everything that must pass (`test`), and measurements (`bench`).
+//!
+//! Few dependencies, so that it compiles in seconds. Nothing of the product lives here: what a user needs after the
+//! build is in `tana`. The end-to-end tests are in `tests/it`.
+
+mod bench;
+mod cargo;
+mod engine;
+mod keeper;
+mod machine;
+mod postgres;
+mod redis;
+mod test;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    about = "Build, run and test Tana",
+    disable_help_subcommand = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Build everything, make a demo chain if there is none, start the node and open the console
+    Up(up::Options),
+    /// Run everything that must pass: format, lints, licences, unit, integration and end-to-end tests
+    Test(test::Options),
+    /// Measure, and print a table
+    Bench(bench::Options),
+    /// Say which JavaScript engine would be built here, and why
+    Engine(engine::Options),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().task {
+        Task::Up(options) => up::run(&options),
+        Task::Test(options) => test::run(&options),
+        Task::Bench(options) => bench::run(&options),
+        Task::Engine(options) => engine::run(&options),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! `cargo xtask test`: everything that must pass, in the order in which a mistake shows soonest.
+//!
+//! One build (development profile, all targets, one set of features) serves every step that runs something; only
+//! clippy compiles apart from it, because it produces no code.
+
+use std::io::{IsTerminal, stdout};
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
+
+use crate::cargo::{self, Totals};
+use crate::engine::{self, Choice};
+use crate::keeper::Keeper;
+use crate::{machine, postgres, redis};
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Run these steps alone (may be given more than once)
+    #[arg(long, value_enum)]
+    only: Vec<Step>,
+    #[command(flatten)]
+    engine: engine::Options,
+    /// Run only the tests whose name contains this
+    filter: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Step {
+    /// cargo fmt --check
+    Fmt,
+    /// clippy with warnings denied
+    Clippy,
+    /// cargo deny: licences, sources, duplicates, advisories
+    Deny,
+    /// Compile the binaries and every test
+    Build,
+    /// Unit and integration tests, with PostgreSQL and Redis
+    Unit,
+    /// Examples in the documentation
+    Doc,
+    /// The real binaries, the console in a pseudo-terminal included
+    E2e,
+}
+
+impl Step {
+    const ALL: [Self; 7] = [
+        Self::Fmt,
+        Self::Clippy,
+        Self::Deny,
+        Self::Build,
+        Self::Unit,
+        Self::Doc,
+        Self::E2e,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Fmt => "fmt",
+            Self::Clippy => "clippy",
+            Self::Deny => "deny",
+            Self::Build => "build",
+            Self::Unit => "unit",
+            Self::Doc => "doc",
+            Self::E2e => "e2e",
+        }
+    }
+
+    /// Whether the step compiles, and so needs a compiler and an engine.
+    fn compiles(self) -> bool {
+        !matches!(self, Self::Fmt | Self::Deny)
+    }
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let steps: Vec<_> = Step::ALL
+        .into_iter()
+        .filter(|step| options.only.is_empty() || options.only.contains(step))
+        .collect();
+    let choice = if steps.iter().any(|step| step.compiles()) {
+        machine::require(&[machine::COMPILER])?;
+        let choice = engine::choose(options.engine.engine)?;
+        println!("{}", choice.describe());
+        Some(choice)
+    } else {
+        None
+    };
+
+    let mut run = Run {
+        options,
+        choice,
+        keeper: None,
+        totals: Totals::default(),
+        failed: Vec::new(),
+    };
+    for step in steps {
+        let started = Instant::now();
+        println!("\n== {}", step.name());
+        let outcome = run.step(step);
+        let seconds = started.elapsed().as_secs_f32();
+        match outcome {
+            Ok(()) => println!("== {}: ok, {seconds:.1} s", step.name()),
+            Err(error) => {
+                println!("== {}: FAILED, {seconds:.1} s: {error:#}", step.name());
+                println!("   alone: cargo xtask test --only {}", step.name());
+                run.failed.push(step);
+                if step == Step::Build {
+                    // What does not compile cannot be run.
+                    break;
+                }
+            }
+        }
+    }
+    run.finish()
+}
+
+struct Run<'o> {
+    options: &'o Options,
+    choice: Option<Choice>,
+    keeper: Option<Keeper>,
+    totals: Totals,
+    failed: Vec<Step>,
+}
+
+impl Run<'_> {
+    fn step(&mut self, step: Step) -> Result<()> {
+        match step {
+            Step::Fmt => cargo::run(cargo::cargo().args(["fmt", "--all", "--check"])),
+            Step::Clippy => cargo::run(
+                self.workspace(&["clippy", "--all-targets"])
+                    .args(["--", "-D", "warnings"]),
+            ),
+            Step::Deny => deny(),
+            Step::Build => cargo::run(&mut self.workspace(&["build", "--all-targets"])),
+            Step::Unit => {
+                let mut command =
+                    self.workspace(&["test", "--no-fail-fast", "--lib", "--bins", "--test", "it"]);
+                self.start_keeper()?;
+                let keeper = self
+                    .keeper
+                    .as_ref()
+                    .context("no directory for the servers")?;
+                // Stopped when this step is over, whatever it came to.
+                let (postgres, redis) = (postgres::start(keeper)?, redis::start(keeper)?);
+                command
+                    .env("TANA_TEST_POSTGRES_URL", &postgres.url)
+                    .env("TANA_TEST_REDIS_URL", &redis.url);
+                self.tests(&mut command)
+            }
+            Step::Doc => {
+                let mut command = self.workspace(&["test", "--no-fail-fast", "--doc"]);
+                self.tests(&mut command)
+            }
+            Step::E2e => {
+                // Builds nothing after the step `build`; alone, it makes the binaries that the tests drive.
+                cargo::run(&mut self.workspace(&["build", "--all-targets"]))?;
+                let mut command = self.workspace(&["test", "--no-fail-fast", "--test", "e2e"]);
+                self.tests(&mut command)
+            }
+        }
+    }
+
+    /// A cargo command over the whole workspace, always with the same features: others would compile everything again.
+    fn workspace(&self, args: &[&str]) -> Command {
+        let mut command = cargo::cargo();
+        let (verb, rest) = args.split_first().expect("a cargo command has a verb");
+        command.args([verb, "--workspace", "--locked"]).args(rest);
+        if stdout().is_terminal() {
+            command.env("CARGO_TERM_COLOR", "always");
+        }
+        if let Some(choice) = &self.choice {
+            choice.apply(&mut command);
+        }
+        command
+    }
+
+    fn tests(&mut self, command: &mut Command) -> Result<()> {
+        self.start_keeper()?;
+        let keeper = self.keeper.as_ref().context("no directory for the run")?;
+        keeper
+            .mark(command)
+            .env("TANA_TEST_BIN", cargo::target_dir()?.join("debug"));
+        if let Some(filter) = &self.options.filter {
+            command.args(["--", filter]);
+        }
+        let totals = cargo::run_tests(command)?;
+        self.totals.add(totals);
+        if totals.failed > 0 {
+            bail!(
+                "{} of {} tests",
+                totals.failed,
+                totals.failed + totals.passed
+            );
+        }
+        Ok(())
+    }
+
+    fn start_keeper(&mut self) -> Result<()> {
+        if self.keeper.is_none() {
+            self.keeper = Some(Keeper::start()?);
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<()> {
+        let Totals { passed, mut failed } = self.totals;
+        // A step without tests counts as one: "0 failed" must mean that everything passed.
+        failed += self
+            .failed
+            .iter()
+            .filter(|step| matches!(step, Step::Fmt | Step::Clippy | Step::Deny | Step::Build))
+            .count() as u64;
+        drop(self.keeper);
+        println!("\n{passed} passed, {failed} failed");
+        if self.failed.is_empty() {
+            return Ok(());
+        }
+        bail!(
+            "failed: {}",
+            self.failed
+                .iter()
+                .map(|step| step.name())
+                .collect::<Vec<_>>()
+                .join(", ")
+        )
+    }
+}
+
+/// Licences, sources and duplicates need no network; advisories need the database, which may be out of reach.
+fn deny() -> Result<()> {
+    let installed = cargo::cargo()
+        .args(["deny", "--version"])
+        .output()
+        .is_ok_and(|output| output.status.success());
+    if !installed {
+        println!("cargo-deny is not installed: not checked (cargo install --locked cargo-deny)");
+        return Ok(());
+    }
+    cargo::run(cargo::cargo().args([
+        "deny",
+        "--workspace",
+        "check",
+        "--hide-inclusion-graph",
+        "licenses",
+        "sources",
+        "bans",
+    ]))?;
+    let output = cargo::command("timeout")
+        .args(["60", "cargo", "deny", "--workspace", "check", "advisories"])
+        .output()
+        .context("cannot run timeout")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    if output.status.code() == Some(124)
+        || said.contains("failed to fetch advisory database")
+        || said.contains("failed to acquire")
+    {
+        println!("the advisory database cannot be reached from here: advisories not checked");
+        return Ok(());
+    }
+    print!("{said}");
+    anyhow::ensure!(output.status.success(), "cargo deny check advisories");
+    Ok(())
+}

@@ -1,0 +1,161 @@
+//! The supervisor's bodies, on the Unix socket `node.sock`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::NodeId;
+use crate::service::{NodeRole, ServiceKind};
+use crate::time::Timestamp;
+
+/// Where a service stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ServiceState {
+    /// Not to run.
+    Stopped,
+    /// Waits for the readiness of another, or for a backoff to end.
+    Waits,
+    /// Runs, not ready yet.
+    Starting,
+    /// Runs and is ready.
+    Ready,
+    /// Runs, was ready, a part fails now.
+    Degraded,
+    /// Ended by itself; another try follows.
+    Failed,
+    /// Is being stopped.
+    Stopping,
+}
+
+impl ServiceState {
+    /// The word for a screen, the same as on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stopped => "stopped",
+            Self::Waits => "waits",
+            Self::Starting => "starting",
+            Self::Ready => "ready",
+            Self::Degraded => "degraded",
+            Self::Failed => "failed",
+            Self::Stopping => "stopping",
+        }
+    }
+}
+
+impl std::fmt::Display for ServiceState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// One service of the node.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceView {
+    /// Which.
+    pub name: ServiceKind,
+    /// Where it stands.
+    pub state: ServiceState,
+    /// In words: what it waits for, why it failed, what is not ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// What an operator can do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// Its process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    /// Where it listens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// Its base URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Since when its process runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// Since when it is in this state.
+    pub since: Timestamp,
+    /// Share of one core, in tenths of a percent, smoothed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_permille: Option<u32>,
+    /// Resident memory in bytes, rounded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_bytes: Option<u64>,
+    /// How often it was started again after ending by itself.
+    pub restarts: u32,
+    /// How it last ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_exit: Option<String>,
+    /// When the next try comes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_try: Option<Timestamp>,
+    /// The last line of its log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_line: Option<String>,
+}
+
+/// `GET /status`: the node in one answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeView {
+    /// The node's name.
+    pub node_id: NodeId,
+    /// What it is for.
+    pub role: NodeRole,
+    /// The chain's name.
+    pub chain: String,
+    /// The engine that its contracts run on, when known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<String>,
+    /// The supervisor's version.
+    pub version: String,
+    /// The supervisor's process.
+    pub pid: u32,
+    /// Since when the supervisor runs.
+    pub started_at: Timestamp,
+    /// What all ports are moved by.
+    pub port_offset: u16,
+    /// Its services, in start order.
+    pub services: Vec<ServiceView>,
+}
+
+/// How severe a log line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// For those who debug.
+    Trace,
+    /// For those who debug.
+    Debug,
+    /// What happened.
+    Info,
+    /// Wants attention.
+    Warn,
+    /// Failed.
+    Error,
+}
+
+/// One line of a service's log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLine {
+    /// When.
+    pub at: Timestamp,
+    /// Whose.
+    pub service: ServiceKind,
+    /// How severe.
+    pub level: LogLevel,
+    /// What it says.
+    pub text: String,
+}
+
+/// Names of the supervisor's SSE events.
+pub mod event {
+    /// A service changed; carries a [`super::ServiceView`].
+    pub const SERVICE: &str = "service";
+    /// A log line; carries a [`super::LogLine`]. On `/services/{name}/logs?follow=true` and, for all services, on
+    /// `/logs?follow=true`.
+    pub const LOG: &str = "log";
+    /// The supervisor ends and stops its services; carries nothing.
+    pub const STOPPING: &str = "stopping";
+}

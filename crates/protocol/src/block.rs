@@ -1,0 +1,173 @@
+//! Blocks as values: header, body, receipts, state changes. What they must hold is decided in `chain`.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::hash::Hash32;
+use crate::id::{NodeId, TransactionId};
+use crate::json::canonical;
+use crate::key::{KeyError, PublicKey, Signature};
+use crate::time::Timestamp;
+use crate::transaction::SignedTransaction;
+
+/// Everything that a block's hash covers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BlockHeader {
+    /// The chain it belongs to.
+    pub chain_id: String,
+    /// 0 is the genesis.
+    pub height: u64,
+    /// The hash of the block before; zero in the genesis.
+    pub previous_hash: Hash32,
+    /// When it was built; later than the block before.
+    pub timestamp: Timestamp,
+    /// The validator that built it.
+    pub producer: NodeId,
+    /// Merkle root of the transaction ids.
+    pub tx_root: Hash32,
+    /// Merkle root of the receipts.
+    pub receipts_root: Hash32,
+    /// SHA-256 of the canonical JSON of the state changes.
+    pub changes_hash: Hash32,
+    /// Jellyfish-Merkle root of the state after the block.
+    pub state_root: Hash32,
+    /// How many transactions it holds.
+    pub tx_count: u32,
+    /// Gas that its transactions used.
+    pub gas_used: u64,
+    /// Gas that they might have used.
+    pub gas_limit: u64,
+    /// The content that its transactions refer to.
+    pub content_refs: Vec<Hash32>,
+    /// Hash of the validator set that agrees on this block.
+    pub validators_hash: Hash32,
+    /// Hash of the validator set that agrees on the next.
+    pub next_validators_hash: Hash32,
+}
+
+impl BlockHeader {
+    /// SHA-256 over the RFC 8785 canonical JSON of the header.
+    #[must_use]
+    pub fn hash(&self) -> Hash32 {
+        Hash32::of(&canonical(self))
+    }
+}
+
+/// The text that a producer signs: the block's hash in hex.
+#[must_use]
+pub fn producer_message(hash: Hash32) -> String {
+    hash.to_hex()
+}
+
+/// One value that a block changed: its key in the state and its canonical JSON before and after.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StateChange {
+    /// The state key, such as `balance/<user>/USD`.
+    pub key: String,
+    /// `null` where there was nothing.
+    pub before: Option<Value>,
+    /// `null` where nothing is left.
+    pub after: Option<Value>,
+}
+
+/// Something a contract or the chain reports of a transaction.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Its name.
+    pub name: String,
+    /// What it says.
+    pub data: Value,
+}
+
+/// What became of a transaction in its block.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Receipt {
+    /// The transaction.
+    pub transaction_id: TransactionId,
+    /// `ok`, or the code of the problem.
+    pub code: String,
+    /// In words.
+    pub message: String,
+    /// What it cost.
+    pub gas_used: u64,
+    /// What a contract returned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<Value>,
+    /// What a contract printed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logs: Option<Vec<String>>,
+    /// What a contract reported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<Vec<Event>>,
+}
+
+impl Receipt {
+    /// The code of a transaction that did what it said.
+    pub const OK: &'static str = "ok";
+
+    /// Whether the transaction did what it said.
+    #[must_use]
+    pub fn is_ok(&self) -> bool {
+        self.code == Self::OK
+    }
+}
+
+/// A block that nobody has signed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UnsignedBlock {
+    /// What the hash covers.
+    #[serde(flatten)]
+    pub header: BlockHeader,
+    /// The hash of the header.
+    pub hash: Hash32,
+    /// In order of execution.
+    pub transactions: Vec<SignedTransaction>,
+    /// One for each transaction, in the same order.
+    pub receipts: Vec<Receipt>,
+    /// In order of the keys.
+    pub state_changes: Vec<StateChange>,
+}
+
+impl UnsignedBlock {
+    /// Adds the producer's signature over the hash.
+    #[must_use]
+    pub fn sign(self, key: &crate::key::SecretKey) -> Block {
+        let signature = key.sign(&producer_message(self.hash));
+        Block {
+            content: self,
+            signature: Some(signature),
+        }
+    }
+}
+
+/// A block as it is stored and answered. The genesis alone has no signature: every node computes it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Block {
+    /// Header, hash and body.
+    #[serde(flatten)]
+    pub content: UnsignedBlock,
+    /// The producer's, over the hash.
+    #[serde(default)]
+    pub signature: Option<Signature>,
+}
+
+impl Block {
+    /// Its height.
+    #[must_use]
+    pub const fn height(&self) -> u64 {
+        self.content.header.height
+    }
+
+    /// Checks the producer's signature.
+    ///
+    /// # Errors
+    /// [`KeyError::Mismatch`], also where there is no signature.
+    pub fn verify_producer(&self, key: &PublicKey) -> Result<(), KeyError> {
+        let signature = self.signature.as_ref().ok_or(KeyError::Mismatch)?;
+        key.verify(&producer_message(self.content.hash), signature)
+    }
+}

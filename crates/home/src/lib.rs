@@ -1,1 +1,24 @@
-//! (to come)
+//! `TANA_HOME`: where everything of one node lies, which settings hold, and how its key files are read and written.
+//!
+//! The only crate besides `kit` that reads the environment. No sockets, no async.
+#![warn(missing_docs)]
+
+mod environment;
+mod error;
+mod files;
+mod home;
+mod keys;
+mod lock;
+mod run_state;
+mod settings;
+mod settings_table;
+
+pub use environment::Environment;
+pub use error::HomeError;
+pub use files::{read_json, write_json, write_secret_json};
+pub use home::Home;
+pub use keys::{KeyFile, NodeFile, UserFile};
+pub use lock::Lock;
+pub use run_state::RunState;
+pub use settings::{Overrides, Settings};
+pub use settings_table::{SETTINGS, Setting};

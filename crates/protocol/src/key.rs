@@ -67,7 +67,7 @@ impl PublicKey {
 
     /// The compressed point.
     #[must_use]
-    pub fn to_bytes(&self) -> [u8; 32] {
+    pub fn to_bytes(self) -> [u8; 32] {
         self.0.to_bytes()
     }
 
@@ -238,7 +238,7 @@ impl Signature {
 
     /// Its 64 bytes.
     #[must_use]
-    pub const fn to_bytes(&self) -> [u8; 64] {
+    pub const fn to_bytes(self) -> [u8; 64] {
         self.0
     }
 }

@@ -1,1 +1,20 @@
-//! (to come)
+//! End-to-end tests: the real binaries, a real terminal, nothing imported from the product.
+//!
+//! `cargo xtask test --only e2e` builds the binaries and names their directory in `TANA_TEST_BIN`. Every wait is a
+//! condition with a deadline; a deadline that the product promises is asserted, any other is only there to end a
+//! run that hangs.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod binary;
+mod console;
+mod faults;
+mod login;
+mod mesh;
+mod money;
+mod node;
+mod picture;
+mod process;
+mod services;
+mod sockets;
+mod terminal;
+mod wait;

@@ -192,7 +192,7 @@ def transactions():
         transaction("role change", "sovereign", type="role_change", from_=ALICE, to=BOB, timestamp=T, nonce=2, contractInput={"role": "staff"}, chainId="demo"),
         transaction("currency creation", "sovereign", type="currency_creation", from_=ALICE, to=NIL, timestamp=T, nonce=3,
                     contractInput={"code": "EUR", "type": "fiat", "decimals": 2, "name": "Euro", "symbol": "€"}, chainId="demo"),
-        transaction("balance adjustment", "sovereign", type="balance_adjustment", from_=ALICE, to=BOB, timestamp=T, nonce=4, amount="-5", currencyCode="USD",
+        transaction("balance adjustment", "sovereign", type="balance_adjustment", from_=ALICE, to=BOB, timestamp=T, nonce=4, amount="5", currencyCode="USD",
                     metadata={"reason": "correction"}, chainId="demo"),
         transaction("validator update", "sovereign", type="validator_update", from_=ALICE, to=NIL, timestamp=T, nonce=5,
                     contractInput={"publicKey": K["node"].public, "power": 1}, chainId="demo"),

@@ -16,7 +16,7 @@ pub struct TimestampError;
 
 impl Timestamp {
     /// The last representable moment, the end of the year 9999.
-    pub const MAX: Self = Self(253_402_207_200_999);
+    pub const MAX: Self = Self(253_402_207_199_999);
 
     /// From milliseconds since the epoch; later than the year 9999 is cut to it.
     #[must_use]

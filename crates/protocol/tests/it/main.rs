@@ -1,0 +1,6 @@
+//! Integration tests of the protocol crate.
+
+#![allow(clippy::unwrap_used)]
+
+mod properties;
+mod vectors;

@@ -1,11 +1,32 @@
-//! `cargo xtask bench`: measurements of the real programs, as a table.
+//! `cargo xtask bench`: builds the release and runs `benches/measure.rs` against it.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Args;
 
-#[derive(Args)]
-pub(crate) struct Options {}
+use crate::keeper::Keeper;
+use crate::{cargo, engine, machine, up};
 
-pub(crate) fn run(_options: &Options) -> Result<()> {
-    bail!("nothing can be measured before the daemons run")
+#[derive(Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    engine: engine::Options,
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    machine::require(&[machine::COMPILER])?;
+    let choice = engine::choose(options.engine.engine)?;
+    println!("{}", choice.describe());
+    up::build(&choice)?;
+    let keeper = Keeper::start()?;
+    let mut measure = cargo::cargo();
+    measure.args([
+        "bench",
+        "--locked",
+        "--package",
+        "xtask",
+        "--bench",
+        "measure",
+    ]);
+    measure.env("TANA_TEST_BIN", cargo::target_dir()?.join("release"));
+    cargo::run(keeper.mark(&mut measure))
 }

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 
+use crate::engine::Choice;
 use crate::{cargo, engine, machine};
 
 #[derive(Args)]
@@ -24,8 +25,27 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<()> {
     machine::require(&[machine::COMPILER])?;
     let choice = engine::choose(options.engine.engine)?;
-    println!("{}", choice.describe());
+    build(&choice)?;
 
+    let tana = cargo::target_dir()?.join("release/tana");
+    if !has_chain(&tana)? {
+        cargo::run(Command::new(&tana).args(["new", "chain", "demo"]))?;
+    }
+    let mut start = Command::new(&tana);
+    start.args(["start", "--wait"]);
+    if let Some(offset) = options.port_offset {
+        start.args(["--port-offset", &offset.to_string()]);
+    }
+    cargo::run(start.stdin(Stdio::null()))?;
+    if options.headless {
+        return cargo::run(Command::new(&tana).arg("status").stdin(Stdio::null()));
+    }
+    // The console takes this process's place: its exit status is the command's.
+    Err(Command::new(&tana).exec()).with_context(|| format!("cannot run {}", tana.display()))
+}
+
+/// Builds the four binaries in release; cargo shows the progress.
+pub(crate) fn build(choice: &Choice) -> Result<()> {
     println!(
         "building tana, tanad, tana-runtime and tana-edge (the first time takes some minutes)"
     );
@@ -43,23 +63,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         "-p",
         "tana-edge",
     ]);
-    cargo::run(choice.apply(&mut build))?;
-
-    let tana = cargo::target_dir()?.join("release/tana");
-    if !has_chain(&tana)? {
-        cargo::run(Command::new(&tana).args(["new", "chain", "demo"]))?;
-    }
-    let mut start = Command::new(&tana);
-    start.args(["start", "--wait"]);
-    if let Some(offset) = options.port_offset {
-        start.args(["--port-offset", &offset.to_string()]);
-    }
-    cargo::run(start.stdin(Stdio::null()))?;
-    if options.headless {
-        return cargo::run(Command::new(&tana).arg("status").stdin(Stdio::null()));
-    }
-    // The console takes this process's place: its exit status is the command's.
-    Err(Command::new(&tana).exec()).with_context(|| format!("cannot run {}", tana.display()))
+    cargo::run(choice.apply(&mut build))
 }
 
 /// Whether this TANA_HOME has a chain already; `tana` itself knows where that is.

@@ -119,3 +119,33 @@ fn palette(index: u8) -> (u8, u8, u8) {
         }
     }
 }
+
+/// The reader itself, so that a code that is not found is the console's fault.
+#[test]
+fn a_code_drawn_in_half_blocks_is_read() {
+    let text = "tana://auth?session=sess_0a1b2c3d4e5f6g7h&server=http%3A%2F%2F127.0.0.1%3A8090";
+    let code = qrcode::QrCode::new(text).unwrap();
+    let width = code.width();
+    let colours = code.to_colors();
+    let dark = |x: usize, y: usize| {
+        let inside = (4..width + 4).contains(&x) && (4..width + 4).contains(&y);
+        inside && colours[(y - 4) * width + x - 4] == qrcode::Color::Dark
+    };
+    let size = |cells: usize| NonZeroU16::new(u16::try_from(cells).unwrap()).unwrap();
+    let (columns, rows) = (width + 8, (width + 8).div_ceil(2));
+    let mut parser = vt100::Parser::new(size(rows), size(columns), 0);
+    parser.process(b"\x1b[38;2;0;0;0m\x1b[48;2;255;255;255m");
+    for row in 0..rows {
+        parser.process(format!("\x1b[{};1H", row + 1).as_bytes());
+        for x in 0..columns {
+            let glyph = match (dark(x, row * 2), dark(x, row * 2 + 1)) {
+                (true, true) => "█",
+                (true, false) => "▀",
+                (false, true) => "▄",
+                (false, false) => " ",
+            };
+            parser.process(glyph.as_bytes());
+        }
+    }
+    assert_eq!(qr_codes(parser.screen()), [text]);
+}

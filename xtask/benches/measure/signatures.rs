@@ -1,0 +1,84 @@
+//! How many Ed25519 signatures this machine verifies.
+
+use std::time::{Duration, Instant};
+
+use ed25519_dalek::{Signature, Signer, SigningKey, Verifier, VerifyingKey, verify_batch};
+use tana_protocol::SecretKey;
+
+use crate::{Row, row};
+
+const TIME: Duration = Duration::from_secs(2);
+const BATCH: usize = 64;
+
+pub(crate) fn rows() -> Vec<Row> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    vec![
+        rate(
+            "ed25519 verifications, one by one (strict, as the chain does)",
+            1,
+            single,
+        ),
+        rate(
+            "ed25519 verifications, one by one (strict, as the chain does)",
+            cores,
+            single,
+        ),
+        rate(
+            "ed25519 verifications, batches of 64 (not strict)",
+            cores,
+            batch,
+        ),
+    ]
+}
+
+/// Runs `work` on so many threads for a while; each call answers how many verifications it did.
+fn rate(what: &str, threads: usize, work: fn(Instant) -> u64) -> Row {
+    let end = Instant::now() + TIME;
+    let done: u64 = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads)
+            .map(|_| scope.spawn(move || work(end)))
+            .collect();
+        workers
+            .into_iter()
+            .map(|worker| worker.join().unwrap())
+            .sum()
+    });
+    row(
+        what,
+        format!("{}/s", done / TIME.as_secs()),
+        &format!("{threads} threads, {} s", TIME.as_secs()),
+    )
+}
+
+fn single(end: Instant) -> u64 {
+    let key = SecretKey::generate();
+    let message = r#"{"type":"transfer","from":"0193f1d0-5a5a-8c4e-9b1a-3f2e4d5c6b7a","to":"0193f1d0-6b6b-8c4e-8b1a-000102030405","timestamp":1732147200000,"nonce":2,"amount":"12.34","currencyCode":"USD","chainId":"demo"}"#;
+    let (public, signature) = (key.public(), key.sign(message));
+    let mut done = 0;
+    while Instant::now() < end {
+        for _ in 0..BATCH {
+            public.verify(message, &signature).unwrap();
+        }
+        done += BATCH as u64;
+    }
+    done
+}
+
+fn batch(end: Instant) -> u64 {
+    let digests: Vec<[u8; 32]> = (0..BATCH).map(|n| [u8::try_from(n).unwrap(); 32]).collect();
+    let keys: Vec<SigningKey> = digests.iter().map(SigningKey::from_bytes).collect();
+    let signatures: Vec<Signature> = keys
+        .iter()
+        .zip(&digests)
+        .map(|(key, digest)| key.sign(digest))
+        .collect();
+    let publics: Vec<VerifyingKey> = keys.iter().map(SigningKey::verifying_key).collect();
+    publics[0].verify(&digests[0], &signatures[0]).unwrap();
+    let messages: Vec<&[u8]> = digests.iter().map(<[u8; 32]>::as_slice).collect();
+    let mut done = 0;
+    while Instant::now() < end {
+        verify_batch(&messages, &signatures, &publics).unwrap();
+        done += BATCH as u64;
+    }
+    done
+}

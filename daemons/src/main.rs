@@ -1,1 +1,101 @@
-fn main() {}
+//! `tanad`: one subcommand a daemon. Reads the settings, then hands them to the daemon's module.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tana_daemons::{identity, ledger, mesh, node, producer, t4};
+use tana_home::{Overrides, Settings};
+use tana_protocol::ServiceKind;
+use tana_protocol::service::NodeRole;
+
+/// The headless daemons of a Tana node.
+///
+/// Settings come from these flags, the environment, config.json in TANA_HOME, and defaults, in this order.
+#[derive(Debug, Parser)]
+#[command(name = "tanad", version, arg_required_else_help = true)]
+struct Arguments {
+    /// The node's directory, in place of TANA_HOME
+    #[arg(long, global = true, value_name = "DIR")]
+    home: Option<PathBuf>,
+    /// The chain, by the name of its file
+    #[arg(long, global = true, value_name = "NAME")]
+    chain: Option<String>,
+    /// What the node is for: full, validator, api or coordinator
+    #[arg(long, global = true, value_name = "ROLE")]
+    role: Option<NodeRole>,
+    /// What all ports are moved by
+    #[arg(long, global = true, value_name = "N")]
+    port_offset: Option<u16>,
+    #[command(subcommand)]
+    daemon: Daemon,
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+enum Daemon {
+    /// The supervisor: starts the others in order and keeps them running
+    Node,
+    /// The registry that nodes register with
+    Mesh(Listen),
+    /// The chain's data and rules
+    Ledger(Listen),
+    /// The content store
+    T4(Listen),
+    /// Logins and approvals by phone
+    Identity(Listen),
+    /// The block producer
+    Producer(Listen),
+}
+
+#[derive(Clone, Copy, Debug, clap::Args)]
+struct Listen {
+    /// The port, in place of the setting
+    #[arg(long, value_name = "PORT")]
+    port: Option<u16>,
+}
+
+impl Daemon {
+    /// The port that a flag sets.
+    const fn port(self) -> Option<(ServiceKind, u16)> {
+        let (kind, listen) = match self {
+            Self::Node => return None,
+            Self::Mesh(listen) => (ServiceKind::Mesh, listen),
+            Self::Ledger(listen) => (ServiceKind::Ledger, listen),
+            Self::T4(listen) => (ServiceKind::T4, listen),
+            Self::Identity(listen) => (ServiceKind::Identity, listen),
+            Self::Producer(listen) => (ServiceKind::Producer, listen),
+        };
+        match listen.port {
+            Some(port) => Some((kind, port)),
+            None => None,
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let overrides = Overrides {
+        home: arguments.home,
+        chain: arguments.chain,
+        role: arguments.role,
+        port_offset: arguments.port_offset,
+    };
+    let mut settings = match Settings::load(&overrides) {
+        Ok(settings) => settings,
+        Err(error) => return tana_kit::service::fail(&error.into()),
+    };
+    if let Some((kind, port)) = arguments.daemon.port() {
+        settings.set_port(kind, port);
+    }
+    let level = settings.log_level.clone();
+    tana_kit::service::main(&level, async move {
+        match arguments.daemon {
+            Daemon::Node => node::run(settings).await,
+            Daemon::Mesh(_) => mesh::run(settings).await,
+            Daemon::Ledger(_) => ledger::run(settings).await,
+            Daemon::T4(_) => t4::run(settings).await,
+            Daemon::Identity(_) => identity::run(settings).await,
+            Daemon::Producer(_) => producer::run(settings).await,
+        }
+    })
+}

@@ -256,6 +256,11 @@ impl Settings {
         self.base_port(kind).saturating_add(self.port_offset)
     }
 
+    /// Sets the port of a service, offset aside: what `--port` of a daemon says.
+    pub fn set_port(&mut self, kind: ServiceKind, port: u16) {
+        self.ports.insert(kind, port.saturating_sub(self.port_offset));
+    }
+
     /// Where a service of this node listens.
     #[must_use]
     pub fn listen(&self, kind: ServiceKind) -> SocketAddr {

@@ -1,0 +1,238 @@
+//! The shell around a daemon's routes: health, metrics, OpenAPI, request ids, panics, time-outs, body limits, CORS and
+//! problem documents for what no route answers.
+
+use std::any::Any;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::header::{ALLOW, HeaderName};
+use http::{HeaderValue, Method, StatusCode};
+use tana_protocol::api::health::HealthStatus;
+use tana_protocol::problem::Code;
+use tower::ServiceExt;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+use tower_http::request_id::{
+    MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer,
+};
+
+use crate::error::ApiError;
+use crate::extract::Json;
+use crate::rate::{self, RateLimit};
+use crate::readiness::Readiness;
+use crate::{metrics, tasks};
+
+/// The header that a request's id travels in.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Limits of a daemon's HTTP.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Largest body that the extractors take; a route may set its own with `DefaultBodyLimit`.
+    pub body_bytes: usize,
+    /// How long a handler may take until its answer begins.
+    pub time: Duration,
+    /// Requests of one client.
+    pub rate: Option<RateLimit>,
+    /// Origins that browsers may call from.
+    pub cors_origins: Vec<String>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 2 << 20,
+            time: Duration::from_secs(30),
+            rate: None,
+            cors_origins: Vec::new(),
+        }
+    }
+}
+
+/// The daemon's own routes, once it has built them; until then everything but `/health` and `/metrics` answers 503.
+#[derive(Clone, Default)]
+pub(crate) struct Gate(Arc<OnceLock<Router>>);
+
+impl Gate {
+    pub(crate) fn open(&self, routes: Router) {
+        // Opened once, by `run_service` alone.
+        let _already_open = self.0.set(routes);
+    }
+}
+
+async fn through(State(gate): State<Gate>, request: Request) -> Response {
+    match gate.0.get() {
+        Some(routes) => match routes.clone().oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        },
+        None => ApiError::new(
+            Code::Unavailable,
+            "the service is starting; GET /health says what it waits for",
+        )
+        .retry_after(1)
+        .into_response(),
+    }
+}
+
+/// A daemon's routes with its OpenAPI document, problem documents for the rest, and counters.
+pub(crate) fn routes(routes: Router, openapi: fn() -> utoipa::openapi::OpenApi) -> Router {
+    let document = move || async move {
+        match openapi().to_json() {
+            Ok(text) => ([(http::header::CONTENT_TYPE, "application/json")], text).into_response(),
+            Err(error) => ApiError::internal(&error).into_response(),
+        }
+    };
+    routes
+        .route("/openapi.json", get(document))
+        .fallback(unknown)
+        .method_not_allowed_fallback(|| async {})
+        .layer(middleware::from_fn(metrics::count))
+}
+
+/// The whole of what a daemon serves.
+pub(crate) fn shell(gate: Gate, readiness: Readiness, limits: &Limits) -> Router {
+    let health = get(move || {
+        let readiness = readiness.clone();
+        async move { health(&readiness).await }
+    });
+    let router = Router::new()
+        .route("/health", health)
+        .route("/metrics", get(metrics::answer))
+        .method_not_allowed_fallback(|| async {})
+        .fallback(through)
+        .with_state(gate);
+    layered(router, limits)
+}
+
+/// The layers that every daemon has, around any router: also the supervisor's on its socket.
+pub fn layered(router: Router, limits: &Limits) -> Router {
+    let time = limits.time;
+    let mut router = router
+        .layer(DefaultBodyLimit::max(limits.body_bytes))
+        .layer(middleware::from_fn(move |request, next| {
+            timed(time, request, next)
+        }));
+    if let Some(rate) = limits.rate.clone() {
+        router = router.layer(middleware::from_fn_with_state(rate, rate::limit));
+    }
+    let origins: Vec<HeaderValue> = limits
+        .cors_origins
+        .iter()
+        .filter_map(|origin| origin.parse().ok())
+        .collect();
+    if !origins.is_empty() {
+        router = router.layer(
+            CorsLayer::new()
+                .allow_origin(AllowOrigin::list(origins))
+                .allow_methods([
+                    Method::GET,
+                    Method::POST,
+                    Method::PUT,
+                    Method::DELETE,
+                    Method::HEAD,
+                ])
+                .allow_headers([
+                    http::header::CONTENT_TYPE,
+                    http::header::AUTHORIZATION,
+                    HeaderName::from_static("last-event-id"),
+                ])
+                .expose_headers([http::header::LINK, http::header::RETRY_AFTER, REQUEST_ID])
+                .max_age(Duration::from_secs(3600)),
+        );
+    }
+    router
+        .layer(middleware::from_fn(tidy))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+        .layer(SetRequestIdLayer::new(REQUEST_ID, RandomId))
+}
+
+async fn health(readiness: &Readiness) -> Response {
+    let health = readiness.health().await;
+    let status = if health.status == HealthStatus::Ok {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    let mut response = (status, Json(health)).into_response();
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response
+            .headers_mut()
+            .insert(http::header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}
+
+/// What no route answers.
+pub async fn unknown(request: Request) -> ApiError {
+    ApiError::new(
+        Code::NotFound,
+        format!(
+            "there is nothing at {}; GET /openapi.json lists what there is",
+            request.uri().path()
+        ),
+    )
+}
+
+/// Logs failures, and gives axum's own empty 405 a problem document (it knows the methods, `Allow` stays).
+async fn tidy(request: Request, next: Next) -> Response {
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let mut response = next.run(request).await;
+    let status = response.status();
+    if status.is_server_error() {
+        tracing::debug!(%method, path, status = status.as_u16(), "answered");
+    }
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        let allow = response.headers_mut().remove(ALLOW);
+        let known = allow
+            .as_ref()
+            .and_then(|allow| allow.to_str().ok())
+            .unwrap_or("other methods");
+        let problem = ApiError::new(
+            Code::MethodNotAllowed,
+            format!("{path} takes {known}, not {method}"),
+        );
+        response = problem.into_response();
+        if let Some(allow) = allow {
+            response.headers_mut().insert(ALLOW, allow);
+        }
+    }
+    response
+}
+
+async fn timed(limit: Duration, request: Request, next: Next) -> Response {
+    tokio::time::timeout(limit, next.run(request))
+        .await
+        .unwrap_or_else(|_| {
+            ApiError::new(
+                Code::Timeout,
+                format!("no answer within {} s", limit.as_secs()),
+            )
+            .into_response()
+        })
+}
+
+// The layer hands the box over.
+#[allow(clippy::needless_pass_by_value)]
+fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
+    tracing::error!("a handler panicked: {}", tasks::panic_text(&*panic));
+    ApiError::new(Code::Internal, "the service failed; its log says more").into_response()
+}
+
+/// Request ids: 16 random bytes in hex, where the client sent none.
+#[derive(Clone, Copy)]
+struct RandomId;
+
+impl MakeRequestId for RandomId {
+    fn make_request_id<B>(&mut self, _: &http::Request<B>) -> Option<RequestId> {
+        let id = format!("{:032x}", rand::random::<u128>());
+        HeaderValue::from_str(&id).ok().map(RequestId::new)
+    }
+}

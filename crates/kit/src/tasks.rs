@@ -1,0 +1,158 @@
+//! The supervised task set: the one place where tasks are spawned. A task that fails or panics ends the daemon
+//! with that error; at shutdown all of them are awaited.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::anyhow;
+use futures::FutureExt;
+use tokio_util::task::TaskTracker;
+
+use crate::shutdown::Shutdown;
+
+/// What a task may end with: nothing, or a result whose error ends the daemon.
+pub trait TaskOutput {
+    /// As a result.
+    ///
+    /// # Errors
+    /// The task's own.
+    fn into_result(self) -> anyhow::Result<()>;
+}
+
+impl TaskOutput for () {
+    fn into_result(self) -> anyhow::Result<()> {
+        Ok(())
+    }
+}
+
+impl<E: Into<anyhow::Error>> TaskOutput for Result<(), E> {
+    fn into_result(self) -> anyhow::Result<()> {
+        self.map_err(Into::into)
+    }
+}
+
+/// A set of named tasks. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Tasks {
+    tracker: TaskTracker,
+    shutdown: Shutdown,
+    failure: Arc<Mutex<Option<anyhow::Error>>>,
+}
+
+impl Tasks {
+    /// An empty set; a failed task begins `shutdown`.
+    #[must_use]
+    pub fn new(shutdown: Shutdown) -> Self {
+        Self {
+            tracker: TaskTracker::new(),
+            shutdown,
+            failure: Arc::default(),
+        }
+    }
+
+    /// Runs a task until it ends. It should end by itself when [`Shutdown`] begins; when it does not within the
+    /// daemon's limit, it is dropped.
+    pub fn spawn<F>(&self, name: &'static str, task: F)
+    where
+        F: Future + Send + 'static,
+        F::Output: TaskOutput,
+    {
+        let set = self.clone();
+        let run = async move {
+            let failure = match AssertUnwindSafe(task).catch_unwind().await {
+                Ok(output) => match output.into_result() {
+                    Ok(()) => return,
+                    Err(error) => error.context(format!("{name} failed")),
+                },
+                Err(panic) => anyhow!("{name} panicked: {}", panic_text(&*panic)),
+            };
+            set.fail(failure);
+        };
+        // The one allowed place: this is the set that the ban points to.
+        #[allow(clippy::disallowed_methods)]
+        self.tracker.spawn(run);
+    }
+
+    /// Notes the first failure and begins the shutdown.
+    pub fn fail(&self, error: anyhow::Error) {
+        let mut slot = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        if slot.is_none() {
+            *slot = Some(error);
+        } else {
+            tracing::error!("{error:#}");
+        }
+        drop(slot);
+        self.shutdown.begin();
+    }
+
+    /// The shutdown that ends these tasks.
+    #[must_use]
+    pub fn shutdown(&self) -> &Shutdown {
+        &self.shutdown
+    }
+
+    /// Waits for all tasks, at most `limit` long, and answers the failure that ended the daemon, if one did.
+    ///
+    /// # Errors
+    /// The first failure of a task.
+    pub async fn finish(&self, limit: Duration) -> anyhow::Result<()> {
+        self.tracker.close();
+        if tokio::time::timeout(limit, self.tracker.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                "{} tasks did not end in time and are dropped",
+                self.tracker.len()
+            );
+        }
+        let failure = self
+            .failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        failure.map_or(Ok(()), Err)
+    }
+}
+
+/// The text of a panic.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no text")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::time::Duration;
+
+    use super::{Shutdown, Tasks};
+
+    #[tokio::test]
+    async fn a_panic_ends_the_daemon_and_names_the_task() {
+        let tasks = Tasks::new(Shutdown::new());
+        tasks.spawn("sweeper", async { assert!(1 + 1 == 3, "no broom") });
+        tasks.shutdown().begun().await;
+        let error = tasks.finish(Duration::from_secs(5)).await.unwrap_err();
+        assert_eq!(error.to_string(), "sweeper panicked: no broom");
+    }
+
+    #[tokio::test]
+    async fn all_tasks_are_awaited() {
+        let tasks = Tasks::new(Shutdown::new());
+        let (done, was_done) = tokio::sync::oneshot::channel();
+        let shutdown = tasks.shutdown().clone();
+        tasks.spawn("late", async move {
+            shutdown.begun().await;
+            done.send(()).unwrap();
+        });
+        tasks.shutdown().begin();
+        tasks.finish(Duration::from_secs(5)).await.unwrap();
+        was_done.await.unwrap();
+    }
+}

@@ -1,0 +1,13 @@
+//! The headless daemons of a node, a module each. `main.rs` is the program `tanad` around them.
+//!
+//! What they do alike is in `tana-kit`; SQL is in `tana-store`; chain rules are in `tana-chain`.
+
+pub mod identity;
+pub mod ledger;
+pub mod mesh;
+pub mod node;
+pub mod producer;
+pub mod t4;
+
+/// The version that every daemon says it has.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -9,7 +9,7 @@ use crate::{cargo, engine, machine, up};
 #[derive(Args)]
 pub(crate) struct Options {
     #[command(flatten)]
-    engine: engine::Options,
+    engine: engine::Wanted,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {

@@ -20,7 +20,7 @@ pub(crate) enum Engine {
 }
 
 #[derive(Args)]
-pub(crate) struct Options {
+pub(crate) struct Wanted {
     /// Build this engine, whatever the machine has
     #[arg(long, value_enum)]
     pub(crate) engine: Option<Engine>,
@@ -55,8 +55,8 @@ impl Choice {
     }
 }
 
-pub(crate) fn run(options: &Options) -> Result<()> {
-    println!("{}", choose(options.engine)?.describe());
+pub(crate) fn run(wanted: &Wanted) -> Result<()> {
+    println!("{}", choose(wanted.engine)?.describe());
     Ok(())
 }
 

@@ -21,7 +21,7 @@ pub(crate) struct Options {
     #[arg(long, value_enum)]
     only: Vec<Step>,
     #[command(flatten)]
-    engine: engine::Options,
+    engine: engine::Wanted,
     /// Run only the tests whose name contains this
     filter: Option<String>,
 }

@@ -19,7 +19,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N")]
     port_offset: Option<u16>,
     #[command(flatten)]
-    engine: engine::Options,
+    engine: engine::Wanted,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use eventsource_stream::{EventStreamError, Eventsource};
 use futures::{Stream, StreamExt};
 use reqwest::Method;
@@ -44,7 +45,8 @@ pub trait StreamEvent: Sized + Send + 'static {
 /// What an [`EventStream`] yields.
 #[derive(Debug)]
 pub enum StreamItem<E> {
-    /// The stream stands. What happened while it did not may be missing: read the present state.
+    /// The stream stands. What happened while it did not may be missing (a daemon's own
+    /// `reset` event says so too and is left out here): read the present state.
     Connected,
     /// Something happened.
     Event(E),
@@ -111,24 +113,13 @@ fn follow<E: StreamEvent>(
                     yield StreamItem::Connected;
                     let opened = tokio::time::Instant::now();
                     let unread = Arc::new(AtomicUsize::new(0));
-                    let counter = unread.clone();
-                    let bytes = response.bytes_stream().map(move |chunk| {
-                        let chunk = chunk.map_err(|error| root(&error))?;
-                        if counter.fetch_add(chunk.len(), Ordering::Relaxed) > LARGEST {
-                            return Err("an event is larger than 4 MiB".to_owned());
-                        }
-                        Ok(chunk)
-                    });
-                    let mut events = bytes.eventsource();
+                    let mut events = Box::pin(limited(&http, response, unread.clone())).eventsource();
                     let why = loop {
-                        let next = tokio::time::timeout(SILENCE, StreamExt::next(&mut events));
-                        let event = match next.await {
-                            Err(_) if http.is_local() => continue,
-                            Err(_) => break format!("nothing came for {} s", SILENCE.as_secs()),
-                            Ok(None) => break "the daemon closed the stream".to_owned(),
-                            Ok(Some(Err(EventStreamError::Transport(why)))) => break why,
-                            Ok(Some(Err(error))) => break error.to_string(),
-                            Ok(Some(Ok(event))) => event,
+                        let event = match StreamExt::next(&mut events).await {
+                            None => break "the daemon closed the stream".to_owned(),
+                            Some(Err(EventStreamError::Transport(why))) => break why,
+                            Some(Err(error)) => break error.to_string(),
+                            Some(Ok(event)) => event,
                         };
                         unread.store(0, Ordering::Relaxed);
                         heard = now();
@@ -173,6 +164,38 @@ fn follow<E: StreamEvent>(
             pause = (pause * 2).min(longest);
         }
     }
+}
+
+/// The bytes of a stream, until nothing comes for too long or more of one event than is read.
+fn limited(
+    http: &Http,
+    response: reqwest::Response,
+    unread: Arc<AtomicUsize>,
+) -> impl Stream<Item = Result<Bytes, String>> + Send + use<> {
+    // A process of this machine that ends closes its connections; only a network can fall silent.
+    let silence = (!http.is_local()).then_some(SILENCE);
+    let bytes = response.bytes_stream();
+    futures::stream::unfold((bytes, unread), move |(mut bytes, unread)| async move {
+        let next = StreamExt::next(&mut bytes);
+        let chunk = match silence {
+            None => next.await?,
+            Some(silence) => match tokio::time::timeout(silence, next).await {
+                Ok(chunk) => chunk?,
+                Err(_) => {
+                    let why = format!("nothing came for {} s", silence.as_secs());
+                    return Some((Err(why), (bytes, unread)));
+                }
+            },
+        };
+        let chunk = match chunk {
+            Err(error) => Err(root(&error)),
+            Ok(chunk) if unread.fetch_add(chunk.len(), Ordering::Relaxed) > LARGEST => {
+                Err("an event is larger than 4 MiB".to_owned())
+            }
+            Ok(chunk) => Ok(chunk),
+        };
+        Some((chunk, (bytes, unread)))
+    })
 }
 
 /// The deepest reason of an error: the one that says something.

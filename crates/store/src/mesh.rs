@@ -1,0 +1,193 @@
+//! What the mesh registry keeps: nodes and their services, heartbeats, links, sovereign keys, and the log of decisions.
+//!
+//! Whether a request may change anything is decided by the mesh daemon's rules; a method here is one transaction that
+//! changes it if it still can be, and says so when it cannot.
+
+mod conformance;
+mod log;
+
+use futures::future::BoxFuture;
+use tana_protocol::api::mesh::{Link, Node, NodeCounts, NodeStatus, PeerLatency, ServiceHealth};
+use tana_protocol::message::Decision;
+use tana_protocol::{NodeId, PublicKey, Signature, Timestamp};
+
+use crate::error::StoreResult;
+
+pub use conformance::mesh_store_conforms;
+pub use log::{Entry, LogError, check_log, entry_hash};
+
+/// What became of a registration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inserted {
+    /// The node is registered.
+    Done,
+    /// Another registration has this id.
+    IdTaken,
+    /// Another node has this key.
+    KeyTaken,
+}
+
+/// A decision on a node, its signature checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeDecision {
+    /// The node.
+    pub node_id: NodeId,
+    /// Which way.
+    pub decision: Decision,
+    /// By which sovereign key.
+    pub by: PublicKey,
+    /// When it was taken.
+    pub at: Timestamp,
+    /// What was signed.
+    pub message: String,
+    /// The signature over it.
+    pub signature: Signature,
+}
+
+/// What became of a decision.
+#[derive(Clone, Debug, PartialEq)]
+pub enum DecisionTaken {
+    /// The node, as it stands now.
+    Done(Box<Node>),
+    /// The node was decided on before; it stands there.
+    AlreadyDecided(NodeStatus),
+    /// There is no such node.
+    Unknown,
+}
+
+/// A heartbeat, its signature and time checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Beat {
+    /// The node.
+    pub node_id: NodeId,
+    /// When it was signed; taken once for each node.
+    pub signed_at: Timestamp,
+    /// When it arrived.
+    pub received_at: Timestamp,
+    /// The node's address, where it says one.
+    pub tailscale_ip: Option<String>,
+    /// How its services are; those that it did not register are passed over.
+    pub services: Vec<ServiceHealth>,
+    /// Its chain's height.
+    pub height: Option<u64>,
+    /// What it runs.
+    pub version: Option<String>,
+    /// Whom it reaches; `None` leaves what it said before.
+    pub peers: Option<Vec<PeerLatency>>,
+}
+
+/// What became of a heartbeat.
+#[derive(Clone, Debug, PartialEq)]
+pub enum BeatTaken {
+    /// The node was active; this is how it stands now.
+    Done(Box<Node>),
+    /// The node was offline and is active by it.
+    Returned(Box<Node>),
+    /// A heartbeat that was signed at this time was taken before.
+    Replayed,
+    /// The node is neither active nor offline.
+    NotActive(NodeStatus),
+    /// There is no such node.
+    Unknown,
+}
+
+/// A sovereign key and until when it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sovereign {
+    /// The key.
+    pub public_key: PublicKey,
+    /// Whose it is.
+    pub description: Option<String>,
+    /// Since when.
+    pub added_at: Timestamp,
+    /// When it ends: it has been replaced.
+    pub ends_at: Option<Timestamp>,
+}
+
+/// A sovereign's request to add a key or to replace one, its signatures checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyChange {
+    /// The new key.
+    pub key: PublicKey,
+    /// Whose it is.
+    pub description: Option<String>,
+    /// The key that adds it, or that it replaces.
+    pub by: PublicKey,
+    /// When it was taken.
+    pub at: Timestamp,
+    /// What was signed.
+    pub message: String,
+    /// The signature by `by`.
+    pub signature: Signature,
+}
+
+/// What became of a new key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyTaken {
+    /// It is a sovereign key now.
+    Done,
+    /// It is or was one already.
+    Known,
+    /// The key that adds or is replaced is none, or is being replaced already.
+    NotCurrent,
+}
+
+/// The registry's store.
+pub trait MeshStore: Send + Sync + 'static {
+    /// Registers a node with its services.
+    fn insert<'a>(&'a self, node: &'a Node) -> BoxFuture<'a, StoreResult<Inserted>>;
+
+    /// One node.
+    fn node<'a>(&'a self, id: &'a NodeId) -> BoxFuture<'a, StoreResult<Option<Node>>>;
+
+    /// The nodes of these statuses, the first registered first.
+    fn nodes<'a>(&'a self, statuses: &'a [NodeStatus]) -> BoxFuture<'a, StoreResult<Vec<Node>>>;
+
+    /// How many nodes there are of each status.
+    fn counts(&self) -> BoxFuture<'_, StoreResult<NodeCounts>>;
+
+    /// Decides on a node that waits, and writes it into the log. Of two at once, one is done.
+    fn decide<'a>(&'a self, decision: &'a NodeDecision)
+    -> BoxFuture<'a, StoreResult<DecisionTaken>>;
+
+    /// Takes heartbeats, all in one transaction, and answers for each.
+    fn beats<'a>(&'a self, beats: &'a [Beat]) -> BoxFuture<'a, StoreResult<Vec<BeatTaken>>>;
+
+    /// When the active node that has been silent longest was last heard of or approved.
+    fn longest_silent(&self) -> BoxFuture<'_, StoreResult<Option<Timestamp>>>;
+
+    /// Marks active nodes offline that were last heard of at `last` or before, and answers them.
+    fn mark_offline(&self, last: Timestamp) -> BoxFuture<'_, StoreResult<Vec<Node>>>;
+
+    /// Who reaches whom, among nodes that are active or offline.
+    fn links(&self) -> BoxFuture<'_, StoreResult<Vec<Link>>>;
+
+    /// The sovereign keys that hold at `now`, the first added first.
+    fn sovereigns(&self, now: Timestamp) -> BoxFuture<'_, StoreResult<Vec<Sovereign>>>;
+
+    /// Adds the keys of the node's own set-up that are not and never were sovereign keys; answers how many.
+    fn seed<'a>(
+        &'a self,
+        keys: &'a [(PublicKey, String)],
+        at: Timestamp,
+    ) -> BoxFuture<'a, StoreResult<usize>>;
+
+    /// Adds a sovereign key and writes it into the log.
+    fn add_sovereign<'a>(&'a self, change: &'a KeyChange) -> BoxFuture<'a, StoreResult<KeyTaken>>;
+
+    /// Replaces a sovereign key, which holds until `ends`, and writes it into the log.
+    fn rotate_sovereign<'a>(
+        &'a self,
+        change: &'a KeyChange,
+        ends: Timestamp,
+    ) -> BoxFuture<'a, StoreResult<KeyTaken>>;
+
+    /// The log of decisions from an entry's number on, at most `limit` of them.
+    fn log(&self, from: u64, limit: u32) -> BoxFuture<'_, StoreResult<Vec<Entry>>>;
+
+    /// Forgets heartbeats that arrived before `before`; what a node said last stays.
+    fn forget_beats(&self, before: Timestamp) -> BoxFuture<'_, StoreResult<u64>>;
+
+    /// Whether the database answers.
+    fn ping(&self) -> BoxFuture<'_, StoreResult<()>>;
+}

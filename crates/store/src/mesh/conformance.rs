@@ -1,0 +1,329 @@
+//! What every backend of [`MeshStore`] must do. Run by each backend's tests on an empty store.
+
+use tana_protocol::api::mesh::{Node, NodeService, NodeStatus, PeerLatency, ServiceHealth};
+use tana_protocol::message::{self, Decision};
+use tana_protocol::{Hash32, NodeId, SecretKey, Timestamp};
+
+use crate::error::StoreResult;
+
+use super::{
+    Beat, BeatTaken, DecisionTaken, Inserted, KeyChange, KeyTaken, MeshStore, NodeDecision,
+    check_log,
+};
+
+const START: u64 = 1_800_000_000_000;
+
+fn at(ms: u64) -> Timestamp {
+    Timestamp::from_ms(START + ms)
+}
+
+fn key(number: u8) -> SecretKey {
+    SecretKey::from_seed(&[number; 32])
+}
+
+fn node(number: u8) -> Node {
+    let id: NodeId = format!("node-{number}").parse().expect("a valid id");
+    let key = key(number);
+    let spelt = key.public().to_string().to_uppercase();
+    let service = |kind: &str, port| NodeService {
+        service_type: kind.into(),
+        kind: kind.into(),
+        port,
+        public_key: key.derive(kind).public(),
+        topology_key: None,
+        healthy: None,
+        last_check: None,
+    };
+    Node {
+        registration_signature: key.sign(&message::registration(id.as_str(), &spelt, "host")),
+        public_key: key.public(),
+        tailscale_hostname: "host".into(),
+        tailscale_ip: None,
+        status: NodeStatus::Pending,
+        registered_at: at(u64::from(number)),
+        approved_at: None,
+        approved_by: None,
+        last_heartbeat: None,
+        services: vec![service("t4", 8181), service("ledger", 8080)],
+        registration_key_text: Some(spelt),
+        region: None,
+        version: None,
+        height: None,
+        id,
+    }
+}
+
+fn decision(node: &Node, decision: Decision, now: Timestamp) -> NodeDecision {
+    let message = message::decision(decision, &node.id, &node.public_key, now);
+    NodeDecision {
+        node_id: node.id.clone(),
+        decision,
+        by: key(200).public(),
+        at: now,
+        signature: key(200).sign(&message),
+        message,
+    }
+}
+
+fn beat(node: &Node, signed_at: Timestamp) -> Beat {
+    Beat {
+        node_id: node.id.clone(),
+        signed_at,
+        received_at: signed_at,
+        tailscale_ip: None,
+        services: Vec::new(),
+        height: None,
+        version: None,
+        peers: None,
+    }
+}
+
+/// Runs the whole suite.
+///
+/// # Errors
+/// The store's own.
+///
+/// # Panics
+/// Where the store does not do what it must.
+pub async fn mesh_store_conforms(store: &dyn MeshStore) -> StoreResult<()> {
+    store.ping().await?;
+    registrations(store).await?;
+    decisions(store).await?;
+    heartbeats(store).await?;
+    silence(store).await?;
+    keys(store).await?;
+    let log = store.log(1, 100).await?;
+    assert!(log.len() >= 5, "everything decided is in the log: {log:?}");
+    assert_eq!(
+        check_log(0, Hash32::ZERO, &log).map(|(last, _)| last),
+        Ok(log.len() as u64)
+    );
+    Ok(())
+}
+
+async fn registrations(store: &dyn MeshStore) -> StoreResult<()> {
+    let first = node(1);
+    assert_eq!(store.insert(&first).await?, Inserted::Done);
+    assert_eq!(store.node(&first.id).await?, Some(first.clone()));
+    let mut same_id = node(2);
+    same_id.id = first.id.clone();
+    assert_eq!(store.insert(&same_id).await?, Inserted::IdTaken);
+    let mut same_key = node(2);
+    same_key.public_key = first.public_key;
+    assert_eq!(store.insert(&same_key).await?, Inserted::KeyTaken);
+    assert_eq!(store.node(&same_key.id).await?, None, "nothing is left of it");
+    for number in 2..=4 {
+        assert_eq!(store.insert(&node(number)).await?, Inserted::Done);
+    }
+    let pending = store.nodes(&[NodeStatus::Pending]).await?;
+    let expected: Vec<Node> = (1..=4).map(node).collect();
+    assert_eq!(pending, expected, "in the order in which they registered");
+    assert!(store.nodes(&[]).await?.is_empty());
+    assert_eq!(store.counts().await?.pending, 4);
+    assert_eq!(store.longest_silent().await?, None, "nobody is active");
+    Ok(())
+}
+
+async fn decisions(store: &dyn MeshStore) -> StoreResult<()> {
+    let first = node(1);
+    let approve = decision(&first, Decision::Approve, at(100));
+    let (one, two) = futures::join!(store.decide(&approve), store.decide(&approve));
+    let done = [one?, two?];
+    let approved: Vec<&Node> = done
+        .iter()
+        .filter_map(|taken| match taken {
+            DecisionTaken::Done(node) => Some(&**node),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(approved.len(), 1, "of two at once one is done: {done:?}");
+    assert!(done.contains(&DecisionTaken::AlreadyDecided(NodeStatus::Active)));
+    let expected = Node {
+        status: NodeStatus::Active,
+        approved_at: Some(at(100)),
+        approved_by: Some(approve.by),
+        ..first.clone()
+    };
+    assert_eq!(*approved[0], expected);
+    assert_eq!(store.node(&first.id).await?, Some(expected));
+    assert_eq!(store.log(1, 10).await?.len(), 1, "one decision, one entry");
+
+    let second = node(2);
+    let deny = decision(&second, Decision::Deny, at(101));
+    let DecisionTaken::Done(denied) = store.decide(&deny).await? else {
+        panic!("a waiting node can be denied");
+    };
+    assert_eq!((denied.status, denied.approved_at), (NodeStatus::Denied, None));
+    let late = decision(&second, Decision::Approve, at(102));
+    assert_eq!(
+        store.decide(&late).await?,
+        DecisionTaken::AlreadyDecided(NodeStatus::Denied)
+    );
+    let nobody = decision(&node(99), Decision::Approve, at(103));
+    assert_eq!(store.decide(&nobody).await?, DecisionTaken::Unknown);
+    let approve_third = decision(&node(3), Decision::Approve, at(200));
+    assert!(matches!(
+        store.decide(&approve_third).await?,
+        DecisionTaken::Done(_)
+    ));
+    Ok(())
+}
+
+async fn heartbeats(store: &dyn MeshStore) -> StoreResult<()> {
+    let first = node(1);
+    let full = Beat {
+        received_at: at(1001),
+        tailscale_ip: Some("100.64.0.1".into()),
+        services: vec![
+            ServiceHealth {
+                kind: "ledger".into(),
+                healthy: true,
+                last_check: at(999),
+            },
+            ServiceHealth {
+                kind: "unknown".into(),
+                healthy: true,
+                last_check: at(999),
+            },
+        ],
+        height: Some(7),
+        version: Some("0.1.0".into()),
+        peers: Some(vec![
+            PeerLatency {
+                node_id: node(3).id,
+                latency_ms: 12,
+            },
+            PeerLatency {
+                node_id: node(4).id,
+                latency_ms: 5,
+            },
+        ]),
+        ..beat(&first, at(1000))
+    };
+    let batch = [
+        full.clone(),
+        full.clone(),
+        beat(&node(2), at(1000)),
+        beat(&node(4), at(1000)),
+        beat(&node(99), at(1000)),
+    ];
+    let taken = store.beats(&batch).await?;
+    let BeatTaken::Done(now) = &taken[0] else {
+        panic!("an active node's heartbeat is taken: {taken:?}");
+    };
+    assert_eq!(now.last_heartbeat, Some(at(1001)));
+    assert_eq!(now.tailscale_ip.as_deref(), Some("100.64.0.1"));
+    assert_eq!((now.height, now.version.as_deref()), (Some(7), Some("0.1.0")));
+    assert_eq!(
+        now.services.iter().map(|service| service.healthy).collect::<Vec<_>>(),
+        [None, Some(true)]
+    );
+    assert_eq!(
+        taken[1..],
+        [
+            BeatTaken::Replayed,
+            BeatTaken::NotActive(NodeStatus::Denied),
+            BeatTaken::NotActive(NodeStatus::Pending),
+            BeatTaken::Unknown,
+        ]
+    );
+    assert_eq!(store.beats(&[full]).await?, [BeatTaken::Replayed]);
+    // One that was signed earlier and arrives later is no replay, and turns no clock back.
+    let earlier = store.beats(&[beat(&first, at(900))]).await?;
+    let BeatTaken::Done(now) = &earlier[0] else {
+        panic!("another time is another heartbeat: {earlier:?}");
+    };
+    assert_eq!(now.last_heartbeat, Some(at(1001)));
+    assert_eq!(now.height, Some(7), "what it does not say stays");
+    let links = store.links().await?;
+    assert_eq!(links.len(), 1, "a waiting node is in no link: {links:?}");
+    assert_eq!(
+        (&links[0].to, links[0].latency_ms, links[0].at),
+        (&node(3).id, 12, at(1001))
+    );
+    Ok(())
+}
+
+async fn silence(store: &dyn MeshStore) -> StoreResult<()> {
+    // The third was approved at 200 and never heard of; the first was heard of at 1001.
+    assert_eq!(store.longest_silent().await?, Some(at(200)));
+    assert!(store.mark_offline(at(199)).await?.is_empty());
+    let gone = store.mark_offline(at(200)).await?;
+    assert_eq!(gone.len(), 1);
+    assert_eq!((&gone[0].id, gone[0].status), (&node(3).id, NodeStatus::Offline));
+    assert_eq!(store.longest_silent().await?, Some(at(1001)));
+    let counts = store.counts().await?;
+    assert_eq!(
+        (counts.active, counts.offline, counts.pending, counts.total),
+        (1, 1, 1, 4)
+    );
+    let back = store.beats(&[beat(&node(3), at(3000))]).await?;
+    assert!(
+        matches!(&back[0], BeatTaken::Returned(node) if node.status == NodeStatus::Active),
+        "{back:?}"
+    );
+    let forgotten = store.forget_beats(at(2000)).await?;
+    assert_eq!(forgotten, 2, "two of the first are old, the third's is not");
+    Ok(())
+}
+
+async fn keys(store: &dyn MeshStore) -> StoreResult<()> {
+    let seeds = [(key(200).public(), "@first".to_owned())];
+    assert_eq!(store.seed(&seeds, at(0)).await?, 1);
+    assert_eq!(store.seed(&seeds, at(5)).await?, 0, "only once");
+    let change = |new: u8, by: u8, now| KeyChange {
+        key: key(new).public(),
+        description: Some(format!("key {new}")),
+        by: key(by).public(),
+        at: now,
+        message: format!("{new} by {by}"),
+        signature: key(by).sign(&format!("{new} by {by}")),
+    };
+    assert_eq!(
+        store.add_sovereign(&change(201, 250, at(10))).await?,
+        KeyTaken::NotCurrent
+    );
+    assert_eq!(
+        store.add_sovereign(&change(201, 200, at(10))).await?,
+        KeyTaken::Done
+    );
+    assert_eq!(
+        store.add_sovereign(&change(201, 200, at(11))).await?,
+        KeyTaken::Known
+    );
+    let rotation = change(202, 200, at(20));
+    let (one, two) = futures::join!(
+        store.rotate_sovereign(&rotation, at(1000)),
+        store.rotate_sovereign(&rotation, at(1000))
+    );
+    let done = [one?, two?];
+    assert!(
+        done.contains(&KeyTaken::Done) && done.contains(&KeyTaken::NotCurrent),
+        "{done:?}"
+    );
+    assert_eq!(
+        store
+            .rotate_sovereign(&change(200, 201, at(21)), at(1000))
+            .await?,
+        KeyTaken::Known,
+        "a key that is being replaced never comes back"
+    );
+    let valid = |now| async move {
+        let keys = store.sovereigns(now).await?;
+        Ok::<_, crate::StoreError>(keys.iter().map(|key| key.public_key).collect::<Vec<_>>())
+    };
+    let all = [200, 201, 202].map(|number| key(number).public());
+    assert_eq!(valid(at(999)).await?, all, "the old key holds until the end");
+    assert_eq!(valid(at(1000)).await?, all[1..]);
+    assert_eq!(
+        store.seed(&seeds, at(2000)).await?,
+        0,
+        "the set-up does not bring back a key that was replaced"
+    );
+    assert_eq!(
+        store.add_sovereign(&change(203, 200, at(30))).await?,
+        KeyTaken::NotCurrent,
+        "a key that is being replaced adds none"
+    );
+    Ok(())
+}

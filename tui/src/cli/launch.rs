@@ -1,0 +1,178 @@
+//! Starting the supervisor as a process of its own session, which outlives the terminal. Waiting for it is `start`'s.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::Context as _;
+use tana_home::{KeyFile, RunState, Settings};
+
+use super::exit::{Exit, failure};
+
+/// The first argument that makes `tana` start a session of its own and become the supervisor.
+pub(crate) const DETACH: &str = "__detach-node";
+
+/// The supervisor's own log.
+pub(crate) fn log_file(settings: &Settings) -> PathBuf {
+    settings.home.logs_dir().join("node.log")
+}
+
+/// A program of ours: next to this one.
+pub(crate) fn program(name: &str) -> anyhow::Result<PathBuf> {
+    let own = std::env::current_exe().context("this program's own path is not known")?;
+    let path = own.with_file_name(name);
+    if path.is_file() {
+        return Ok(path);
+    }
+    Err(failure(
+        Exit::Failed,
+        format!(
+            "{name} is not next to tana ({}); build or install it there: cargo build --release",
+            path.display()
+        ),
+    ))
+}
+
+/// What the supervisor is told in its environment: the flags of this start, over whatever the environment says.
+fn environment(settings: &Settings) -> Vec<(&'static str, OsString)> {
+    let mut variables = vec![
+        (
+            "TANA_PORT_OFFSET",
+            OsString::from(settings.port_offset.to_string()),
+        ),
+        ("TANA_ROLE", settings.role.name().into()),
+    ];
+    let root = settings.home.root();
+    // Only a home under one directory is named; the XDG directories are found again by themselves.
+    if settings.home.data_dir() == root.join("data") {
+        variables.push(("TANA_HOME", root.into()));
+    }
+    if let Some(chain) = &settings.chain_name {
+        variables.push(("TANA_CHAIN", chain.into()));
+    }
+    variables
+}
+
+/// Checks what the node cannot do without, and notes the flags so that later commands find it.
+pub(crate) fn prepare(settings: &Settings) -> anyhow::Result<()> {
+    let chain = settings.chain()?;
+    KeyFile::read(&settings.home.node_key_file())?;
+    settings.home.create()?;
+    RunState {
+        port_offset: Some(settings.port_offset),
+        role: Some(settings.role),
+        chain: Some(chain.name),
+    }
+    .write(&settings.home)?;
+    Ok(())
+}
+
+/// Becomes the supervisor, in this terminal. Returns only when that fails.
+pub(crate) fn become_node(settings: &Settings) -> anyhow::Result<std::convert::Infallible> {
+    prepare(settings)?;
+    let program = program("tanad")?;
+    let error = Command::new(&program)
+        .arg("node")
+        .envs(environment(settings))
+        .exec();
+    Err(error).with_context(|| format!("{} cannot be run", program.display()))
+}
+
+/// A supervisor that has been started and may not answer yet.
+#[derive(Debug)]
+pub(crate) struct Launched {
+    child: Child,
+    log: PathBuf,
+    log_from: u64,
+}
+
+/// Starts the supervisor in a session of its own: no terminal's end reaches it.
+pub(crate) fn launch(settings: &Settings) -> anyhow::Result<Launched> {
+    prepare(settings)?;
+    let program = program("tanad")?;
+    let log = log_file(settings);
+    let out = open_log(&log).with_context(|| format!("{} cannot be written", log.display()))?;
+    let log_from = out.metadata().map_or(0, |found| found.len());
+    let own = std::env::current_exe().context("this program's own path is not known")?;
+    // A new session needs a process that leads no group: this one forks another of itself, which becomes the supervisor.
+    let child = Command::new(own)
+        .arg(DETACH)
+        .arg(&program)
+        .envs(environment(settings))
+        .stdin(Stdio::null())
+        .stdout(out.try_clone()?)
+        .stderr(out)
+        .spawn()
+        .context("the supervisor cannot be started")?;
+    Ok(Launched {
+        child,
+        log,
+        log_from,
+    })
+}
+
+fn open_log(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(path)
+}
+
+/// The other side of [`launch`]: leaves the session and becomes the supervisor. Returns only when that fails.
+pub(crate) fn detach(program: &Path) -> io::Error {
+    if let Err(error) = nix::unistd::setsid() {
+        return error.into();
+    }
+    Command::new(program).arg("node").exec()
+}
+
+impl Launched {
+    /// Why the supervisor has ended already, if it has.
+    pub(crate) fn ended(&mut self) -> Option<String> {
+        let status = self.child.try_wait().ok().flatten()?;
+        let said = self.last_words();
+        Some(if said.is_empty() {
+            format!(
+                "the supervisor ended at once ({status}); see {}",
+                self.log.display()
+            )
+        } else {
+            said
+        })
+    }
+
+    /// The last line that it wrote since it was started.
+    fn last_words(&self) -> String {
+        let read = || -> io::Result<String> {
+            let mut log = File::open(&self.log)?;
+            let end = log.metadata()?.len();
+            // The end of a long log is enough.
+            let from = self.log_from.max(end.saturating_sub(16 * 1024));
+            log.seek(SeekFrom::Start(from))?;
+            let mut text = Vec::new();
+            log.take(16 * 1024).read_to_end(&mut text)?;
+            Ok(String::from_utf8_lossy(&text).into_owned())
+        };
+        let text = read().unwrap_or_default();
+        let last = text.lines().rev().find(|line| !line.trim().is_empty());
+        last.map(crate::show::clean).unwrap_or_default()
+    }
+}
+
+/// Whether a process is there and has not ended.
+pub(crate) fn is_alive(pid: u32) -> bool {
+    match fs::read_to_string(format!("/proc/{pid}/stat")) {
+        // After the name in parentheses; a zombie has ended and waits for a parent that does not look.
+        Ok(stat) => stat
+            .rsplit_once(") ")
+            .is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X'])),
+        Err(_) if Path::new("/proc/self/stat").exists() => false,
+        Err(_) => i32::try_from(pid)
+            .is_ok_and(|pid| nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None).is_ok()),
+    }
+}

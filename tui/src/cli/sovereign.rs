@@ -1,0 +1,140 @@
+//! `tana sovereign add|rotate|list`: the keys that admit nodes.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use tana_home::KeyFile;
+use tana_protocol::PublicKey;
+
+use super::context::Context;
+use super::exit::{Exit, failure};
+use super::output::{Side, Table};
+use super::status::clock;
+use crate::show::clean;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Sovereign {
+    /// Add another sovereign's public key
+    Add(Add),
+    /// Replace this home's sovereign key by a new one
+    Rotate,
+    /// The keys that are valid now
+    List,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Add {
+    /// The public key: ed25519_ and 64 hex digits
+    key: String,
+    /// Whose it is
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+}
+
+impl Sovereign {
+    pub(crate) async fn execute(self, context: &Context) -> anyhow::Result<Exit> {
+        match self {
+            Self::Add(add) => add.execute(context).await,
+            Self::Rotate => rotate(context).await,
+            Self::List => list(context).await,
+        }
+    }
+}
+
+impl Add {
+    async fn execute(self, context: &Context) -> anyhow::Result<Exit> {
+        let key: PublicKey = self
+            .key
+            .parse()
+            .map_err(|error| failure(Exit::Misuse, format!("{:?}: {error}", clean(&self.key))))?;
+        let own = KeyFile::read(&context.home().sovereign_key_file())?;
+        let added = context
+            .mesh()?
+            .add_sovereign(key, self.description, &own.secret_key)
+            .await?;
+        context
+            .out
+            .show(&added, || format!("added\nkey  {}\n", key.fingerprint()))?;
+        context.out.hint("all of them: tana sovereign list")?;
+        Ok(Exit::Done)
+    }
+}
+
+async fn rotate(context: &Context) -> anyhow::Result<Exit> {
+    let path = context.home().sovereign_key_file();
+    let old = KeyFile::read(&path)?;
+    // On disk before the mesh hears of it: a key that the mesh has taken can never be lost with this process.
+    let next = path.with_file_name("sovereign-key.next.json");
+    let new = match KeyFile::find(&next)? {
+        Some(found) => found,
+        None => {
+            let new = KeyFile::generate();
+            new.create(&next)?;
+            new
+        }
+    };
+    let rotated = context
+        .mesh()?
+        .rotate_sovereign(&old.secret_key, &new.secret_key)
+        .await
+        .with_context(|| {
+            format!(
+                "the key was not replaced; the new one waits in {} for another try",
+                next.display()
+            )
+        })?;
+    let kept = kept_name(&path, &old.public_key);
+    fs::rename(&path, &kept)
+        .and_then(|()| fs::rename(&next, &path))
+        .with_context(|| {
+            format!(
+                "the mesh has the new key, which is in {}; move it to {} by hand",
+                next.display(),
+                path.display()
+            )
+        })?;
+    context.out.show(&rotated, || {
+        format!(
+            "the sovereign key was replaced\nnew  {}\nold  {}  valid until {}\n",
+            new.public_key.fingerprint(),
+            old.public_key.fingerprint(),
+            clock().full(rotated.overlap_until)
+        )
+    })?;
+    context.out.hint(&format!(
+        "the old key is in {}; the chain's sovereign user still signs with it",
+        kept.display()
+    ))?;
+    Ok(Exit::Done)
+}
+
+fn kept_name(path: &std::path::Path, key: &PublicKey) -> PathBuf {
+    let digits: String = key.to_bytes()[..4]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    path.with_file_name(format!("sovereign-key.{digits}.json"))
+}
+
+async fn list(context: &Context) -> anyhow::Result<Exit> {
+    let keys = context.mesh()?.sovereigns().await?.keys;
+    let clock = clock();
+    context.out.show(&keys, || {
+        let mut table = Table::new(&[
+            ("since", Side::Left),
+            ("key", Side::Left),
+            ("whose", Side::Left),
+        ]);
+        for key in &keys {
+            table.row([
+                clock.time(key.added_at),
+                key.public_key.fingerprint(),
+                key.description.clone().unwrap_or_default(),
+            ]);
+        }
+        table.text(context.out)
+    })?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,202 @@
+//! Making, signing and submitting a transaction, and saying what became of it.
+
+use std::time::{Duration, Instant};
+
+use tana_client::{ClientError, LedgerClient, now};
+use tana_home::UserFile;
+use tana_protocol::api::ledger::{TransactionStatus, TransactionView, UserView};
+use tana_protocol::{
+    Code, Party, SecretKey, SignedTransaction, Transaction, TransactionType, Username,
+};
+
+use super::context::Context;
+use super::exit::{Exit, failure};
+use super::wait::{Wait, confirmed};
+use crate::show::clean;
+
+/// Who signs: a user of the chain whose key is here.
+#[derive(Debug)]
+pub(crate) struct Sender {
+    pub(crate) user: UserView,
+    key: SecretKey,
+}
+
+/// What is asked of the chain, without what every transaction has.
+#[derive(Debug)]
+pub(crate) struct Order {
+    pub(crate) kind: TransactionType,
+    pub(crate) to: Party,
+    pub(crate) amount: tana_protocol::amount::AmountText,
+    pub(crate) currency: tana_protocol::CurrencyCode,
+    /// The sender's next one where absent.
+    pub(crate) nonce: Option<u64>,
+}
+
+fn is_missing(error: &ClientError) -> bool {
+    error.code() == Some(Code::NotFound)
+}
+
+/// A name as a person reads it: the home's spelling, without `@`.
+pub(crate) fn username(text: &str) -> anyhow::Result<Username> {
+    text.parse().map_err(|error| {
+        failure(
+            Exit::Misuse,
+            format!("{:?} is no username: {error}", clean(text)),
+        )
+    })
+}
+
+/// A user of this home, as the chain knows it.
+pub(crate) async fn sender(
+    context: &Context,
+    ledger: &LedgerClient,
+    name: &str,
+) -> anyhow::Result<Sender> {
+    let name = username(name)?;
+    let file = UserFile::read(&context.home().user_file(name.bare()))?;
+    let user = match ledger.user_with_key(&file.public_key).await {
+        Ok(user) => user,
+        Err(error) if is_missing(&error) => {
+            return Err(failure(
+                Exit::Refused,
+                format!(
+                    "{} is not on the chain yet; first: tana deploy user {} --wait",
+                    name.bare(),
+                    name.bare()
+                ),
+            ));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    Ok(Sender {
+        user,
+        key: file.secret_key,
+    })
+}
+
+/// The sovereign of this home, as the chain knows it.
+pub(crate) async fn sovereign(context: &Context, ledger: &LedgerClient) -> anyhow::Result<Sender> {
+    let file = tana_home::KeyFile::read(&context.home().sovereign_key_file())?;
+    let user = match ledger.user_with_key(&file.public_key).await {
+        Ok(user) => user,
+        Err(error) if is_missing(&error) => {
+            return Err(failure(
+                Exit::Refused,
+                "the sovereign key of this home belongs to no user of this chain; the chain's owner has the right one",
+            ));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    Ok(Sender {
+        user,
+        key: file.secret_key,
+    })
+}
+
+/// A user of the chain by name or id.
+pub(crate) async fn user(ledger: &LedgerClient, text: &str) -> anyhow::Result<UserView> {
+    let found = match text.parse() {
+        Ok(id) => ledger.user(&id).await,
+        Err(_) => ledger.user_named(&username(text)?).await,
+    };
+    match found {
+        Ok(user) => Ok(user),
+        Err(error) if is_missing(&error) => Err(failure(
+            Exit::Refused,
+            format!(
+                "there is no user {} on the chain; nothing was sent; a key made here gets there with: tana deploy user NAME --wait",
+                clean(text)
+            ),
+        )),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Signs an order with the sender's key and the next nonce.
+pub(crate) async fn sign(
+    context: &Context,
+    ledger: &LedgerClient,
+    sender: &Sender,
+    order: Order,
+) -> anyhow::Result<SignedTransaction> {
+    let chain_id = context.chain_id(ledger).await?;
+    let nonce = match order.nonce {
+        Some(nonce) => nonce,
+        None => ledger.nonce(&sender.user.id).await?.next_nonce,
+    };
+    let mut transaction =
+        Transaction::new(order.kind, sender.user.id.into(), order.to, now(), nonce);
+    transaction.amount = Some(order.amount);
+    transaction.currency_code = Some(order.currency);
+    transaction.chain_id = Some(chain_id);
+    Ok(transaction.sign(&sender.key))
+}
+
+/// Says what was refused, not only why.
+pub(crate) fn refused(error: ClientError, what: &str) -> anyhow::Error {
+    let is_refusal = matches!(error, ClientError::Problem(_) | ClientError::Status { .. });
+    let error = anyhow::Error::from(error);
+    if is_refusal {
+        error.context(format!("{what} was refused, nothing was changed"))
+    } else {
+        error
+    }
+}
+
+/// Submits a transaction, waits where that is wanted, and prints what became of it. `what` says it in words.
+pub(crate) async fn submit(
+    context: &Context,
+    ledger: &LedgerClient,
+    signed: &SignedTransaction,
+    wait: Wait,
+    what: &str,
+) -> anyhow::Result<Exit> {
+    let begun = Instant::now();
+    let submitted = ledger
+        .submit(signed)
+        .await
+        .map_err(|error| refused(error, what))?;
+    let id = submitted.id;
+    if !wait.is_wanted() {
+        context.out.show(&submitted, || {
+            format!("{what}  {}  {}\n", submitted.status.as_str(), id)
+        })?;
+        context
+            .out
+            .hint("it is done once it is in a block; --wait waits for that")?;
+        return Ok(Exit::Done);
+    }
+    let view = confirmed(ledger, &id, wait.limit()).await?;
+    settle(context, &view, what, begun.elapsed())
+}
+
+/// Prints a confirmed transaction; a failed one is an error.
+pub(crate) fn settle(
+    context: &Context,
+    view: &TransactionView,
+    what: &str,
+    took: Duration,
+) -> anyhow::Result<Exit> {
+    let block = view
+        .block_height
+        .map_or_else(String::new, |height| format!(" in block {height}"));
+    if view.status == TransactionStatus::Failed {
+        let why = view
+            .receipt
+            .as_ref()
+            .map_or("no receipt", |receipt| receipt.message.as_str());
+        return Err(failure(
+            Exit::Refused,
+            format!("{what}: failed{block}, nothing was changed: {}", clean(why)),
+        ));
+    }
+    context.out.show(view, || {
+        format!(
+            "{what}  {}{block}  {} ms  {}\n",
+            view.status.as_str(),
+            took.as_millis(),
+            context.out.dim(&view.id.to_string())
+        )
+    })?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,92 @@
+//! Opens the console: reads what this machine says, draws the first frame, and hands over to the run loop.
+//! The command line calls this; nothing else does.
+
+use std::io::IsTerminal as _;
+
+use anyhow::bail;
+use jiff::tz::TimeZone;
+use tana_home::{Environment, KeyFile, Settings};
+
+use crate::keys::Keymap;
+use crate::model::{Here, Mode, Model, Screen};
+use crate::run;
+use crate::show::Clock;
+use crate::term::osc::Wrapper;
+use crate::theme::{Caps, Look, Themes, caps::Ground};
+
+/// What the command line decides.
+#[derive(Debug)]
+pub(crate) struct ConsoleOptions {
+    pub(crate) settings: Settings,
+    pub(crate) environment: Environment,
+    /// Another machine's node, as scheme and host without a port.
+    pub(crate) remote: Option<String>,
+    pub(crate) mode: Mode,
+    /// The screen to begin with.
+    pub(crate) screen: Option<Screen>,
+}
+
+/// Runs the console until it is left. Needs a terminal on both ends.
+///
+/// # Errors
+/// When there is no terminal, or it fails.
+pub(crate) fn open(options: ConsoleOptions) -> anyhow::Result<()> {
+    if !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal()) {
+        bail!("the console needs a terminal; `tana status` prints the same to a pipe");
+    }
+    let mut model = model(&options)?;
+    if let Some(screen) = options.screen {
+        model.screen = screen;
+    }
+    let wrapper = Wrapper::detect(|name| options.environment.get(name).map(str::to_owned));
+    run::run(model, options, wrapper)
+}
+
+/// The model before anything is connected.
+fn model(options: &ConsoleOptions) -> anyhow::Result<Model> {
+    let settings = &options.settings;
+    let caps = Caps::detect(|name| options.environment.get(name).map(str::to_owned));
+    let mut themes = Themes::builtin();
+    let wrong = themes.add_dir(&settings.home.themes_dir());
+    let theme = themes.get(&settings.theme).unwrap_or_else(|| themes.default_for(caps.ground == Ground::Light));
+    let unknown = themes.get(&settings.theme).is_none() && !matches!(settings.theme.as_str(), "" | "auto");
+    let clock = Clock { now: tana_client::now(), zone: TimeZone::system() };
+    let keys = Keymap::new(&[])?;
+    let here = here(options);
+    let mut model = Model::new(Look::new(theme, caps), themes, keys, clock, here, options.mode);
+    // One and a half of the time between two heartbeats.
+    model.mesh.late_after = settings.heartbeat_interval.mul_f64(1.5);
+    if unknown {
+        let names: Vec<&str> = model.themes.names().collect();
+        let text = format!("theme = {:?}: there is none; there are {}", settings.theme, names.join(", "));
+        model.say(crate::theme::Tone::Warn, text);
+    }
+    if let Some(first) = wrong.first() {
+        model.say(crate::theme::Tone::Warn, first.clone());
+    }
+    Ok(model)
+}
+
+/// What lies in `TANA_HOME`. What cannot be read is shown when it is needed, not now.
+fn here(options: &ConsoleOptions) -> Here {
+    let settings = &options.settings;
+    let home = &settings.home;
+    let chain = settings.chain().ok().map(|spec| spec.name);
+    let sovereign = KeyFile::find(&home.sovereign_key_file()).ok().flatten().map(|key| key.public_key);
+    Here {
+        chain,
+        node: options.remote.is_none().then(|| settings.node_id.clone()),
+        home: shortened(home.root(), options.environment.get("HOME")),
+        sovereign,
+        users: home.users().unwrap_or_default(),
+        remote: options.remote.clone(),
+    }
+}
+
+/// A path with the user's home as `~`.
+fn shortened(path: &std::path::Path, user: Option<&str>) -> String {
+    match user.and_then(|u| path.strip_prefix(u).ok()) {
+        Some(rest) => format!("~/{}", rest.display()),
+        None => path.display().to_string(),
+    }
+}

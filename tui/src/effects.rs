@@ -1,0 +1,222 @@
+//! Carries effects out. Read-only mode is enforced here, once: no effect that changes anything gets past `Runner::run`.
+
+mod chain;
+mod login;
+mod node;
+mod sources;
+
+use std::sync::Arc;
+
+use tana_client::{IdentityClient, LedgerClient, MeshClient, NodeClient};
+use tana_home::Settings;
+use tana_protocol::ServiceKind;
+use tana_protocol::api::node::NodeView;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::{AbortHandle, JoinSet};
+
+use crate::console::ConsoleOptions;
+use crate::effect::{Effect, Reach};
+use crate::model::Mode;
+use crate::msg::{LoginNews, Msg, NodeNews};
+
+/// Where a task's news go. Sending fails only when the console has ended.
+#[derive(Clone)]
+pub(crate) struct Outbox(UnboundedSender<Msg>);
+
+impl Outbox {
+    fn send(&self, msg: Msg) {
+        let _ = self.0.send(msg);
+    }
+
+    /// Says that something takes a while, does it, says how it ended.
+    async fn around<F>(&self, what: String, work: F)
+    where
+        F: Future<Output = Result<String, String>>,
+    {
+        self.send(Msg::Began(what.clone()));
+        let result = work.await;
+        self.send(Msg::Ended { what, result });
+    }
+}
+
+/// Holds the connections and the tasks on them.
+pub(crate) struct Runner {
+    outbox: Outbox,
+    mode: Mode,
+    settings: Arc<Settings>,
+    remote: Option<String>,
+    node: Option<NodeClient>,
+    ledger: Link<LedgerClient>,
+    mesh: Link<MeshClient>,
+    identity: Link<IdentityClient>,
+    known: chain::Known,
+    tasks: JoinSet<()>,
+    login: Option<AbortHandle>,
+}
+
+/// A client, where it is, and the task that follows its stream.
+struct Link<C> {
+    url: String,
+    client: Option<C>,
+    follower: Option<AbortHandle>,
+}
+
+impl<C> Link<C> {
+    fn new(url: String, client: Option<C>) -> Self {
+        Self { url, client, follower: None }
+    }
+}
+
+impl Runner {
+    /// Makes the clients and starts to follow the daemons' streams.
+    pub(crate) fn new(options: ConsoleOptions, outbox: UnboundedSender<Msg>) -> Self {
+        let settings = Arc::new(options.settings);
+        let url = |kind: ServiceKind| match &options.remote {
+            Some(remote) => format!("{remote}:{}", settings.port(kind)),
+            None => settings.url(kind),
+        };
+        let (ledger, mesh, identity) = (url(ServiceKind::Ledger), url(ServiceKind::Mesh), url(ServiceKind::Identity));
+        let node = if options.remote.is_none() { NodeClient::new(&settings.home.socket()).ok() } else { None };
+        let mut runner = Self {
+            outbox: Outbox(outbox),
+            mode: options.mode,
+            ledger: Link::new(ledger.clone(), LedgerClient::new(&ledger).ok()),
+            mesh: Link::new(mesh.clone(), MeshClient::new(&mesh).ok()),
+            identity: Link::new(identity.clone(), IdentityClient::new(&identity).ok()),
+            settings,
+            remote: options.remote,
+            node,
+            known: chain::Known::default(),
+            tasks: JoinSet::new(),
+            login: None,
+        };
+        if let Some(node) = runner.node.clone() {
+            runner.tasks.spawn(sources::node(node.clone(), runner.outbox.clone()));
+            runner.tasks.spawn(sources::logs(node, runner.outbox.clone()));
+        }
+        runner.follow_ledger();
+        runner.follow_mesh();
+        runner
+    }
+
+    fn follow_ledger(&mut self) {
+        if let Some(old) = self.ledger.follower.take() {
+            old.abort();
+        }
+        self.known = chain::Known::default();
+        if let Some(client) = self.ledger.client.clone() {
+            let task = sources::ledger(client, self.known.clone(), self.outbox.clone());
+            self.ledger.follower = Some(self.tasks.spawn(task));
+        }
+    }
+
+    fn follow_mesh(&mut self) {
+        if let Some(old) = self.mesh.follower.take() {
+            old.abort();
+        }
+        if let Some(client) = self.mesh.client.clone() {
+            self.mesh.follower = Some(self.tasks.spawn(sources::mesh(client, self.outbox.clone())));
+        }
+    }
+
+    /// Hears what passes: the node itself says where its services are, which a flag of `tana start` may have moved.
+    pub(crate) fn overhear(&mut self, msg: &Msg) {
+        if let Msg::Node(NodeNews::All(view)) = msg
+            && self.remote.is_none()
+        {
+            self.addresses(view);
+        }
+        // Tasks that have ended are let go.
+        while self.tasks.try_join_next().is_some() {}
+    }
+
+    fn addresses(&mut self, view: &NodeView) {
+        let url = |kind: ServiceKind| view.services.iter().find(|s| s.name == kind).and_then(|s| s.url.clone());
+        if let Some(url) = url(ServiceKind::Ledger).filter(|u| differs(u, &self.ledger.url)) {
+            self.ledger.client = LedgerClient::new(&url).ok();
+            self.ledger.url = url;
+            self.follow_ledger();
+        }
+        if let Some(url) = url(ServiceKind::Mesh).filter(|u| differs(u, &self.mesh.url)) {
+            self.mesh.client = MeshClient::new(&url).ok();
+            self.mesh.url = url;
+            self.follow_mesh();
+        }
+        if let Some(url) = url(ServiceKind::Identity).filter(|u| differs(u, &self.identity.url)) {
+            self.identity.client = IdentityClient::new(&url).ok();
+            self.identity.url = url;
+        }
+    }
+
+    /// Carries an effect out, or refuses it.
+    pub(crate) fn run(&mut self, effect: Effect) {
+        if effect.reach() == Reach::Changes && self.mode == Mode::ReadOnly {
+            let why = "this console is read-only: nothing was changed".to_owned();
+            self.outbox.send(match effect {
+                Effect::NewSession => Msg::Login(LoginNews::Created(Err(why))),
+                _ => Msg::Ended { what: String::new(), result: Err(why) },
+            });
+            return;
+        }
+        let outbox = self.outbox.clone();
+        match effect {
+            Effect::LoadBlock(height) => {
+                let Some(ledger) = self.ledger.client.clone() else { return };
+                self.tasks.spawn(chain::load(ledger, self.known.clone(), height, outbox));
+            }
+            Effect::LoadOlder { before } => {
+                let Some(ledger) = self.ledger.client.clone() else { return };
+                self.tasks.spawn(chain::older(ledger, before, outbox));
+            }
+            Effect::VerifyBlock(height) => {
+                let Some(ledger) = self.ledger.client.clone() else { return };
+                self.tasks.spawn(chain::verify(ledger, height, outbox));
+            }
+            Effect::LoadQueue => {
+                let Some(ledger) = self.ledger.client.clone() else { return };
+                self.tasks.spawn(chain::queue(ledger, outbox));
+            }
+            Effect::LoadContracts => {
+                let Some(ledger) = self.ledger.client.clone() else { return };
+                self.tasks.spawn(chain::contracts(ledger, outbox));
+            }
+            Effect::LoadMesh => {
+                let Some(mesh) = self.mesh.client.clone() else { return };
+                self.tasks.spawn(async move {
+                    // What it cannot say now, the stream's return will.
+                    let _ = sources::whole_mesh(&mesh, &outbox).await;
+                });
+            }
+            Effect::StartNode => {
+                self.tasks.spawn(node::start(self.settings.clone(), outbox));
+            }
+            Effect::Service { name, order } => {
+                let Some(client) = self.node.clone() else { return };
+                self.tasks.spawn(node::order(client, name, order, outbox));
+            }
+            Effect::Decide { node, key, decision } => {
+                let Some(mesh) = self.mesh.client.clone() else { return };
+                self.tasks.spawn(node::decide(mesh, self.settings.clone(), node, key, decision, outbox));
+            }
+            Effect::NewSession => {
+                if let Some(old) = self.login.take() {
+                    old.abort();
+                }
+                let Some(identity) = self.identity.client.clone() else { return };
+                self.login = Some(self.tasks.spawn(login::session(identity, outbox)));
+            }
+            Effect::Phone { session, answer } => {
+                let (Some(identity), Some(ledger)) = (self.identity.client.clone(), self.ledger.client.clone()) else { return };
+                let home = self.settings.home.clone();
+                self.tasks.spawn(login::phone(identity, ledger, home, session, answer, outbox));
+            }
+            // The run loop's own.
+            Effect::Quit | Effect::Suspend | Effect::Repaint | Effect::Copy(_) | Effect::Notify(_) => {}
+        }
+    }
+}
+
+/// Whether two addresses differ in more than a slash at the end.
+fn differs(a: &str, b: &str) -> bool {
+    a.trim_end_matches('/') != b.trim_end_matches('/')
+}

@@ -1,0 +1,152 @@
+//! Follows the daemons' streams and turns what they say into messages. The streams reconnect by themselves; each time one stands
+//! again the whole present state is read.
+
+use futures::StreamExt as _;
+use tana_client::{
+    ClientError, LedgerClient, LedgerEvent, LogQuery, MeshClient, MeshEvent, NodeClient, NodeEvent, NodeFilter, PageQuery,
+    StreamItem,
+};
+use tana_protocol::Timestamp;
+
+use super::Outbox;
+use super::chain::Known;
+use crate::model::Source;
+use crate::model::link::Link;
+use crate::msg::{Change, ChainNews, MeshNews, Msg, NodeNews};
+
+/// Log lines of the past that are read at the start.
+const TAIL: u32 = 500;
+/// Lines handed over in one message.
+const BATCH: usize = 1000;
+/// Blocks read at the start.
+const BLOCKS: u32 = 120;
+
+/// What a refusal or a loss says of the connection.
+fn trouble(error: &ClientError, since: Timestamp) -> Link {
+    if error.is_unreachable() { Link::Absent { since } } else { Link::Lost { since, why: error.to_string() } }
+}
+
+/// A stream that is gone: whether nobody listens there at all is asked once more.
+async fn lost<T, F>(since: Timestamp, why: String, probe: F) -> Link
+where
+    F: Future<Output = Result<T, ClientError>>,
+{
+    match probe.await {
+        Err(error) if error.is_unreachable() => Link::Absent { since: tana_client::now().max(since) },
+        _ => Link::Lost { since, why },
+    }
+}
+
+pub(super) async fn node(client: NodeClient, outbox: Outbox) {
+    let mut stream = client.events();
+    while let Some(item) = stream.next().await {
+        match item {
+            StreamItem::Connected => match client.status().await {
+                Ok(view) => {
+                    outbox.send(Msg::Node(NodeNews::All(Box::new(view))));
+                    outbox.send(Msg::Link(Source::Node, Link::Live));
+                }
+                Err(error) => outbox.send(Msg::Link(Source::Node, trouble(&error, tana_client::now()))),
+            },
+            StreamItem::Event(NodeEvent::Service(view)) => outbox.send(Msg::Node(NodeNews::Service(view))),
+            StreamItem::Event(NodeEvent::Log(line)) => outbox.send(Msg::Logs(vec![line])),
+            StreamItem::Event(NodeEvent::Stopping) => outbox.send(Msg::Node(NodeNews::Stopping)),
+            StreamItem::Lost { since, why } => {
+                let link = lost(since, why, client.status()).await;
+                outbox.send(Msg::Link(Source::Node, link));
+            }
+            StreamItem::Refused(error) => {
+                outbox.send(Msg::Link(Source::Node, trouble(&error, tana_client::now())));
+                return;
+            }
+        }
+    }
+}
+
+pub(super) async fn logs(client: NodeClient, outbox: Outbox) {
+    let query = LogQuery { tail: Some(TAIL), ..LogQuery::default() };
+    let mut batches = client.follow_logs(None, &query).ready_chunks(BATCH);
+    while let Some(batch) = batches.next().await {
+        let lines: Vec<_> = batch
+            .into_iter()
+            .filter_map(|item| match item {
+                StreamItem::Event(NodeEvent::Log(line)) => Some(line),
+                _ => None,
+            })
+            .collect();
+        if !lines.is_empty() {
+            outbox.send(Msg::Logs(lines));
+        }
+        // A flood must not keep keys waiting.
+        tokio::task::yield_now().await;
+    }
+}
+
+pub(super) async fn ledger(client: LedgerClient, known: Known, outbox: Outbox) {
+    let mut stream = client.events();
+    while let Some(item) = stream.next().await {
+        match item {
+            StreamItem::Connected => match whole_chain(&client, &known, &outbox).await {
+                Ok(()) => outbox.send(Msg::Link(Source::Ledger, Link::Live)),
+                Err(error) => outbox.send(Msg::Link(Source::Ledger, trouble(&error, tana_client::now()))),
+            },
+            StreamItem::Event(LedgerEvent::Block(block)) => outbox.send(Msg::Chain(ChainNews::Block(block))),
+            StreamItem::Event(LedgerEvent::Queue(queue)) => outbox.send(Msg::Chain(ChainNews::QueueLength(queue.length))),
+            StreamItem::Event(LedgerEvent::Transaction(_)) => {}
+            StreamItem::Lost { since, why } => {
+                let link = lost(since, why, client.info()).await;
+                outbox.send(Msg::Link(Source::Ledger, link));
+            }
+            StreamItem::Refused(error) => {
+                outbox.send(Msg::Link(Source::Ledger, trouble(&error, tana_client::now())));
+                return;
+            }
+        }
+    }
+}
+
+async fn whole_chain(client: &LedgerClient, known: &Known, outbox: &Outbox) -> Result<(), ClientError> {
+    let info = client.info().await?;
+    known.info(info.clone());
+    outbox.send(Msg::Chain(ChainNews::Info(Box::new(info))));
+    let page = client.blocks(&PageQuery::first(BLOCKS)).await?;
+    outbox.send(Msg::Chain(ChainNews::Recent(page.items)));
+    Ok(())
+}
+
+pub(super) async fn mesh(client: MeshClient, outbox: Outbox) {
+    let mut stream = client.events();
+    while let Some(item) = stream.next().await {
+        match item {
+            StreamItem::Connected => match whole_mesh(&client, &outbox).await {
+                Ok(()) => outbox.send(Msg::Link(Source::Mesh, Link::Live)),
+                Err(error) => outbox.send(Msg::Link(Source::Mesh, trouble(&error, tana_client::now()))),
+            },
+            StreamItem::Event(event) => outbox.send(Msg::Mesh(match event {
+                MeshEvent::Registered(node) => MeshNews::One(node, Change::Registered),
+                MeshEvent::Approved(node) | MeshEvent::Denied(node) => MeshNews::One(node, Change::Decided),
+                MeshEvent::Status(node) => MeshNews::One(node, Change::Status),
+                MeshEvent::Heartbeat(node) => MeshNews::One(node, Change::Heartbeat),
+                MeshEvent::Sovereign(keys) => MeshNews::Keys(keys.keys),
+            })),
+            StreamItem::Lost { since, why } => {
+                let link = lost(since, why, client.info()).await;
+                outbox.send(Msg::Link(Source::Mesh, link));
+            }
+            StreamItem::Refused(error) => {
+                outbox.send(Msg::Link(Source::Mesh, trouble(&error, tana_client::now())));
+                return;
+            }
+        }
+    }
+}
+
+/// All nodes, who reaches whom, the sovereign keys.
+pub(super) async fn whole_mesh(client: &MeshClient, outbox: &Outbox) -> Result<(), ClientError> {
+    let nodes = client.nodes(&NodeFilter::All).await?;
+    let links = client.topology().await?.links;
+    outbox.send(Msg::Mesh(MeshNews::All { nodes, links }));
+    let keys = client.sovereigns().await?;
+    outbox.send(Msg::Mesh(MeshNews::Keys(keys.keys)));
+    Ok(())
+}

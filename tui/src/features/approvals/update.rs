@@ -1,0 +1,82 @@
+//! Approving and denying: what is asked, and what may be asked at all.
+
+use super::model::{self, Check};
+use crate::effect::Effect;
+use crate::keys::Action;
+use crate::model::{Mode, Model, Overlay};
+use crate::theme::Tone;
+use crate::widgets::dialog::{Button, Dialog, Harm};
+use tana_protocol::message::Decision;
+
+/// Checks the signatures of registrations that are new or have changed.
+pub(crate) fn check(model: &mut Model) {
+    let mut found = Vec::new();
+    for node in model.mesh.pending() {
+        let known = model.approvals.checked.get(&node.id);
+        if known.is_none_or(|(key, signature, _)| *key != node.public_key || *signature != node.registration_signature) {
+            let check = if node.verify_registration().is_ok() { Check::Fits } else { Check::Wrong };
+            found.push((node.id.clone(), (node.public_key, node.registration_signature.clone(), check)));
+        }
+    }
+    model.approvals.checked.extend(found);
+}
+
+pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
+    let decision = match action {
+        Action::Approve => Decision::Approve,
+        Action::Deny => Decision::Deny,
+        _ => return Vec::new(),
+    };
+    let Some(node) = model::selected(model) else {
+        model.say(Tone::Plain, "no node waits for approval");
+        return Vec::new();
+    };
+    if model.mode == Mode::ReadOnly {
+        model.say(Tone::Warn, "this console is read-only: nothing is decided here");
+        return Vec::new();
+    }
+    if model.here.sovereign.is_none() {
+        let text = format!("no sovereign key in {}; put sovereign-key.json there, or decide where it is", model.here.home);
+        model.say(Tone::Warn, text);
+        return Vec::new();
+    }
+    let check = model::check(model, &node.id);
+    if decision == Decision::Approve && check == Some(Check::Wrong) {
+        let text = format!("{}: the registration's signature does not fit its key; it can only be denied", node.id);
+        model.say(Tone::Bad, text);
+        return Vec::new();
+    }
+    let role = crate::features::mesh::model::role(node);
+    let host = crate::show::clean(&node.tailscale_hostname);
+    let key = node.public_key;
+    let id = node.id.clone();
+    let dialog = match decision {
+        Decision::Approve => Dialog {
+            title: format!("approve {id}"),
+            body: vec![
+                format!("{id} ({role}, {host}) joins the mesh: its services are trusted by all others, and its heartbeats count."),
+                String::new(),
+                format!("key {}", key.fingerprint()),
+                "Compare it with what its operator reads to you.".to_owned(),
+            ],
+            safe: "not now",
+            doing: "approve",
+            chosen: Button::Do,
+            harm: Harm::None,
+        },
+        Decision::Deny => Dialog {
+            title: format!("deny {id}"),
+            body: vec![
+                format!("{id} ({role}, {host}) stays out. The name and the key are refused from now on; to come back it needs both anew."),
+                String::new(),
+                "This cannot be undone here.".to_owned(),
+            ],
+            safe: "leave it waiting",
+            doing: "deny",
+            chosen: Button::Safe,
+            harm: Harm::Harmful,
+        },
+    };
+    model.overlay = Some(Overlay::Ask { dialog, effect: Effect::Decide { node: id, key: Box::new(key), decision } });
+    Vec::new()
+}

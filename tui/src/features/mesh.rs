@@ -1,0 +1,8 @@
+//! The screen Mesh.
+
+mod graph;
+pub(crate) mod model;
+pub(crate) mod update;
+pub(crate) mod view;
+
+pub(crate) use model::Model;

@@ -1,0 +1,65 @@
+//! What changes the screens Mesh and Approvals: news from the registry.
+
+use tana_protocol::api::mesh::NodeStatus;
+
+use crate::effect::Effect;
+use crate::keys::Action;
+use crate::model::Model;
+use crate::msg::{Change, MeshNews};
+
+pub(crate) fn news(model: &mut Model, news: MeshNews) -> Vec<Effect> {
+    match news {
+        MeshNews::All { nodes, links } => {
+            let first = model.mesh.watched_since.is_none();
+            model.mesh.watched_since.get_or_insert(model.clock.now);
+            let known = std::mem::take(&mut model.mesh.nodes);
+            model.mesh.links = links;
+            let mut effects = Vec::new();
+            for node in nodes {
+                model.mesh.saw_beat(&node);
+                let new = node.status == NodeStatus::Pending && !known.contains_key(&node.id);
+                if new && !first {
+                    effects.push(asks(node.id.as_str()));
+                }
+                model.mesh.nodes.insert(node.id.clone(), node);
+            }
+            crate::features::approvals::update::check(model);
+            effects
+        }
+        MeshNews::One(node, change) => {
+            let mut effects = Vec::new();
+            let before = model.mesh.nodes.get(&node.id).map(|n| n.status);
+            if node.status == NodeStatus::Pending && before != Some(NodeStatus::Pending) {
+                effects.push(asks(node.id.as_str()));
+            }
+            if node.status == NodeStatus::Offline && before == Some(NodeStatus::Active) {
+                effects.push(Effect::Notify(format!("tana: node {} is offline: no heartbeat", node.id)));
+            }
+            model.mesh.saw_beat(&node);
+            model.mesh.nodes.insert(node.id.clone(), *node);
+            crate::features::approvals::update::check(model);
+            // Who reaches whom comes with heartbeats, but is told by the topology alone.
+            if change == Change::Heartbeat && model.mesh.count(NodeStatus::Active) > 1 {
+                effects.push(Effect::LoadMesh);
+            }
+            effects
+        }
+        MeshNews::Keys(keys) => {
+            model.approvals.sovereigns = keys;
+            Vec::new()
+        }
+    }
+}
+
+fn asks(node: &str) -> Effect {
+    Effect::Notify(format!("tana: node {node} waits for approval"))
+}
+
+pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
+    match action {
+        Action::ToggleGraph => model.mesh.graph = model.mesh.graph.other(),
+        Action::MeshAll => model.mesh.denied = model.mesh.denied.other(),
+        _ => {}
+    }
+    Vec::new()
+}

@@ -1,0 +1,7 @@
+//! The screen Queue.
+
+pub(crate) mod model;
+pub(crate) mod update;
+pub(crate) mod view;
+
+pub(crate) use model::Model;

@@ -1,0 +1,254 @@
+//! Everything the console knows. Changed by `update` only, drawn by `view`; nothing here does IO.
+
+pub(crate) mod link;
+pub(crate) mod problems;
+
+use std::collections::HashMap;
+
+use tana_protocol::Timestamp;
+use tana_protocol::api::node::NodeView;
+
+use crate::effect::Effect;
+use crate::features::{approvals, blocks, contracts, login, logs, mesh, queue, services};
+use crate::filter::Filter;
+use crate::keys::Keymap;
+use crate::show::Clock;
+use crate::theme::{Look, Themes};
+use crate::widgets::details::Zoom;
+use crate::widgets::dialog::Dialog;
+use crate::widgets::input::Input;
+pub(crate) use link::{Links, Source};
+
+/// A screen. Each has its number for good, whatever else is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Screen {
+    Services,
+    Mesh,
+    Approvals,
+    Blocks,
+    Queue,
+    Contracts,
+    Login,
+    Logs,
+}
+
+impl Screen {
+    /// All, in the order of the tabs.
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Services,
+        Self::Mesh,
+        Self::Approvals,
+        Self::Blocks,
+        Self::Queue,
+        Self::Contracts,
+        Self::Login,
+        Self::Logs,
+    ];
+
+    /// The digit that goes there. 8 is kept for Content.
+    pub(crate) fn digit(self) -> char {
+        match self {
+            Self::Services => '1',
+            Self::Mesh => '2',
+            Self::Approvals => '3',
+            Self::Blocks => '4',
+            Self::Queue => '5',
+            Self::Contracts => '6',
+            Self::Login => '7',
+            Self::Logs => '9',
+        }
+    }
+
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Services => "Services",
+            Self::Mesh => "Mesh",
+            Self::Approvals => "Approvals",
+            Self::Blocks => "Blocks",
+            Self::Queue => "Queue",
+            Self::Contracts => "Contracts",
+            Self::Login => "Login",
+            Self::Logs => "Logs",
+        }
+    }
+
+    /// As the palette and `--screen` call it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Services => "services",
+            Self::Mesh => "mesh",
+            Self::Approvals => "approvals",
+            Self::Blocks => "blocks",
+            Self::Queue => "queue",
+            Self::Contracts => "contracts",
+            Self::Login => "login",
+            Self::Logs => "logs",
+        }
+    }
+
+    pub(crate) fn by_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|s| s.name() == name)
+    }
+
+    /// The neighbour, round and round.
+    pub(crate) fn step(self, by: Step) -> Self {
+        let at = Self::ALL.iter().position(|s| *s == self).unwrap_or(0);
+        let count = Self::ALL.len();
+        Self::ALL[match by {
+            Step::Next => (at + 1) % count,
+            Step::Previous => (at + count - 1) % count,
+        }]
+    }
+}
+
+/// A direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    Next,
+    Previous,
+}
+
+/// Whether the console may change anything. Enforced where effects run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Mode {
+    #[default]
+    ReadWrite,
+    ReadOnly,
+}
+
+/// What lies over the screen and takes the keys.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Overlay {
+    Help { scroll: usize },
+    Palette { input: Input, chosen: usize },
+    Filter { input: Input },
+    Ask { dialog: Dialog, effect: Effect },
+}
+
+/// One line above the footer for a while.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Notice {
+    pub(crate) text: String,
+    pub(crate) tone: crate::theme::Tone,
+    pub(crate) until: Timestamp,
+}
+
+/// Something asked for that has not answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Waiting {
+    pub(crate) what: String,
+    pub(crate) since: Timestamp,
+}
+
+/// What this machine's `TANA_HOME` says, read once at the start.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Here {
+    /// The chain that the node is configured for, shown until the node answers.
+    pub(crate) chain: Option<String>,
+    /// This node's name.
+    pub(crate) node: Option<tana_protocol::NodeId>,
+    /// Where all of it lies.
+    pub(crate) home: String,
+    /// The fingerprint of the sovereign key, when there is one.
+    pub(crate) sovereign: Option<tana_protocol::PublicKey>,
+    /// Users whose keys lie here, for the test phone.
+    pub(crate) users: Vec<String>,
+    /// The address of another machine's node, when that is what is watched: its supervisor cannot be reached from here.
+    pub(crate) remote: Option<String>,
+}
+
+/// The console's whole state.
+#[derive(Debug, Clone)]
+pub(crate) struct Model {
+    pub(crate) look: Look,
+    pub(crate) themes: Themes,
+    pub(crate) keys: Keymap,
+    /// Set by the run loop before each message.
+    pub(crate) clock: Clock,
+    pub(crate) mode: Mode,
+    pub(crate) here: Here,
+    pub(crate) screen: Screen,
+    pub(crate) zoom: Zoom,
+    pub(crate) overlay: Option<Overlay>,
+    pub(crate) filters: HashMap<Screen, Filter>,
+    pub(crate) notice: Option<Notice>,
+    pub(crate) waiting: Vec<Waiting>,
+    pub(crate) links: Links,
+    pub(crate) node: Option<NodeView>,
+    pub(crate) services: services::Model,
+    pub(crate) mesh: mesh::Model,
+    pub(crate) approvals: approvals::Model,
+    pub(crate) blocks: blocks::Model,
+    pub(crate) queue: queue::Model,
+    pub(crate) contracts: contracts::Model,
+    pub(crate) login: login::Model,
+    pub(crate) logs: logs::Model,
+    /// Rows a page moves by; the run loop tells it with the size.
+    pub(crate) page: usize,
+    pub(crate) over: bool,
+}
+
+impl Model {
+    pub(crate) fn new(look: Look, themes: Themes, keys: Keymap, clock: Clock, here: Here, mode: Mode) -> Self {
+        Self {
+            links: Links::default(),
+            look,
+            themes,
+            keys,
+            clock,
+            mode,
+            here,
+            screen: Screen::Services,
+            zoom: Zoom::Off,
+            overlay: None,
+            filters: HashMap::new(),
+            notice: None,
+            waiting: Vec::new(),
+            node: None,
+            services: services::Model::default(),
+            mesh: mesh::Model::default(),
+            approvals: approvals::Model::default(),
+            blocks: blocks::Model::default(),
+            queue: queue::Model::default(),
+            contracts: contracts::Model::default(),
+            login: login::Model::default(),
+            logs: logs::Model::default(),
+            page: 10,
+            over: false,
+        }
+    }
+
+    /// The filter of the screen in view.
+    pub(crate) fn filter(&self) -> Option<&Filter> {
+        self.filters.get(&self.screen)
+    }
+
+    /// Whether a row with this text stays on the screen in view.
+    pub(crate) fn keeps(&self, text: &str) -> bool {
+        self.filter().is_none_or(|f| f.matches(text))
+    }
+
+    /// Shows a line for a while; long enough to be read.
+    pub(crate) fn say(&mut self, tone: crate::theme::Tone, text: impl Into<String>) {
+        let text = text.into();
+        let reading = std::time::Duration::from_millis(4000 + 40 * u64::try_from(text.len()).unwrap_or(100));
+        self.notice = Some(Notice { text, tone, until: self.clock.now.plus(reading) });
+    }
+
+    /// The next moment at which the screen changes without any message: nothing else wakes an idle console.
+    pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
+        let notice = self.notice.as_ref().map(|n| n.until);
+        let waiting = self.waiting.iter().map(|w| w.since.plus(SPINNER_AFTER)).filter(|at| *at > self.clock.now).min();
+        let late = self.mesh.next_late(self.clock.now);
+        let login = self.login.expires().filter(|at| *at > self.clock.now);
+        [notice, waiting, late, login].into_iter().flatten().min()
+    }
+
+    /// What has been waited for long enough to say so.
+    pub(crate) fn waited_for(&self) -> Option<&Waiting> {
+        self.waiting.iter().find(|w| self.clock.now.since(w.since) >= SPINNER_AFTER)
+    }
+}
+
+/// A wait shorter than this is not worth a word.
+const SPINNER_AFTER: std::time::Duration = std::time::Duration::from_millis(300);

@@ -1,0 +1,97 @@
+//! What can happen to the console. Everything that changes the model arrives as one of these, through one channel.
+
+use crossterm::event::KeyEvent;
+use tana_protocol::api::identity::{SessionCreated, SessionEvent};
+use tana_protocol::api::ledger::{BlockVerification, BlockView, ChainInfo, ContractView, QueueView};
+use tana_protocol::api::mesh::{Link as MeshLink, Node, SovereignKey};
+use tana_protocol::api::node::{LogLine, NodeView, ServiceView};
+
+use crate::features::blocks::model::WholeBlock;
+use crate::model::Source;
+use crate::model::link::Link;
+use crate::term::watchdog::Told;
+use crate::widgets::Target;
+
+/// Something happened.
+#[derive(Debug, Clone)]
+pub(crate) enum Msg {
+    /// The first message.
+    Start,
+    Key(KeyEvent),
+    Paste(String),
+    Click(Target),
+    Wheel(Wheel),
+    /// How many rows the body has now.
+    Page(usize),
+    /// A moment that the model waited for has come.
+    Wake,
+    Told(Told),
+    Link(Source, Link),
+    Node(NodeNews),
+    Logs(Vec<LogLine>),
+    Mesh(MeshNews),
+    Chain(ChainNews),
+    Login(LoginNews),
+    /// An effect began that takes a while.
+    Began(String),
+    /// It ended: what it was, and what to say.
+    Ended { what: String, result: Result<String, String> },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wheel {
+    Up,
+    Down,
+}
+
+/// From the supervisor.
+#[derive(Debug, Clone)]
+pub(crate) enum NodeNews {
+    All(Box<NodeView>),
+    Service(Box<ServiceView>),
+    /// It stops its services and ends.
+    Stopping,
+}
+
+/// From the mesh.
+#[derive(Debug, Clone)]
+pub(crate) enum MeshNews {
+    All { nodes: Vec<Node>, links: Vec<MeshLink> },
+    /// One node changed.
+    One(Box<Node>, Change),
+    Keys(Vec<SovereignKey>),
+}
+
+/// Why a node's news came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    Registered,
+    Decided,
+    Status,
+    Heartbeat,
+}
+
+/// From the ledger.
+#[derive(Debug, Clone)]
+pub(crate) enum ChainNews {
+    Info(Box<ChainInfo>),
+    /// Newest first.
+    Recent(Vec<BlockView>),
+    Older(Vec<BlockView>),
+    Block(Box<BlockView>),
+    QueueLength(u64),
+    /// One block whole, with what was checked of it here.
+    Whole { height: u64, result: Result<Box<WholeBlock>, String> },
+    Verified { height: u64, result: Result<BlockVerification, String> },
+    Queue(Result<QueueView, String>),
+    Contracts(Result<Vec<ContractView>, String>),
+}
+
+/// Of the login session.
+#[derive(Debug, Clone)]
+pub(crate) enum LoginNews {
+    Created(Result<Box<SessionCreated>, String>),
+    Event(Box<SessionEvent>),
+    /// The stream broke; it reconnects by itself.
+    Silent(String),
+}

@@ -1,0 +1,203 @@
+//! The run loop: one channel of messages, drained before a frame is drawn; a frame only when something changed, at most twenty a
+//! second; asleep otherwise, until a message or a moment that the model waits for.
+
+use std::time::{Duration, Instant};
+
+use crossterm::event::{Event, EventStream, KeyEventKind, MouseButton, MouseEventKind};
+use futures::StreamExt as _;
+use tokio::sync::mpsc;
+
+use crate::console::ConsoleOptions;
+use crate::effect::{Effect, Reach};
+use crate::effects::Runner;
+use crate::model::{Model, problems};
+use crate::msg::{Msg, Wheel};
+use crate::term::osc::{self, Wrapper};
+use crate::term::watchdog::{self, Told};
+use crate::term::{self, Term};
+use crate::theme::Tone;
+use crate::update::update;
+use crate::view;
+use crate::widgets::Hits;
+
+/// Between two frames at least.
+const FRAME: Duration = Duration::from_millis(50);
+/// Messages taken before the screen is drawn again, however many there are.
+const BURST: usize = 2000;
+
+/// Draws the first frame before anything else, then runs until the console is left.
+pub(crate) fn run(model: Model, options: ConsoleOptions, wrapper: Wrapper) -> anyhow::Result<()> {
+    let mut term = Term::enter()?;
+    let mut hits = Hits::default();
+    term.draw(|frame| hits = view::view(&model, frame))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(2).build()?;
+    let result = runtime.block_on(Loop { model, term, hits, wrapper, drawn: Instant::now(), dirty: false }.run(options));
+    // A request that hangs must not keep the process.
+    runtime.shutdown_background();
+    result
+}
+
+struct Loop {
+    model: Model,
+    term: Term,
+    hits: Hits,
+    wrapper: Wrapper,
+    drawn: Instant,
+    dirty: bool,
+}
+
+/// What woke the loop.
+enum Woken {
+    Input(Event),
+    /// The terminal cannot be read any more.
+    InputEnded,
+    Msg(Msg),
+    /// A moment that the model waits for.
+    Moment,
+    /// A frame is due.
+    Frame,
+}
+
+impl Loop {
+    async fn run(mut self, options: ConsoleOptions) -> anyhow::Result<()> {
+        let (outbox, mut inbox) = mpsc::unbounded_channel();
+        let told = outbox.clone();
+        watchdog::start(move |what| {
+            let _ = told.send(Msg::Told(what));
+        })?;
+        let mut runner = Runner::new(options, outbox);
+        let mut input = EventStream::new();
+        // The size may have changed before its signal was listened for.
+        self.page();
+        self.take(Msg::Start, &mut runner)?;
+        while !self.model.over {
+            let woken = self.wait(&mut input, &mut inbox).await;
+            match woken {
+                Woken::Input(event) => self.input(event, &mut runner)?,
+                Woken::InputEnded => break,
+                Woken::Msg(Msg::Told(Told::Continued)) => self.continued()?,
+                Woken::Msg(msg) => {
+                    self.take(msg, &mut runner)?;
+                    for _ in 0..BURST {
+                        let Ok(msg) = inbox.try_recv() else { break };
+                        self.take(msg, &mut runner)?;
+                    }
+                }
+                Woken::Moment => self.take(Msg::Wake, &mut runner)?,
+                Woken::Frame => {}
+            }
+            if self.dirty && self.drawn.elapsed() >= FRAME && !self.model.over {
+                self.draw()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sleeps until something happens.
+    async fn wait(&self, input: &mut EventStream, inbox: &mut mpsc::UnboundedReceiver<Msg>) -> Woken {
+        let frame_in = self.dirty.then(|| FRAME.saturating_sub(self.drawn.elapsed()));
+        let moment_in = self.model.next_deadline().map(|at| at.since(tana_client::now()));
+        let sleep = |time: Option<Duration>| async move {
+            match time {
+                Some(time) => tokio::time::sleep(time).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            // Keys first: they are answered whatever floods in.
+            biased;
+            event = input.next() => match event {
+                Some(Ok(event)) => Woken::Input(event),
+                Some(Err(_)) | None => Woken::InputEnded,
+            },
+            () = sleep(frame_in) => Woken::Frame,
+            msg = inbox.recv() => msg.map_or(Woken::InputEnded, Woken::Msg),
+            () = sleep(moment_in) => Woken::Moment,
+        }
+    }
+
+    fn input(&mut self, event: Event, runner: &mut Runner) -> anyhow::Result<()> {
+        let msg = match event {
+            Event::Key(key) if key.kind != KeyEventKind::Release => Msg::Key(key),
+            Event::Paste(text) => Msg::Paste(text),
+            Event::Mouse(mouse) => match mouse.kind {
+                MouseEventKind::Down(MouseButton::Left) => match self.hits.at(mouse.column, mouse.row) {
+                    Some(target) => Msg::Click(target),
+                    None => return Ok(()),
+                },
+                MouseEventKind::ScrollUp => Msg::Wheel(Wheel::Up),
+                MouseEventKind::ScrollDown => Msg::Wheel(Wheel::Down),
+                _ => return Ok(()),
+            },
+            Event::Resize(..) => {
+                self.page();
+                self.dirty = true;
+                return Ok(());
+            }
+            _ => return Ok(()),
+        };
+        self.take(msg, runner)
+    }
+
+    /// Tells the model how many rows a page has.
+    fn page(&mut self) {
+        let size = term::size();
+        let area = ratatui::layout::Rect::new(0, 0, size.width, size.height);
+        let wrong = !problems::problems(&self.model).is_empty();
+        let rows = view::layout(area, self.model.screen, wrong).body.height;
+        self.model.page = usize::from(rows.saturating_sub(2)).max(1);
+    }
+
+    fn take(&mut self, msg: Msg, runner: &mut Runner) -> anyhow::Result<()> {
+        self.model.clock.now = tana_client::now();
+        runner.overhear(&msg);
+        self.dirty = true;
+        for effect in update(&mut self.model, msg) {
+            match effect.reach() {
+                Reach::Local => self.local(effect)?,
+                Reach::Reads | Reach::Changes => runner.run(effect),
+            }
+        }
+        Ok(())
+    }
+
+    /// Effects that reach no farther than this terminal.
+    fn local(&mut self, effect: Effect) -> anyhow::Result<()> {
+        match effect {
+            Effect::Copy(text) => {
+                term::write_all(osc::copy(&text, self.wrapper).as_bytes())?;
+                let what = crate::show::fit(&crate::show::short(&text), 60);
+                self.model.say(Tone::Plain, format!("copied {what}"));
+            }
+            Effect::Notify(text) => term::write_all(osc::notify(&text, self.wrapper).as_bytes())?,
+            Effect::Repaint => {
+                self.term.repaint()?;
+                self.dirty = true;
+            }
+            Effect::Suspend => {
+                self.term.leave();
+                if !watchdog::stop_job() {
+                    self.model.say(Tone::Plain, "no shell to return to from here");
+                    self.continued()?;
+                }
+            }
+            // The model says when it is over; the others are the runner's.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Back from a stop, whoever caused it.
+    fn continued(&mut self) -> anyhow::Result<()> {
+        self.term.re_enter()?;
+        self.draw()
+    }
+
+    fn draw(&mut self) -> anyhow::Result<()> {
+        let (model, hits) = (&self.model, &mut self.hits);
+        self.term.draw(|frame| *hits = view::view(model, frame))?;
+        self.drawn = Instant::now();
+        self.dirty = false;
+        Ok(())
+    }
+}

@@ -1,0 +1,300 @@
+//! The only place where the model changes: one message in, effects out, no IO. What a screen does with its own is in its feature.
+
+mod overlay;
+
+use crate::effect::Effect;
+use crate::features::{approvals, blocks, contracts, login, logs, mesh, queue, services};
+use crate::keys::{Action, Chord, Scope};
+use crate::model::link::Link;
+use crate::model::{Model, Notice, Overlay, Screen, Source, Step, Waiting};
+use crate::msg::{Msg, NodeNews, Wheel};
+use crate::term::watchdog::Told;
+use crate::theme::Tone;
+use crate::widgets::Target;
+use crate::widgets::cursor::Move;
+use crate::widgets::details::Zoom;
+use crate::widgets::input::Input;
+
+/// Takes a message.
+pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
+    expire(model);
+    let mut effects = match msg {
+        Msg::Start => go(model, model.screen),
+        Msg::Key(key) => match model.overlay.take() {
+            Some(overlay) => overlay::key(model, overlay, key),
+            None => match screen_of(model, key) {
+                Some(screen) => go(model, screen),
+                None => model.keys.action(model.screen, Chord::from(key)).map_or_else(Vec::new, |a| act(model, a)),
+            },
+        },
+        Msg::Paste(text) => {
+            if let Some(Overlay::Palette { input, .. } | Overlay::Filter { input }) = &mut model.overlay {
+                input.paste(&text);
+            }
+            Vec::new()
+        }
+        Msg::Click(target) => click(model, target),
+        Msg::Wheel(wheel) => match &mut model.overlay {
+            Some(Overlay::Help { scroll }) => {
+                *scroll = match wheel {
+                    Wheel::Up => scroll.saturating_sub(3),
+                    Wheel::Down => *scroll + 3,
+                };
+                Vec::new()
+            }
+            Some(_) => Vec::new(),
+            None => walk(model, if wheel == Wheel::Up { Move::Up } else { Move::Down }),
+        },
+        Msg::Page(rows) => {
+            model.page = rows;
+            Vec::new()
+        }
+        Msg::Wake => Vec::new(),
+        Msg::Told(Told::End) => {
+            model.over = true;
+            vec![Effect::Quit]
+        }
+        Msg::Told(Told::Stop) => vec![Effect::Suspend],
+        Msg::Told(Told::Continued) => vec![Effect::Repaint],
+        Msg::Link(source, link) => link_changed(model, source, link),
+        Msg::Node(news) => node_news(model, news),
+        Msg::Logs(lines) => {
+            model.logs.take(lines);
+            Vec::new()
+        }
+        Msg::Mesh(news) => mesh::update::news(model, news),
+        Msg::Chain(news) => blocks::update::news(model, news),
+        Msg::Login(news) => login::update::news(model, news),
+        Msg::Began(what) => {
+            model.waiting.push(Waiting { what, since: model.clock.now });
+            Vec::new()
+        }
+        Msg::Ended { what, result } => {
+            if let Some(i) = model.waiting.iter().position(|w| w.what == what) {
+                model.waiting.remove(i);
+            }
+            match result {
+                Ok(text) if text.is_empty() => {}
+                Ok(text) => model.say(Tone::Good, text),
+                Err(text) => model.say(Tone::Bad, text),
+            }
+            Vec::new()
+        }
+    };
+    effects.extend(blocks::update::want(model));
+    effects
+}
+
+/// What the clock alone changes.
+fn expire(model: &mut Model) {
+    let now = model.clock.now;
+    if model.notice.as_ref().is_some_and(|Notice { until, .. }| *until <= now) {
+        model.notice = None;
+    }
+    login::update::woke(model);
+}
+
+fn link_changed(model: &mut Model, source: Source, link: Link) -> Vec<Effect> {
+    let live = link == Link::Live;
+    let changed = model.links.set(source, link);
+    if !(changed && live) {
+        return Vec::new();
+    }
+    match (source, model.screen) {
+        (Source::Ledger, Screen::Queue) => {
+            model.queue = queue::Model::default();
+            queue::update::opened(model)
+        }
+        (Source::Ledger, Screen::Contracts) => contracts::update::opened(),
+        (Source::Ledger, _) => {
+            // What failed while it was silent may be asked for again.
+            model.blocks.failed = None;
+            model.blocks.loading = None;
+            Vec::new()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn node_news(model: &mut Model, news: NodeNews) -> Vec<Effect> {
+    let ready = |model: &Model| {
+        model.node.as_ref().is_some_and(|n| {
+            n.services.iter().any(|s| {
+                s.name == tana_protocol::ServiceKind::Identity && s.state == tana_protocol::api::node::ServiceState::Ready
+            })
+        })
+    };
+    let before = ready(model);
+    let mut effects = services::update::news(model, news);
+    if !before && ready(model) && model.screen == Screen::Login {
+        effects.extend(login::update::service_is_ready(model));
+    }
+    effects
+}
+
+/// The screen that a digit goes to.
+fn screen_of(_model: &Model, key: crossterm::event::KeyEvent) -> Option<Screen> {
+    let crossterm::event::KeyCode::Char(c) = key.code else { return None };
+    let plain = key.modifiers.is_empty() || key.modifiers == crossterm::event::KeyModifiers::ALT;
+    Screen::ALL.into_iter().find(|s| plain && s.digit() == c)
+}
+
+/// Brings a screen into view.
+pub(crate) fn go(model: &mut Model, screen: Screen) -> Vec<Effect> {
+    model.screen = screen;
+    model.zoom = Zoom::Off;
+    match screen {
+        Screen::Login => login::update::opened(model),
+        Screen::Queue => queue::update::opened(model),
+        Screen::Contracts => contracts::update::opened(),
+        _ => Vec::new(),
+    }
+}
+
+fn click(model: &mut Model, target: Target) -> Vec<Effect> {
+    match target {
+        Target::Choose(button) => match model.overlay.take() {
+            Some(Overlay::Ask { effect, .. }) if button == crate::widgets::dialog::Button::Do => vec![effect],
+            _ => Vec::new(),
+        },
+        Target::Screen(screen) if model.overlay.is_none() => go(model, screen),
+        Target::Act(action) if model.overlay.is_none() => act(model, action),
+        Target::Row(row) if model.overlay.is_none() => walk(model, Move::To(row)),
+        Target::Screen(_) | Target::Act(_) | Target::Row(_) => Vec::new(),
+    }
+}
+
+/// Carries an action out, from a key, the palette or a click.
+pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
+    if let Scope::On(screen) = action.info().scope {
+        let mut effects = if model.screen == screen { Vec::new() } else { go(model, screen) };
+        effects.extend(match screen {
+            Screen::Services => services::update::act(model, action),
+            Screen::Mesh => mesh::update::act(model, action),
+            Screen::Approvals => approvals::update::act(model, action),
+            Screen::Blocks => blocks::update::act(model, action),
+            Screen::Queue => queue::update::act(model, action),
+            Screen::Contracts => contracts::update::act(action),
+            Screen::Login => login::update::act(model, action),
+            Screen::Logs => logs::update::act(model, action),
+        });
+        return effects;
+    }
+    match action {
+        Action::Up => return walk(model, Move::Up),
+        Action::Down => return walk(model, Move::Down),
+        Action::PageUp => return walk(model, Move::PageUp),
+        Action::PageDown => return walk(model, Move::PageDown),
+        Action::Top => return walk(model, Move::Top),
+        Action::Bottom => return walk(model, Move::Bottom),
+        Action::Open => {
+            model.zoom = match model.zoom {
+                Zoom::Off => Zoom::On,
+                Zoom::On => Zoom::Off,
+            };
+        }
+        Action::Back => {
+            if model.zoom == Zoom::On {
+                model.zoom = Zoom::Off;
+            } else if model.filters.remove(&model.screen).is_none() {
+                model.notice = None;
+            }
+        }
+        Action::Copy => return copy(model),
+        Action::NextScreen => return go(model, model.screen.step(Step::Next)),
+        Action::PreviousScreen => return go(model, model.screen.step(Step::Previous)),
+        Action::GoWaiting => {
+            if model.mesh.pending().is_empty() {
+                model.say(Tone::Plain, "nothing waits for you");
+            } else {
+                return go(model, Screen::Approvals);
+            }
+        }
+        Action::Palette => model.overlay = Some(Overlay::Palette { input: Input::default(), chosen: 0 }),
+        Action::Filter => {
+            let text = model.filter().map(|f| f.text.clone()).unwrap_or_default();
+            model.overlay = Some(Overlay::Filter { input: Input::new(&text) });
+        }
+        Action::Theme => {
+            let next = model.themes.after(&model.look.theme.name);
+            model.say(Tone::Plain, format!("theme {}", next.name));
+            model.look.theme = next;
+        }
+        Action::Help => model.overlay = Some(Overlay::Help { scroll: 0 }),
+        Action::Redraw => return vec![Effect::Repaint],
+        Action::Suspend => return vec![Effect::Suspend],
+        Action::Quit => {
+            model.over = true;
+            return vec![Effect::Quit];
+        }
+        // The others belong to a screen and were carried out above.
+        _ => {}
+    }
+    Vec::new()
+}
+
+/// Moves the cursor of the screen in view.
+fn walk(model: &mut Model, by: Move) -> Vec<Effect> {
+    let page = model.page;
+    match model.screen {
+        Screen::Services => {
+            let keys = services::model::keys(model);
+            model.services.cursor.go(&keys, page, by);
+        }
+        Screen::Mesh => {
+            let keys = mesh::model::keys(model);
+            model.mesh.cursor.go(&keys, page, by);
+        }
+        Screen::Approvals => {
+            let keys = approvals::model::keys(model);
+            model.approvals.cursor.go(&keys, page, by);
+        }
+        Screen::Contracts => {
+            let keys = contracts::model::keys(model);
+            model.contracts.cursor.go(&keys, page, by);
+        }
+        Screen::Blocks => return blocks::update::go(model, by),
+        Screen::Logs => logs::update::go(model, by),
+        Screen::Queue | Screen::Login => {}
+    }
+    Vec::new()
+}
+
+/// What `y` copies on each screen.
+fn copy(model: &mut Model) -> Vec<Effect> {
+    let text = match model.screen {
+        Screen::Services => services::model::selected(model).and_then(|s| s.url.clone()),
+        Screen::Mesh => {
+            let rows = mesh::model::rows(model);
+            let keys = mesh::model::keys(model);
+            let node = model.mesh.cursor.index(&keys).and_then(|i| rows.get(i));
+            node.map(|n| n.tailscale_ip.clone().unwrap_or_else(|| n.tailscale_hostname.clone()))
+        }
+        Screen::Approvals => approvals::model::selected(model).map(|n| n.public_key.to_string()),
+        Screen::Blocks => {
+            let height = model.blocks.height();
+            model.blocks.list.iter().find(|b| Some(b.header.height) == height).map(|b| b.hash.to_hex())
+        }
+        Screen::Contracts => contracts::model::selected(model).map(|c| c.id.to_string()),
+        Screen::Login => model.login.session().map(|s| match &s.token {
+            Some(token) => token.0.clone(),
+            None => s.created.qr_uri.clone(),
+        }),
+        Screen::Logs => {
+            let mut lines = logs::model::newest_first(model);
+            let entry = match model.logs.held {
+                Some(held) => lines.find(|e| e.number == held),
+                None => lines.next(),
+            };
+            entry.map(|e| e.line.text.clone())
+        }
+        Screen::Queue => None,
+    };
+    match text {
+        Some(text) => vec![Effect::Copy(text)],
+        None => {
+            model.say(Tone::Plain, "nothing to copy here");
+            Vec::new()
+        }
+    }
+}

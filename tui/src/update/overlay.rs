@@ -1,0 +1,165 @@
+//! Keys while something lies over the screen: palette, filter, help, a question.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+use super::{act, go};
+use crate::effect::Effect;
+use crate::filter::Filter;
+use crate::model::{Model, Overlay};
+use crate::palette::{self, Command};
+use crate::theme::Tone;
+use crate::widgets::dialog::{Button, Dialog};
+use crate::widgets::input::Input;
+
+/// Takes a key for `overlay`, which was taken off the model; puts it back unless the key closed it.
+pub(super) fn key(model: &mut Model, overlay: Overlay, key: KeyEvent) -> Vec<Effect> {
+    let ctrl = |c: char| key.modifiers.contains(KeyModifiers::CONTROL) && key.code == KeyCode::Char(c);
+    if ctrl('z') {
+        model.overlay = Some(overlay);
+        return vec![Effect::Suspend];
+    }
+    if key.code == KeyCode::Esc || ctrl('c') {
+        // A filter that is being typed ends with it.
+        if matches!(overlay, Overlay::Filter { .. }) {
+            model.filters.remove(&model.screen);
+        }
+        return Vec::new();
+    }
+    match overlay {
+        Overlay::Help { scroll } => help(model, scroll, key),
+        Overlay::Palette { input, chosen } => palette(model, input, chosen, key),
+        Overlay::Filter { input } => {
+            filter(model, input, key);
+            Vec::new()
+        }
+        Overlay::Ask { dialog, effect } => ask(model, dialog, effect, key),
+    }
+}
+
+fn help(model: &mut Model, scroll: usize, key: KeyEvent) -> Vec<Effect> {
+    let page = model.page.max(1);
+    let scroll = match key.code {
+        KeyCode::Up | KeyCode::Char('k') => scroll.saturating_sub(1),
+        KeyCode::Down | KeyCode::Char('j') => scroll + 1,
+        KeyCode::PageUp => scroll.saturating_sub(page),
+        KeyCode::PageDown | KeyCode::Char(' ') => scroll + page,
+        KeyCode::Home | KeyCode::Char('g') => 0,
+        KeyCode::Char('q' | '?') | KeyCode::Enter => return Vec::new(),
+        _ => scroll,
+    };
+    model.overlay = Some(Overlay::Help { scroll });
+    Vec::new()
+}
+
+fn palette(model: &mut Model, mut input: Input, chosen: usize, key: KeyEvent) -> Vec<Effect> {
+    let found = palette::matching(model, &input.text());
+    let last = found.len().saturating_sub(1);
+    let chosen = match key.code {
+        KeyCode::Up => chosen.saturating_sub(1),
+        KeyCode::Down => (chosen + 1).min(last),
+        KeyCode::Tab => {
+            if let Some(entry) = found.get(chosen.min(last)) {
+                input = Input::new(&entry.completes);
+            }
+            0
+        }
+        KeyCode::Enter => {
+            let typed = input.text();
+            // What was typed in full wins over what the list offers; the chosen line over the first.
+            let typed_command = palette::parse(&typed).filter(|_| chosen == 0);
+            let entry = found.get(chosen.min(last));
+            let command = typed_command.or_else(|| entry.and_then(|e| e.command.clone()));
+            return match (command, entry) {
+                (Some(command), _) => run(model, command),
+                (None, Some(entry)) => {
+                    model.overlay = Some(Overlay::Palette { input: Input::new(&entry.completes), chosen: 0 });
+                    Vec::new()
+                }
+                (None, None) => {
+                    if !typed.trim().is_empty() {
+                        model.say(Tone::Warn, format!("no command {:?}; Tab completes, ? lists the keys", typed.trim()));
+                    }
+                    Vec::new()
+                }
+            };
+        }
+        KeyCode::Backspace if input.is_empty() => return Vec::new(),
+        _ => {
+            if input.key(key) { 0 } else { chosen }
+        }
+    };
+    model.overlay = Some(Overlay::Palette { input, chosen });
+    Vec::new()
+}
+
+fn run(model: &mut Model, command: Command) -> Vec<Effect> {
+    match command {
+        Command::Go(screen) => go(model, screen),
+        Command::Act(action) => act(model, action),
+        Command::Height(height) => crate::features::blocks::update::jump(model, height),
+        Command::Filter(text) => {
+            set_filter(model, &text);
+            Vec::new()
+        }
+        Command::Theme(name) => {
+            match model.themes.get(&name) {
+                Some(theme) => model.look.theme = theme,
+                None => {
+                    let names: Vec<&str> = model.themes.names().collect();
+                    let text = format!("no theme {name:?}; there are {}", names.join(", "));
+                    model.say(Tone::Warn, text);
+                }
+            }
+            Vec::new()
+        }
+    }
+}
+
+fn filter(model: &mut Model, mut input: Input, key: KeyEvent) {
+    match key.code {
+        KeyCode::Enter => {
+            if let Some(filter) = model.filter().filter(|f| f.is_broken()) {
+                let text = format!("{:?} is no regular expression; it matches as plain text", filter.text);
+                model.say(Tone::Warn, text);
+            }
+        }
+        KeyCode::Backspace if input.is_empty() => {
+            model.filters.remove(&model.screen);
+        }
+        _ => {
+            input.key(key);
+            // The list follows while one types.
+            set_filter(model, &input.text());
+            model.overlay = Some(Overlay::Filter { input });
+        }
+    }
+}
+
+fn set_filter(model: &mut Model, text: &str) {
+    match Filter::parse(text) {
+        Some(filter) => {
+            model.filters.insert(model.screen, filter);
+        }
+        None => {
+            model.filters.remove(&model.screen);
+        }
+    }
+}
+
+fn ask(model: &mut Model, mut dialog: Dialog, effect: Effect, key: KeyEvent) -> Vec<Effect> {
+    match key.code {
+        KeyCode::Enter if dialog.chosen == Button::Do => return vec![effect],
+        KeyCode::Enter | KeyCode::Char('n' | 'q') => return Vec::new(),
+        // Enter takes the chosen answer, the safe one where it harms; the letter says it outright.
+        KeyCode::Char('y') => return vec![effect],
+        KeyCode::Tab | KeyCode::BackTab | KeyCode::Left | KeyCode::Right | KeyCode::Char('h' | 'l') => {
+            dialog.chosen = match dialog.chosen {
+                Button::Safe => Button::Do,
+                Button::Do => Button::Safe,
+            };
+        }
+        _ => {}
+    }
+    model.overlay = Some(Overlay::Ask { dialog, effect });
+    Vec::new()
+}

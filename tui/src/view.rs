@@ -1,0 +1,115 @@
+//! The whole frame, a pure function of the model: header, tabs, the screen in view, what is wrong now, footer, and what lies over it.
+//! Answers which places can be clicked.
+
+mod chrome;
+mod over;
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::Line;
+
+use crate::features::{approvals, blocks, contracts, login, logs, mesh, queue, services};
+use crate::model::{Model, Overlay, Screen, problems};
+use crate::theme::ascii;
+use crate::widgets::{Hits, Paint};
+
+/// The smallest terminal that shows anything but a line that says so.
+const LEAST: (u16, u16) = (20, 5);
+
+/// How a frame is divided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Layout {
+    pub(crate) header: Rect,
+    pub(crate) tabs: Option<Rect>,
+    pub(crate) rule: Option<Rect>,
+    pub(crate) body: Rect,
+    /// What is wrong now.
+    pub(crate) strip: Option<Rect>,
+    /// One line for the notice, the filter or the palette's input; on small terminals they take the footer's.
+    pub(crate) footer_rule: Option<Rect>,
+    pub(crate) footer: Rect,
+}
+
+/// Divides the terminal: three densities, the fewer rows the less is around the body.
+pub(crate) fn layout(area: Rect, screen: Screen, wrong: bool) -> Layout {
+    let (tabs, rules, airy) = (area.height >= 12, area.height >= 28, area.height >= 34);
+    let mut top = area.y;
+    let mut take = |rows: u16| {
+        let rect = Rect { x: area.x, y: top, width: area.width, height: rows };
+        top += rows;
+        rect
+    };
+    let header = take(1);
+    let tabs = tabs.then(|| take(1));
+    let rule = rules.then(|| take(1));
+    if airy && screen != Screen::Login {
+        take(1);
+    }
+    let body_top = top;
+    let mut bottom = area.bottom();
+    let mut give = |rows: u16| {
+        bottom -= rows;
+        Rect { x: area.x, y: bottom, width: area.width, height: rows }
+    };
+    let footer = give(1);
+    let footer_rule = rules.then(|| give(1));
+    // The code needs every row; the header's word says that something is wrong.
+    let strip = (wrong && area.height >= 20 && !(screen == Screen::Login && area.height < 40)).then(|| give(if rules { 2 } else { 1 }));
+    let body = Rect { x: area.x, y: body_top, width: area.width, height: bottom.saturating_sub(body_top) };
+    Layout { header, tabs, rule, body, strip, footer_rule, footer }
+}
+
+/// Draws the frame.
+pub(crate) fn view(model: &Model, frame: &mut Frame<'_>) -> Hits {
+    let area = frame.area();
+    let buf = frame.buffer_mut();
+    let mut hits = Hits::default();
+    buf.set_style(area, model.look.base());
+    if area.width < LEAST.0 || area.height < LEAST.1 {
+        let text = format!("tana needs {}×{}", LEAST.0, LEAST.1);
+        buf.set_stringn(area.x, area.y, text, usize::from(area.width), Style::default());
+    } else {
+        let mut paint = Paint { buf, look: &model.look, keys: &model.keys, hits: &mut hits };
+        let wrong = problems::problems(model);
+        let layout = layout(area, model.screen, !wrong.is_empty());
+        chrome::header(model, &wrong, layout, &mut paint);
+        if let Some(tabs) = layout.tabs {
+            chrome::tabs(model, tabs, &mut paint);
+        }
+        for rule in [layout.rule, layout.footer_rule].into_iter().flatten() {
+            paint.rule(rule, "", &Line::default());
+        }
+        body(model, layout.body, &mut paint);
+        if let Some(strip) = layout.strip {
+            chrome::wrong_now(model, &wrong, strip, &mut paint);
+        }
+        chrome::footer(model, layout.footer, &mut paint);
+        match &model.overlay {
+            Some(Overlay::Help { scroll }) => over::help(model, area, *scroll, &mut paint),
+            Some(Overlay::Palette { input, chosen }) => over::palette(model, area, input, *chosen, &mut paint),
+            Some(Overlay::Ask { dialog, .. }) => crate::widgets::dialog::draw(&mut paint, area, dialog),
+            Some(Overlay::Filter { .. }) | None => {}
+        }
+    }
+    if model.look.ascii() {
+        ascii::transliterate(frame.buffer_mut());
+    }
+    hits
+}
+
+fn body(model: &Model, area: Rect, paint: &mut Paint<'_>) {
+    if area.height == 0 {
+        return;
+    }
+    match model.screen {
+        Screen::Services => services::view::draw(model, area, paint),
+        Screen::Mesh => mesh::view::draw(model, area, paint),
+        Screen::Approvals => approvals::view::draw(model, area, paint),
+        Screen::Blocks => blocks::view::draw(model, area, paint),
+        Screen::Queue => queue::view::draw(model, area, paint),
+        Screen::Contracts => contracts::view::draw(model, area, paint),
+        Screen::Login => login::view::draw(model, area, paint),
+        Screen::Logs => logs::view::draw(model, area, paint),
+    }
+}

@@ -1,0 +1,105 @@
+//! A question before something that changes things: names the thing and the consequence; the safe answer is the default.
+
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+use ratatui::widgets::{Clear, Widget as _};
+
+use super::{Paint, Target};
+
+/// The two answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Button {
+    /// Leaves everything as it is.
+    Safe,
+    /// Does it.
+    Do,
+}
+
+/// What a dialog says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Dialog {
+    pub(crate) title: String,
+    /// What will happen, a line each.
+    pub(crate) body: Vec<String>,
+    pub(crate) safe: &'static str,
+    pub(crate) doing: &'static str,
+    /// The one Enter takes.
+    pub(crate) chosen: Button,
+    /// Whether `doing` harms, and so is drawn as a warning.
+    pub(crate) harm: Harm,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Harm {
+    None,
+    Harmful,
+}
+
+pub(crate) fn draw(paint: &mut Paint<'_>, screen: Rect, dialog: &Dialog) {
+    let width = screen.width.saturating_sub(4).min(76).max(screen.width.min(24));
+    let inner = usize::from(width.saturating_sub(6)).max(10);
+    let mut body: Vec<String> = dialog.body.iter().flat_map(|l| crate::show::wrap(l, inner)).collect();
+    // On a small screen the question and its answers matter more than the frame around them.
+    let room = usize::from(screen.height.saturating_sub(4));
+    if body.len() > room {
+        body.truncate(room);
+    }
+    let tall = screen.height >= 12;
+    let rows = u16::try_from(body.len()).unwrap_or(0) + if tall { 6 } else { 3 };
+    let height = rows.min(screen.height);
+    let area = Rect {
+        x: screen.x + (screen.width.saturating_sub(width)) / 2,
+        y: screen.y + (screen.height.saturating_sub(height)) / 3,
+        width,
+        height,
+    };
+    Clear.render(area, paint.buf);
+    paint.buf.set_style(area, paint.look.base());
+    frame(paint, area, &dialog.title);
+    let mut y = area.y + if tall { 2 } else { 1 };
+    for line in &body {
+        let line = paint.words().text(line.clone()).line();
+        paint.line(area.x + 3, y, area.width.saturating_sub(6), &line);
+        y += 1;
+    }
+    let y = area.bottom().saturating_sub(if tall { 3 } else { 2 });
+    let mut x = area.x + 3;
+    paint.hits.clear();
+    for (button, letter, text) in [(Button::Safe, "n", dialog.safe), (Button::Do, "y", dialog.doing)] {
+        let chosen = dialog.chosen == button;
+        let words = paint.words();
+        let words = if chosen { words.accent("▸ ") } else { words.text("  ") }.accent(letter).gap(1);
+        let words = match (button, dialog.harm, chosen) {
+            (Button::Do, Harm::Harmful, true) => words.tone(crate::theme::Tone::Bad, text),
+            (_, _, true) => words.title(text),
+            (_, _, false) => words.dim(text),
+        };
+        let line: Line<'_> = words.line();
+        let taken = paint.line(x, y, area.right().saturating_sub(x + 1), &line);
+        paint.hits.add(Rect::new(x, y, taken, 1), Target::Choose(button));
+        x += taken + 3;
+    }
+}
+
+/// One thin frame with the title in its upper edge; also that of the palette and the help.
+pub(crate) fn frame(paint: &mut Paint<'_>, area: Rect, title: &str) {
+    if area.width < 4 || area.height < 2 {
+        return;
+    }
+    let style = paint.look.line();
+    let (left, right, top, bottom) = (area.x, area.right() - 1, area.y, area.bottom() - 1);
+    for x in left..=right {
+        paint.buf.set_string(x, top, "─", style);
+        paint.buf.set_string(x, bottom, "─", style);
+    }
+    for y in top..=bottom {
+        paint.buf.set_string(left, y, "│", style);
+        paint.buf.set_string(right, y, "│", style);
+    }
+    for (x, y, corner) in [(left, top, "╭"), (right, top, "╮"), (left, bottom, "╰"), (right, bottom, "╯")] {
+        paint.buf.set_string(x, y, corner, style);
+    }
+    let title = crate::show::fit(title, usize::from(area.width.saturating_sub(6)));
+    let line = paint.words().title(format!(" {title} ")).line();
+    paint.line(left + 2, top, area.width.saturating_sub(4), &line);
+}

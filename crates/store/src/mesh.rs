@@ -3,7 +3,7 @@
 //! Whether a request may change anything is decided by the mesh daemon's rules; a method here is one transaction that
 //! changes it if it still can be, and says so when it cannot.
 
-mod conformance;
+pub mod conformance;
 mod log;
 
 use futures::future::BoxFuture;
@@ -13,7 +13,6 @@ use tana_protocol::{NodeId, PublicKey, Signature, Timestamp};
 
 use crate::error::StoreResult;
 
-pub use conformance::mesh_store_conforms;
 pub use log::{Entry, LogError, check_log, entry_hash};
 
 /// What became of a registration.

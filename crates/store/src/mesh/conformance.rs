@@ -85,7 +85,7 @@ fn beat(node: &Node, signed_at: Timestamp) -> Beat {
 ///
 /// # Panics
 /// Where the store does not do what it must.
-pub async fn mesh_store_conforms(store: &dyn MeshStore) -> StoreResult<()> {
+pub async fn check(store: &dyn MeshStore) -> StoreResult<()> {
     store.ping().await?;
     registrations(store).await?;
     decisions(store).await?;

@@ -325,3 +325,36 @@ impl MeshStore for SqliteMesh {
         self.answers().boxed()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use tana_protocol::Hash32;
+
+    use super::SqliteMesh;
+    use crate::mesh::{LogError, MeshStore, check_log, conformance};
+
+    #[tokio::test]
+    async fn the_registry_conforms_and_its_log_is_not_changed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("mesh.db");
+        let store = SqliteMesh::open(path.to_str().unwrap()).await.unwrap();
+        conformance::check(&store).await.unwrap();
+        for attempt in ["DELETE FROM decisions", "UPDATE decisions SET subject = 'x'"] {
+            let refused = sqlx::query(attempt).execute(store.0.writer()).await;
+            assert!(refused.is_err(), "{attempt} went through");
+        }
+        // Who takes the guards away still leaves a gap.
+        for step in [
+            "DROP TRIGGER decisions_are_not_deleted",
+            "DELETE FROM decisions WHERE number = 2",
+        ] {
+            sqlx::query(step).execute(store.0.writer()).await.unwrap();
+        }
+        let log = store.log(1, 100).await.unwrap();
+        assert_eq!(
+            check_log(0, Hash32::ZERO, &log),
+            Err(LogError::Missing(2))
+        );
+    }
+}

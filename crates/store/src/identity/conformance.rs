@@ -1,0 +1,244 @@
+//! What every backend of [`IdentityStore`] must do. Run by each backend's tests on an empty store.
+
+use std::time::Duration;
+
+use tana_protocol::login::{SessionId, SessionStatus};
+use tana_protocol::{Hash32, SecretKey, Timestamp, TransactionId, UserId};
+
+use super::{IdentityStore, Login, Session, SessionKey, Step, Stepped};
+use crate::error::StoreResult;
+
+const START: u64 = 1_800_000_000_000;
+const CODE: u64 = 300_000;
+const TOKEN: u64 = 86_400_000;
+
+fn at(ms: u64) -> Timestamp {
+    Timestamp::from_ms(START + ms)
+}
+
+fn browser_id(number: u8) -> SessionId {
+    SessionId::from_random([100 + number; 16])
+}
+
+fn session(number: u8) -> Session {
+    let created = at(u64::from(number));
+    Session {
+        public_id: SessionId::from_random([number; 16]),
+        browser_hash: Hash32::of(browser_id(number).as_str().as_bytes()),
+        challenge: hex::encode([number; 32]),
+        status: SessionStatus::Waiting,
+        return_url: (number == 1).then(|| "https://example.org/".to_owned()),
+        app_name: (number == 1).then(|| "Größe & <b>".to_owned()),
+        app_icon: None,
+        created_at: created,
+        expires_at: created.plus(Duration::from_millis(CODE)),
+        token_hash: Hash32::of(&[number, 1]),
+        phone_token_hash: Hash32::of(&[number, 2]),
+        login: None,
+        reason: None,
+    }
+}
+
+fn user(number: u8) -> UserId {
+    UserId::created_by(&TransactionId(Hash32::of(&[number])))
+}
+
+fn login(number: u8, now: Timestamp) -> Login {
+    Login {
+        user_id: user(number),
+        username: "@alice".parse().expect("a valid name"),
+        public_key: SecretKey::from_seed(&[number; 32]).public(),
+        approved_at: now,
+        token_expires_at: now.plus(Duration::from_millis(TOKEN)),
+        last_used_at: now,
+    }
+}
+
+/// Runs the whole suite.
+///
+/// # Errors
+/// The store's own.
+///
+/// # Panics
+/// Where the store does not do what it must.
+pub async fn check(store: &dyn IdentityStore) -> StoreResult<()> {
+    store.ping().await?;
+    sessions(store).await?;
+    expiry(store).await?;
+    tokens(store).await?;
+    forgetting(store).await
+}
+
+fn done(stepped: Stepped) -> Session {
+    match stepped {
+        Stepped::Done(session) => *session,
+        other => panic!("the step should have been done: {other:?}"),
+    }
+}
+
+async fn sessions(store: &dyn IdentityStore) -> StoreResult<()> {
+    assert_eq!(store.next_expiry().await?, None);
+    let first = session(1);
+    store.create(&first).await?;
+    for id in [first.public_id.clone(), browser_id(1)] {
+        let found = store.session(&SessionKey::of(&id)).await?;
+        assert_eq!(found.as_ref(), Some(&first), "found by either id");
+    }
+    let nobody = SessionKey::of(&browser_id(99));
+    assert_eq!(store.session(&nobody).await?, None);
+    assert_eq!(store.next_expiry().await?, Some(first.expires_at));
+
+    let (one, two) = futures::join!(
+        store.step(&first.public_id, &Step::Scan, at(10)),
+        store.step(&first.public_id, &Step::Scan, at(10))
+    );
+    let scans = [one?, two?];
+    let scanned = scans
+        .iter()
+        .filter(|step| matches!(step, Stepped::Done(_)))
+        .count();
+    assert_eq!(scanned, 1, "of two scans at once one is done: {scans:?}");
+
+    let approval = Step::Approve(login(1, at(20)));
+    let (one, two) = futures::join!(
+        store.step(&first.public_id, &approval, at(20)),
+        store.step(&first.public_id, &Step::Reject(None), at(20))
+    );
+    let steps = [one?, two?];
+    let [winner, loser] = if matches!(steps[0], Stepped::Done(_)) {
+        steps
+    } else {
+        let [one, two] = steps;
+        [two, one]
+    };
+    let winner = done(winner);
+    assert!(
+        matches!(&loser, Stepped::TooLate(stands) if **stands == winner),
+        "the loser is told how it stands: {loser:?}"
+    );
+
+    let second = session(2);
+    store.create(&second).await?;
+    let approval = Step::Approve(login(2, at(30)));
+    let approved = done(store.step(&second.public_id, &approval, at(30)).await?);
+    assert_eq!(
+        approved,
+        Session {
+            status: SessionStatus::Approved,
+            login: Some(login(2, at(30))),
+            ..second.clone()
+        },
+        "a phone may approve without having scanned"
+    );
+    let third = session(3);
+    store.create(&third).await?;
+    let reject = Step::Reject(Some("not me".into()));
+    let rejected = done(store.step(&third.public_id, &reject, at(30)).await?);
+    assert_eq!(rejected.status, SessionStatus::Rejected);
+    assert_eq!(rejected.reason.as_deref(), Some("not me"));
+    let unknown = SessionId::from_random([77; 16]);
+    assert_eq!(
+        store.step(&unknown, &Step::Scan, at(30)).await?,
+        Stepped::Unknown
+    );
+    Ok(())
+}
+
+async fn expiry(store: &dyn IdentityStore) -> StoreResult<()> {
+    let fourth = session(4);
+    store.create(&fourth).await?;
+    let end = fourth.expires_at;
+    let late = store.step(&fourth.public_id, &Step::Scan, end).await?;
+    assert!(
+        matches!(late, Stepped::TooLate(_)),
+        "a code that has ended is not open, whether or not anybody has marked it: {late:?}"
+    );
+    assert_eq!(store.next_expiry().await?, Some(end));
+    let before = Timestamp::from_ms(end.ms() - 1);
+    assert!(store.expire(before).await?.is_empty());
+    assert_eq!(store.expire(end).await?, [fourth.public_id.clone()]);
+    assert!(store.expire(end).await?.is_empty(), "only once");
+    let found = store.session(&SessionKey::of(&fourth.public_id)).await?;
+    assert_eq!(
+        found.map(|session| session.status),
+        Some(SessionStatus::Expired)
+    );
+    assert_eq!(store.next_expiry().await?, None);
+    Ok(())
+}
+
+async fn tokens(store: &dyn IdentityStore) -> StoreResult<()> {
+    let second = session(2);
+    for hash in [second.token_hash, second.phone_token_hash] {
+        let found = store.login(hash, at(40)).await?.expect("the token holds");
+        assert_eq!((&found.id, &found.login), (&second.public_id, &login(2, at(30))));
+    }
+    assert_eq!(
+        store.login(session(3).token_hash, at(40)).await?,
+        None,
+        "a rejected session has no token"
+    );
+    assert_eq!(store.login(Hash32::ZERO, at(40)).await?, None);
+
+    let used = at(30 + 61_000);
+    store.login(second.token_hash, used).await?;
+    let live = store.logins(&user(2), used).await?;
+    assert_eq!(live.len(), 1);
+    assert_eq!(live[0].login.last_used_at, used, "its use is noted");
+    let end = at(30 + TOKEN);
+    assert_eq!(store.login(second.token_hash, end).await?, None, "it ends");
+    assert!(store.logins(&user(2), end).await?.is_empty());
+
+    for number in [5, 6, 7] {
+        store.create(&session(number)).await?;
+        let approval = Step::Approve(login(2, at(100 + u64::from(number))));
+        done(
+            store
+                .step(&session(number).public_id, &approval, at(100))
+                .await?,
+        );
+    }
+    let ids = |now| async move {
+        let live = store.logins(&user(2), now).await?;
+        Ok::<_, crate::StoreError>(live.into_iter().map(|live| live.id).collect::<Vec<_>>())
+    };
+    let expected: Vec<SessionId> = [7, 6, 5, 2].map(|n| session(n).public_id).into();
+    assert_eq!(ids(at(200)).await?, expected, "newest first");
+    let sixth = session(6);
+    let other = store
+        .revoke(&user(9), Some(&sixth.public_id), at(200))
+        .await?;
+    assert_eq!(other, 0, "nobody ends another's session");
+    let one = store
+        .revoke(&user(2), Some(&sixth.public_id), at(200))
+        .await?;
+    assert_eq!(one, 1);
+    assert_eq!(store.login(sixth.token_hash, at(200)).await?, None);
+    assert_eq!(store.login(sixth.phone_token_hash, at(200)).await?, None);
+    assert!(store.login(session(7).token_hash, at(200)).await?.is_some());
+    assert_eq!(store.revoke(&user(2), None, at(200)).await?, 3);
+    assert!(ids(at(200)).await?.is_empty());
+    Ok(())
+}
+
+async fn forgetting(store: &dyn IdentityStore) -> StoreResult<()> {
+    store.create(&session(8)).await?;
+    let approval = Step::Approve(login(3, at(50)));
+    done(
+        store
+            .step(&session(8).public_id, &approval, at(50))
+            .await?,
+    );
+    let later = at(CODE + 10_000);
+    assert_eq!(store.forget(at(0), later).await?, 0, "nothing is old");
+    assert!(store.forget(later, later).await? >= 6);
+    let key = SessionKey::of(&session(8).public_id);
+    assert!(
+        store.session(&key).await?.is_some(),
+        "a live login is not forgotten"
+    );
+    let much_later = at(50 + TOKEN);
+    assert!(store.forget(later, much_later).await? >= 1);
+    assert_eq!(store.session(&key).await?, None);
+    Ok(())
+}

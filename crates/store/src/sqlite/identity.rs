@@ -1,0 +1,66 @@
+//! The identity database in SQLite. Its statements are in `crate::identity::sql`.
+
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use sqlx::sqlite::SqlitePool;
+use tana_protocol::login::SessionId;
+use tana_protocol::{Hash32, Timestamp, UserId};
+
+use crate::error::StoreResult;
+use crate::identity::sql::{
+    self, SessionRow, StepColumns, ms, session_columns, sql_identity_store,
+};
+use crate::identity::{IdentityStore, LiveLogin, Session, SessionKey, Step, Stepped};
+use crate::sqlite::{Durability, Sqlite, failed};
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/identity/sqlite");
+
+/// How exactly the last use of a token is noted: each note is a write.
+const NOTED_EVERY: Duration = Duration::from_secs(60);
+
+/// The identity database in one SQLite file. Clones share its connections.
+#[derive(Clone, Debug)]
+pub struct SqliteIdentity(Sqlite);
+
+impl SqliteIdentity {
+    /// Opens the file, and makes it where there is none.
+    ///
+    /// # Errors
+    /// One sentence for each: no database, a newer version's, no room, no permission.
+    pub async fn open(address: &str) -> StoreResult<Self> {
+        Sqlite::open(address, &MIGRATIONS, Durability::Full)
+            .await
+            .map(Self)
+    }
+
+    const fn writer(&self) -> &SqlitePool {
+        self.0.writer()
+    }
+
+    const fn reader(&self) -> &SqlitePool {
+        self.0.readers()
+    }
+
+    async fn close_all(&self) {
+        self.0.close().await;
+    }
+}
+
+sql_identity_store!(SqliteIdentity, failed);
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    #[tokio::test]
+    async fn the_embedded_identity_database_conforms() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("identity.db");
+        let store = super::SqliteIdentity::open(path.to_str().unwrap())
+            .await
+            .unwrap();
+        crate::identity::conformance::check(&store).await.unwrap();
+    }
+}

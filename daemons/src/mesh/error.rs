@@ -1,0 +1,74 @@
+//! What can be wrong with a request to the mesh, and how it is answered.
+
+use std::time::Duration;
+
+use tana_kit::ApiError;
+use tana_protocol::api::mesh::NodeStatus;
+use tana_protocol::problem::Code;
+use tana_protocol::{NodeId, PublicKey};
+use tana_store::StoreError;
+
+/// Why a request was refused.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum MeshError {
+    #[error("{0}")]
+    Malformed(String),
+    #[error("there is no node {0}; GET /nodes?status=all lists those there are")]
+    UnknownNode(NodeId),
+    #[error("the signature does not fit {0}; sign the SHA-256 of exactly this text")]
+    Signature(String),
+    #[error(
+        "the time that was signed is {} s away from the mesh's clock, more than the 60 s allowed; set the machine's clock",
+        .0.as_secs()
+    )]
+    Stale(Duration),
+    #[error("{0} is not a sovereign key; GET /sovereign lists those that are")]
+    NotSovereign(PublicKey),
+    #[error("{0} is being replaced and can add or replace no key; use the key that follows it")]
+    BeingReplaced(PublicKey),
+    #[error("node {0} has been decided on: it is {1}")]
+    AlreadyDecided(NodeId, NodeStatus),
+    #[error("the id {0} is taken by another registration; choose another one")]
+    IdTaken(NodeId),
+    #[error("a node with the key {0} is registered; a node has one key of its own")]
+    KeyTaken(PublicKey),
+    #[error("this heartbeat was taken before; sign each with the time at which it is sent")]
+    Replayed,
+    #[error("node {0} is {1}; only an approved node sends heartbeats")]
+    NotActive(NodeId, NodeStatus),
+    #[error("{0} is or was a sovereign key; make a new one")]
+    KeyKnown(PublicKey),
+    #[error("the signature fits none of the sovereign keys")]
+    NoSovereignSigned,
+    #[error("the mesh is stopping")]
+    Stopping,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl MeshError {
+    const fn code(&self) -> Code {
+        match self {
+            Self::Malformed(_) => Code::Malformed,
+            Self::UnknownNode(_) => Code::NotFound,
+            Self::Signature(_) | Self::NoSovereignSigned => Code::BadSignature,
+            Self::Stale(_) => Code::StaleTimestamp,
+            Self::NotSovereign(_) | Self::BeingReplaced(_) => Code::Forbidden,
+            Self::AlreadyDecided(..) => Code::AlreadyDecided,
+            Self::IdTaken(_) | Self::KeyTaken(_) | Self::KeyKnown(_) => Code::AlreadyExists,
+            Self::Replayed => Code::Replayed,
+            Self::NotActive(..) => Code::NodeNotActive,
+            Self::Stopping => Code::Unavailable,
+            Self::Store(_) => Code::Internal,
+        }
+    }
+}
+
+impl From<MeshError> for ApiError {
+    fn from(error: MeshError) -> Self {
+        match error {
+            MeshError::Store(error) => crate::store_error::answer(&error),
+            refused => Self::new(refused.code(), refused.to_string()),
+        }
+    }
+}

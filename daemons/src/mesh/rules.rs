@@ -1,0 +1,279 @@
+//! What the mesh accepts, as functions over values: no clock, no database.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use tana_protocol::api::mesh::{
+    AddSovereign, DecisionRequest, Heartbeat, Node, NodeService, NodeStatus, Register,
+    RotateSovereign, ServiceOffer,
+};
+use tana_protocol::message::{self, Decision};
+use tana_protocol::{NodeId, PublicKey, Signature, Timestamp};
+use tana_store::mesh::{Beat, KeyChange, NodeDecision, Sovereign};
+
+use super::error::MeshError;
+
+/// How far a signed time may lie from the mesh's clock.
+const WINDOW: Duration = Duration::from_secs(60);
+/// Services that one node may offer.
+const SERVICES: usize = 32;
+/// Peers that one heartbeat may name.
+const PEERS: usize = 1000;
+/// Longer texts are refused: host names end at 253.
+const TEXT: usize = 253;
+
+type Rule<T> = Result<T, MeshError>;
+
+fn malformed<T>(why: impl Into<String>) -> Rule<T> {
+    Err(MeshError::Malformed(why.into()))
+}
+
+fn fresh(signed: Timestamp, now: Timestamp) -> Rule<()> {
+    let distance = signed.distance(now);
+    if distance > WINDOW {
+        Err(MeshError::Stale(distance))
+    } else {
+        Ok(())
+    }
+}
+
+fn signed(key: &PublicKey, message: &str, signature: &Signature) -> Rule<()> {
+    key.verify(message, signature)
+        .map_err(|_| MeshError::Signature(format!("the message {message:?} and the key {key}")))
+}
+
+fn address(text: Option<String>) -> Rule<Option<String>> {
+    match text {
+        Some(text) if text.is_empty() => Ok(None),
+        Some(text) if text.parse::<IpAddr>().is_err() => malformed(format!(
+            "tailscaleIP is {:?}; it must be an IP address",
+            shortened(&text)
+        )),
+        other => Ok(other),
+    }
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(64).collect()
+}
+
+/// A registration: ids and texts of the right form, signed by the node's key over the texts as they were sent.
+pub(super) fn registration(request: Register, now: Timestamp) -> Rule<Node> {
+    let id: NodeId = match request.node_id.parse() {
+        Ok(id) => id,
+        Err(error) => return malformed(format!("nodeId: {error}")),
+    };
+    let public_key: PublicKey = match request.public_key.parse() {
+        Ok(key) => key,
+        Err(error) => return malformed(format!("publicKey: {error}")),
+    };
+    let host = &request.tailscale_hostname;
+    if host.is_empty() || host.len() > TEXT || host.chars().any(char::is_control) {
+        return malformed("tailscaleHostname must be a host name of 1 to 253 characters");
+    }
+    let services = offers(request.services)?;
+    let message = message::registration(&request.node_id, &request.public_key, host);
+    signed(&public_key, &message, &request.signature)?;
+    Ok(Node {
+        id,
+        public_key,
+        tailscale_ip: address(request.tailscale_ip)?,
+        tailscale_hostname: request.tailscale_hostname,
+        status: NodeStatus::Pending,
+        registered_at: now,
+        approved_at: None,
+        approved_by: None,
+        last_heartbeat: None,
+        services,
+        registration_signature: request.signature,
+        registration_key_text: Some(request.public_key),
+        region: None,
+        version: None,
+        height: None,
+    })
+}
+
+fn offers(services: Vec<ServiceOffer>) -> Rule<Vec<NodeService>> {
+    if services.len() > SERVICES {
+        return malformed(format!("a node offers at most {SERVICES} services"));
+    }
+    let mut offers: Vec<NodeService> = Vec::with_capacity(services.len());
+    for ServiceOffer {
+        kind,
+        port,
+        public_key,
+    } in services
+    {
+        let named = (1..=32).contains(&kind.len())
+            && kind
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_'));
+        if !named {
+            return malformed(format!(
+                "a service's type is 1 to 32 of a-z, 0-9, - and _, not {:?}",
+                shortened(&kind)
+            ));
+        }
+        if offers.iter().any(|offer| offer.kind == kind) {
+            return malformed(format!("the service {kind} is listed twice"));
+        }
+        offers.push(NodeService {
+            service_type: kind.clone(),
+            kind,
+            port,
+            public_key,
+            topology_key: None,
+            healthy: None,
+            last_check: None,
+        });
+    }
+    Ok(offers)
+}
+
+/// A sovereign's decision on a node: a known key, the right signature, a fresh time; the short form, which can be
+/// replayed, only for a node that nobody has decided on. Whether it is still undecided when the decision is written
+/// is the store's to say.
+pub(super) fn decision(
+    wanted: Decision,
+    node: &Node,
+    request: &DecisionRequest,
+    sovereigns: &[Sovereign],
+    now: Timestamp,
+) -> Rule<NodeDecision> {
+    let by = request.approver_public_key;
+    if !sovereigns.iter().any(|known| known.public_key == by) {
+        return Err(MeshError::NotSovereign(by));
+    }
+    let message = match request.timestamp {
+        Some(at) => message::decision(wanted, &node.id, &node.public_key, at),
+        None => message::decision_short(wanted, &node.id),
+    };
+    signed(&by, &message, &request.signature)?;
+    if let Some(at) = request.timestamp {
+        fresh(at, now)?;
+    }
+    if node.status != NodeStatus::Pending {
+        return Err(MeshError::AlreadyDecided(node.id.clone(), node.status));
+    }
+    Ok(NodeDecision {
+        node_id: node.id.clone(),
+        decision: wanted,
+        by,
+        at: now,
+        message,
+        signature: request.signature,
+    })
+}
+
+/// A heartbeat: signed by the node's key, fresh. Whether its time was used before is the store's to say.
+pub(super) fn heartbeat(request: Heartbeat, node: &Node, now: Timestamp) -> Rule<Beat> {
+    let message = message::heartbeat(&request.node_id, request.timestamp);
+    signed(&node.public_key, &message, &request.signature)?;
+    fresh(request.timestamp, now)?;
+    let services = request.services.unwrap_or_default();
+    if services.len() > SERVICES {
+        return malformed(format!("a heartbeat names at most {SERVICES} services"));
+    }
+    if request.peers.as_ref().is_some_and(|peers| peers.len() > PEERS) {
+        return malformed(format!("a heartbeat names at most {PEERS} peers"));
+    }
+    if request.version.as_ref().is_some_and(|text| text.len() > 64) {
+        return malformed("version has at most 64 characters");
+    }
+    Ok(Beat {
+        node_id: request.node_id,
+        signed_at: request.timestamp,
+        received_at: now,
+        tailscale_ip: address(request.tailscale_ip)?,
+        services,
+        height: request.height,
+        version: request.version,
+        peers: request.peers,
+    })
+}
+
+fn description(text: Option<String>) -> Rule<Option<String>> {
+    if text.as_ref().is_some_and(|text| text.len() > TEXT) {
+        return malformed(format!("description has at most {TEXT} bytes"));
+    }
+    Ok(text)
+}
+
+/// The key that adds or replaces one: a sovereign's, and not itself being replaced. A stolen old key could otherwise
+/// undo its replacement.
+fn may_change_keys(by: &PublicKey, sovereigns: &[Sovereign]) -> Rule<()> {
+    match sovereigns.iter().find(|known| known.public_key == *by) {
+        None => Err(MeshError::NotSovereign(*by)),
+        Some(known) if known.ends_at.is_some() => Err(MeshError::BeingReplaced(*by)),
+        Some(_) => Ok(()),
+    }
+}
+
+/// A sovereign adds a key.
+pub(super) fn addition(
+    request: AddSovereign,
+    sovereigns: &[Sovereign],
+    now: Timestamp,
+) -> Rule<KeyChange> {
+    may_change_keys(&request.added_by, sovereigns)?;
+    let message = message::sovereign_add(&request.public_key, request.timestamp);
+    signed(&request.added_by, &message, &request.signature)?;
+    fresh(request.timestamp, now)?;
+    Ok(KeyChange {
+        key: request.public_key,
+        description: description(request.description)?,
+        by: request.added_by,
+        at: now,
+        message,
+        signature: request.signature,
+    })
+}
+
+/// A sovereign replaces its key: old and new sign the same text.
+pub(super) fn rotation(
+    request: &RotateSovereign,
+    sovereigns: &[Sovereign],
+    now: Timestamp,
+) -> Rule<KeyChange> {
+    let (old, new) = (request.old_public_key, request.new_public_key);
+    may_change_keys(&old, sovereigns)?;
+    let message = message::sovereign_rotate(&old, &new, request.timestamp);
+    signed(&old, &message, &request.signature)?;
+    signed(&new, &message, &request.new_signature)?;
+    fresh(request.timestamp, now)?;
+    let described = sovereigns
+        .iter()
+        .find(|known| known.public_key == old)
+        .and_then(|known| known.description.clone());
+    Ok(KeyChange {
+        key: new,
+        description: described,
+        by: old,
+        at: now,
+        message,
+        signature: request.signature,
+    })
+}
+
+/// Which sovereign signed a text.
+pub(super) fn signer(
+    text: &str,
+    signature: &Signature,
+    claimed: Option<PublicKey>,
+    sovereigns: &[Sovereign],
+) -> Rule<PublicKey> {
+    if let Some(key) = claimed {
+        if !sovereigns.iter().any(|known| known.public_key == key) {
+            return Err(MeshError::NotSovereign(key));
+        }
+        return key
+            .verify(text, signature)
+            .map(|()| key)
+            .map_err(|_| MeshError::Signature(format!("the message and the key {key}")));
+    }
+    sovereigns
+        .iter()
+        .map(|known| known.public_key)
+        .find(|key| key.verify(text, signature).is_ok())
+        .ok_or(MeshError::NoSovereignSigned)
+}

@@ -1,0 +1,193 @@
+//! Content over HTTP: anybody reads, ledgers write.
+
+use std::io::SeekFrom;
+use std::ops::Range;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::put;
+use axum::{Router, middleware};
+use http::header::{
+    ACCEPT_RANGES, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
+    HeaderName, IF_NONE_MATCH, IF_RANGE, RANGE,
+};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use tana_kit::{ApiError, ApiResult, Json, Path, ServiceGuard, auth};
+use tana_protocol::Hash32;
+use tana_protocol::api::content::{Deleted, Stored};
+use tana_protocol::problem::Code;
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
+use tokio_util::io::ReaderStream;
+
+use super::error::ContentError;
+use super::files::{Files, Found, Kept};
+use super::range::{self, Wanted};
+use super::upload;
+
+const X_CONTENT_HASH: HeaderName = HeaderName::from_static("x-content-hash");
+const X_CONTENT_SIZE: HeaderName = HeaderName::from_static("x-content-size");
+/// What has a hash for its name never changes.
+const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+/// What is read from the disk at once.
+const PART: usize = 256 * 1024;
+
+#[derive(Clone)]
+struct Content {
+    files: Files,
+    max_bytes: u64,
+}
+
+/// The routes.
+pub(super) fn router(files: Files, max_bytes: u64, guard: ServiceGuard) -> Router {
+    let methods = put(store)
+        .delete(delete)
+        .route_layer(middleware::from_fn_with_state(guard, auth::require))
+        .get(read);
+    Router::new()
+        .route("/content/{hash}", methods)
+        .with_state(Content { files, max_bytes })
+}
+
+/// The document at `/openapi.json`.
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(title = "Tana content store", description = "Bytes by their SHA-256"),
+    paths(store, read, delete)
+)]
+pub(super) struct ApiDoc;
+
+#[utoipa::path(put, path = "/content/{hash}", params(("hash" = String, Path, description = "SHA-256 of the bytes, 64 hex digits")),
+    request_body(content = String, content_type = "application/octet-stream"),
+    responses((status = 201, description = "stored"), (status = 200, description = "it was there"), (status = 400), (status = 401), (status = 403), (status = 413), (status = 507)))]
+async fn store(
+    State(content): State<Content>,
+    Path(hash): Path<Hash32>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let announced = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse().ok());
+    match upload::take(&content.files, hash, body, announced, content.max_bytes).await {
+        Ok(taken) => {
+            let status = match taken.kept {
+                Kept::New => StatusCode::CREATED,
+                Kept::WasThere => StatusCode::OK,
+            };
+            let answer = Stored {
+                hash,
+                size: taken.size,
+                stored: true,
+            };
+            (status, Json(answer)).into_response()
+        }
+        Err(error) => {
+            let mut response = ApiError::from(error).into_response();
+            // What is left of the body is not read: the connection cannot be used again.
+            response
+                .headers_mut()
+                .insert(CONNECTION, HeaderValue::from_static("close"));
+            response
+        }
+    }
+}
+
+#[utoipa::path(get, path = "/content/{hash}", params(("hash" = String, Path)),
+    responses((status = 200, description = "the bytes"), (status = 206, description = "a range of them"), (status = 304), (status = 400), (status = 404), (status = 416)))]
+async fn read(
+    State(content): State<Content>,
+    Path(hash): Path<Hash32>,
+    method: Method,
+    headers: HeaderMap,
+) -> ApiResult<Response> {
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let found = content.files.read(hash).await?;
+    let size = found.size;
+    let tag = format!("\"{hash}\"");
+    let mut answer = Response::new(Body::empty());
+    let known = answer.headers_mut();
+    known.insert(CACHE_CONTROL, FOR_EVER);
+    known.insert(ETAG, value(&tag)?);
+    known.insert(X_CONTENT_HASH, value(&hash.to_hex())?);
+    known.insert(X_CONTENT_SIZE, HeaderValue::from(size));
+    known.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    if range::is_known(text(IF_NONE_MATCH), &tag) {
+        *answer.status_mut() = StatusCode::NOT_MODIFIED;
+        return Ok(answer);
+    }
+    // RFC 9110: a range is of GET alone.
+    let asked = text(RANGE)
+        .filter(|_| method == Method::GET && range::allows_part(text(IF_RANGE), &tag));
+    let part = match range::wanted(asked, size) {
+        Wanted::Whole => 0..size,
+        Wanted::Part(part) => {
+            *answer.status_mut() = StatusCode::PARTIAL_CONTENT;
+            let shown = format!("bytes {}-{}/{size}", part.start, part.end - 1);
+            answer.headers_mut().insert(CONTENT_RANGE, value(&shown)?);
+            part
+        }
+        Wanted::Unsatisfiable => return unsatisfiable(size),
+    };
+    let headers = answer.headers_mut();
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("application/octet-stream"),
+    );
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(part.end - part.start));
+    // Not for a browser to guess a page from.
+    headers.insert(
+        HeaderName::from_static("x-content-type-options"),
+        HeaderValue::from_static("nosniff"),
+    );
+    if method != Method::HEAD {
+        *answer.body_mut() = stream(found, part).await?;
+    }
+    Ok(answer)
+}
+
+async fn stream(found: Found, part: Range<u64>) -> Result<Body, ContentError> {
+    let mut file = tokio::fs::File::from_std(found.file);
+    file.set_max_buf_size(PART);
+    if part.start > 0 {
+        file.seek(SeekFrom::Start(part.start))
+            .await
+            .map_err(|error| ContentError::disk("content", error))?;
+    }
+    let length = part.end - part.start;
+    let capacity = usize::try_from(length).unwrap_or(PART).clamp(1, PART);
+    Ok(Body::from_stream(ReaderStream::with_capacity(
+        file.take(length),
+        capacity,
+    )))
+}
+
+fn unsatisfiable(size: u64) -> ApiResult<Response> {
+    let mut problem = tana_protocol::Problem::new(
+        Code::OutOfRange,
+        format!("the content has {size} bytes; the range lies behind them"),
+    );
+    problem.status = StatusCode::RANGE_NOT_SATISFIABLE.as_u16();
+    let mut response = ApiError::from(problem).into_response();
+    let shown = value(&format!("bytes */{size}"))?;
+    response.headers_mut().insert(CONTENT_RANGE, shown);
+    Ok(response)
+}
+
+fn value(text: &str) -> ApiResult<HeaderValue> {
+    HeaderValue::from_str(text).map_err(|error| ApiError::internal(&error))
+}
+
+#[utoipa::path(delete, path = "/content/{hash}", params(("hash" = String, Path)),
+    responses((status = 200, description = "deleted"), (status = 401), (status = 403), (status = 404)))]
+async fn delete(
+    State(content): State<Content>,
+    Path(hash): Path<Hash32>,
+) -> ApiResult<Json<Deleted>> {
+    content.files.delete(hash).await?;
+    tracing::info!(%hash, "content deleted");
+    Ok(Json(Deleted {
+        hash,
+        deleted: true,
+    }))
+}

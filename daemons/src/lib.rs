@@ -7,6 +7,8 @@ pub mod ledger;
 pub mod mesh;
 pub mod node;
 pub mod producer;
+pub mod service_keys;
+mod store_error;
 pub mod t4;
 
 /// The version that every daemon says it has.

@@ -110,8 +110,20 @@ pub(crate) fn shell(gate: Gate, readiness: Readiness, limits: &Limits) -> Router
     layered(router, limits)
 }
 
-/// The layers that every daemon has, around any router: also the supervisor's on its socket.
-pub fn layered(router: Router, limits: &Limits) -> Router {
+/// All that [`crate::run_service`] serves around a daemon's routes, for what listens elsewhere: the supervisor's socket.
+pub fn whole(
+    own: Router,
+    openapi: fn() -> utoipa::openapi::OpenApi,
+    readiness: Readiness,
+    limits: &Limits,
+) -> Router {
+    let gate = Gate::default();
+    gate.open(routes(own, openapi));
+    shell(gate, readiness, limits)
+}
+
+/// The layers that every daemon has.
+fn layered(router: Router, limits: &Limits) -> Router {
     let time = limits.time;
     let mut router = router
         .layer(DefaultBodyLimit::max(limits.body_bytes))

@@ -87,6 +87,15 @@ impl Tasks {
         self.shutdown.begin();
     }
 
+    /// Whether a task has failed, which then is what ends the daemon.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_some()
+    }
+
     /// The shutdown that ends these tasks.
     #[must_use]
     pub fn shutdown(&self) -> &Shutdown {
@@ -136,7 +145,10 @@ mod tests {
     #[tokio::test]
     async fn a_panic_ends_the_daemon_and_names_the_task() {
         let tasks = Tasks::new(Shutdown::new());
-        tasks.spawn("sweeper", async { assert!(1 + 1 == 3, "no broom") });
+        let brooms: Vec<&str> = Vec::new();
+        tasks.spawn("sweeper", async move {
+            assert!(!brooms.is_empty(), "no broom");
+        });
         tasks.shutdown().begun().await;
         let error = tasks.finish(Duration::from_secs(5)).await.unwrap_err();
         assert_eq!(error.to_string(), "sweeper panicked: no broom");

@@ -34,7 +34,7 @@ mod terminal;
 #[path = "../tests/it/wait.rs"]
 mod wait;
 
-#[path = "measure/http.rs"]
+#[path = "../tests/it/http.rs"]
 mod http;
 #[path = "measure/signatures.rs"]
 mod signatures;

@@ -52,9 +52,9 @@ impl Sender {
     }
 
     fn nonce(&self) -> u64 {
-        let (status, answer) = http::get(self.port, &format!("/users/{}/nonce", self.from));
-        assert_eq!(status, 200, "{answer}");
-        answer["currentNonce"].as_u64().unwrap()
+        let answer = http::get(self.port, &format!("/users/{}/nonce", self.from));
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json["currentNonce"].as_u64().unwrap()
     }
 
     fn transfer(&self, nonce: u64) -> String {
@@ -96,8 +96,8 @@ fn latency(sender: &Sender) -> Row {
         .map(|nonce| {
             let body = sender.transfer(nonce);
             let start = Instant::now();
-            let (status, answer) = http::post(sender.port, "/transactions", &body);
-            assert_eq!(status, 202, "{answer}");
+            let answer = http::post(sender.port, "/transactions", &body);
+            assert_eq!(answer.status, 202, "{answer:?}");
             sender.until_nonce(nonce);
             start.elapsed()
         })
@@ -122,9 +122,10 @@ fn throughput(sender: &Sender) -> Row {
         .collect();
     let start = Instant::now();
     for body in &bodies {
-        let (status, answer) = http::post(sender.port, "/transactions", body);
-        assert_eq!(status, 200, "{answer}");
+        let answer = http::post(sender.port, "/transactions", body);
+        assert_eq!(answer.status, 200, "{answer:?}");
         let refused = answer
+            .json
             .as_array()
             .unwrap()
             .iter()

@@ -7,7 +7,9 @@
 
 mod binary;
 mod console;
+mod contracts;
 mod faults;
+mod http;
 mod login;
 mod mesh;
 mod money;
@@ -18,3 +20,4 @@ mod services;
 mod sockets;
 mod terminal;
 mod wait;
+mod wire;

@@ -1,0 +1,96 @@
+//! Contracts on the real engine: run once, and served by the edge.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+
+use nix::sys::signal::Signal;
+
+use crate::node::{self, Node};
+use crate::wait::{LONG, until, until_true};
+use crate::{binary, http, process};
+
+fn examples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../examples")
+        .canonicalize()
+        .unwrap()
+}
+
+#[test]
+fn the_example_contract_runs() {
+    let node = Node::empty();
+    let ran = node
+        .tana(&["run", examples().join("hello.ts").to_str().unwrap()])
+        .ok();
+    assert!(ran.out.contains("world"), "{}", ran.out);
+}
+
+#[test]
+fn a_contract_that_throws_fails_with_its_line() {
+    let node = Node::empty();
+    let file = node.file("throws.ts");
+    fs::write(&file, "export function contract(): never {\n  const why: string = 'no cheese';\n  throw new Error(why);\n}\n").unwrap();
+    let ran = node.tana(&["run", file.to_str().unwrap()]);
+    assert_eq!(ran.code, Some(1), "{}{}", ran.out, ran.err);
+    let said = format!("{}{}", ran.out, ran.err);
+    assert!(
+        said.contains("no cheese") && said.contains("throws.ts:3"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_contract_without_end_is_ended() {
+    let node = Node::empty();
+    let file = node.file("endless.ts");
+    fs::write(&file, "export function contract() {\n  for (;;) {}\n}\n").unwrap();
+    let ran = node.tana(&["run", file.to_str().unwrap()]);
+    assert_eq!(ran.code, Some(1), "{}{}", ran.out, ran.err);
+}
+
+/// An edge of its own, ended with the test.
+struct Edge(Child);
+
+impl Drop for Edge {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn the_edge_answers_with_a_contract() {
+    let node = Node::empty();
+    let port = 8180 + node::free_offset();
+    let mut command = binary::command("tana-edge", node.home());
+    command
+        .arg("--dir")
+        .arg(examples())
+        .args(["--port", &port.to_string()])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let mut edge = Edge(command.spawn().unwrap());
+    until_true("the edge to listen", LONG, || {
+        std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
+    });
+    let (answer, _) = until("an answer of the contract", LONG, || {
+        let answer = http::get(port, "/hello?name=you");
+        if answer.status == 503 {
+            Err(answer.text)
+        } else {
+            Ok(answer)
+        }
+    });
+    assert_eq!(
+        (answer.status, answer.json["hello"].as_str()),
+        (200, Some("you")),
+        "{answer:?}"
+    );
+    assert_eq!(http::get(port, "/no-such-contract").status, 404);
+    process::signal(edge.0.id(), Signal::SIGTERM);
+    until("the edge to end", LONG, || match edge.0.try_wait() {
+        Ok(Some(_)) => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+}

@@ -34,6 +34,10 @@ mod terminal;
 #[path = "../tests/it/wait.rs"]
 mod wait;
 
+#[allow(
+    dead_code,
+    reason = "shared with the end-to-end tests, which use all of it"
+)]
 #[path = "../tests/it/http.rs"]
 mod http;
 #[path = "measure/signatures.rs"]

@@ -30,9 +30,14 @@ pub(crate) fn send(port: u16, method: &str, path: &str, body: &str) -> Answer {
         "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
     );
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    stream.write_all(request.as_bytes()).unwrap();
+    // A server that refuses a large body answers, and closes, before it has read all of it.
+    let sent = stream.write_all(request.as_bytes());
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
+    let received = stream.read_to_end(&mut answer);
+    assert!(
+        !answer.is_empty(),
+        "no answer to {method} {path}: {sent:?} {received:?}"
+    );
     let answer = String::from_utf8(answer).unwrap();
     let (head, body) = answer
         .split_once("\r\n\r\n")

@@ -5,7 +5,9 @@
 #![warn(missing_docs)]
 
 pub mod error;
+pub mod identity;
 pub mod mesh;
+pub mod queue;
 pub mod sqlite;
 
 pub use error::{StoreError, StoreResult};

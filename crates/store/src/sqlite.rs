@@ -2,7 +2,9 @@
 //!
 //! The tables' own SQL is in the modules below, one a trait.
 
+mod identity;
 mod mesh;
+mod queue;
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -15,7 +17,9 @@ use sqlx::sqlite::{
 
 use crate::error::{StoreError, StoreResult};
 
+pub use identity::SqliteIdentity;
 pub use mesh::SqliteMesh;
+pub use queue::SqliteQueue;
 
 /// How long one waits for another process's write.
 const BUSY: Duration = Duration::from_secs(10);

@@ -1,0 +1,428 @@
+//! The embedded queue: one SQLite file that ledger and producer share. Batches travel as one JSON parameter, so that
+//! a batch costs one statement whatever its length.
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use serde_json::json;
+use sqlx::{Row, SqliteConnection};
+use tana_protocol::{SignedTransaction, Timestamp, TransactionId};
+
+use crate::error::{StoreError, StoreResult};
+use crate::queue::{Consumer, DeadLetter, Pushed, QueueEntry, QueueStats, StreamId, Take, TxQueue};
+use crate::sqlite::{Durability, Sqlite, failed};
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/queue/sqlite");
+
+/// Ledger and producer both write: the lock is asked for at once, not at the first write, where waiting could end in
+/// a deadlock.
+const IMMEDIATE: &str = "BEGIN IMMEDIATE";
+
+/// The queue in one SQLite file. Clones share its connections.
+#[derive(Clone, Debug)]
+pub struct SqliteQueue(Sqlite);
+
+impl SqliteQueue {
+    /// Opens the file, and makes it where there is none. The ledger needs [`Durability::Full`]: what it queues it has
+    /// accepted. A producer's takes and acknowledgements may be repeated.
+    ///
+    /// # Errors
+    /// One sentence for each: no database, a newer version's, no room, no permission.
+    pub async fn open(path: &str, durability: Durability) -> StoreResult<Self> {
+        Sqlite::open(path, &MIGRATIONS, durability).await.map(Self)
+    }
+
+    /// Closes every connection.
+    pub async fn close(&self) {
+        self.0.close().await;
+    }
+
+    async fn push_all(
+        &self,
+        transactions: &[SignedTransaction],
+        now: Timestamp,
+    ) -> StoreResult<Vec<Pushed>> {
+        const DOING: &str = "queueing transactions";
+        let bodies: Vec<(TransactionId, String)> = transactions
+            .iter()
+            .map(|transaction| (transaction.id(), tana_protocol::json::compact(transaction)))
+            .collect();
+        let mut change = self
+            .0
+            .writer()
+            .begin_with(IMMEDIATE)
+            .await
+            .map_err(failed(DOING))?;
+        let pushed = insert(&mut change, &bodies, now)
+            .await
+            .map_err(failed(DOING))?;
+        change.commit().await.map_err(failed(DOING))?;
+        pushed
+            .into_iter()
+            .map(|pushed| {
+                pushed.ok_or_else(|| damaged("an entry that was just queued", "it is not there"))
+            })
+            .collect()
+    }
+
+    async fn take_some(
+        &self,
+        consumer: &Consumer,
+        take: Take,
+        now: Timestamp,
+    ) -> StoreResult<Vec<QueueEntry>> {
+        const DOING: &str = "taking transactions off the queue";
+        let idle_since = now
+            .ms()
+            .saturating_sub(u64::try_from(take.idle.as_millis()).unwrap_or(u64::MAX));
+        let mut change = self
+            .0
+            .writer()
+            .begin_with(IMMEDIATE)
+            .await
+            .map_err(failed(DOING))?;
+        let rows = sqlx::query(
+            "UPDATE tx_queue SET consumer = ?1, taken_at = ?2 WHERE seq IN (\
+               SELECT seq FROM tx_queue \
+               WHERE consumer IS NULL OR consumer = ?1 OR taken_at <= ?3 \
+               ORDER BY (consumer IS ?1) DESC, (consumer IS NULL), seq LIMIT ?4) \
+             RETURNING ms, seq, tx_id, body",
+        )
+        .bind(consumer.as_str())
+        .bind(integer(now.ms()))
+        .bind(integer(idle_since))
+        .bind(integer(take.most as u64))
+        .fetch_all(&mut *change)
+        .await
+        .map_err(failed(DOING))?;
+        change.commit().await.map_err(failed(DOING))?;
+        let mut entries = rows.iter().map(entry).collect::<StoreResult<Vec<_>>>()?;
+        entries.sort_by_key(|entry| entry.stream_id.seq);
+        Ok(entries)
+    }
+
+    async fn bury_all(
+        &self,
+        entries: &[(TransactionId, String)],
+        now: Timestamp,
+    ) -> StoreResult<()> {
+        const DOING: &str = "moving transactions to the dead letters";
+        let list: Vec<_> = entries
+            .iter()
+            .map(|(id, reason)| json!([id, reason]))
+            .collect();
+        let list = json!(list).to_string();
+        let mut change = self
+            .0
+            .writer()
+            .begin_with(IMMEDIATE)
+            .await
+            .map_err(failed(DOING))?;
+        sqlx::query(
+            "INSERT INTO dead_letters (tx_id, stream_id, body, reason, buried_at) \
+             SELECT q.tx_id, q.ms || '-' || q.seq, q.body, b.value ->> 1, ?2 \
+             FROM json_each(?1) b JOIN tx_queue q ON q.tx_id = b.value ->> 0 WHERE true \
+             ON CONFLICT (tx_id) DO UPDATE SET reason = excluded.reason, buried_at = excluded.buried_at",
+        )
+        .bind(&list)
+        .bind(integer(now.ms()))
+        .execute(&mut *change)
+        .await
+        .map_err(failed(DOING))?;
+        sqlx::query("DELETE FROM tx_queue WHERE tx_id IN (SELECT value ->> 0 FROM json_each(?1))")
+            .bind(&list)
+            .execute(&mut *change)
+            .await
+            .map_err(failed(DOING))?;
+        change.commit().await.map_err(failed(DOING))
+    }
+
+    async fn revive_one(&self, id: &TransactionId, now: Timestamp) -> StoreResult<bool> {
+        const DOING: &str = "queueing a dead letter again";
+        let mut change = self
+            .0
+            .writer()
+            .begin_with(IMMEDIATE)
+            .await
+            .map_err(failed(DOING))?;
+        let row = sqlx::query("DELETE FROM dead_letters WHERE tx_id = ? RETURNING body")
+            .bind(id.to_string())
+            .fetch_optional(&mut *change)
+            .await
+            .map_err(failed(DOING))?;
+        let Some(row) = row else { return Ok(false) };
+        let body: String = row.try_get(0).map_err(failed(DOING))?;
+        insert(&mut change, &[(*id, body)], now)
+            .await
+            .map_err(failed(DOING))?;
+        change.commit().await.map_err(failed(DOING))?;
+        Ok(true)
+    }
+
+    async fn dead_letters(&self, most: usize) -> StoreResult<Vec<DeadLetter>> {
+        const DOING: &str = "reading the dead letters";
+        let rows = sqlx::query(
+            "SELECT tx_id, stream_id, body, reason, buried_at FROM dead_letters \
+             ORDER BY buried_at DESC, rowid DESC LIMIT ?",
+        )
+        .bind(integer(most as u64))
+        .fetch_all(self.0.readers())
+        .await
+        .map_err(failed(DOING))?;
+        rows.iter()
+            .map(|row| {
+                let text = |column| row.try_get::<String, _>(column).map_err(failed(DOING));
+                let id = text(0)?;
+                Ok(DeadLetter {
+                    stream_id: text(1)?.parse().map_err(|error| damaged(&id, error))?,
+                    transaction: serde_json::from_str(&text(2)?)
+                        .map_err(|error| damaged(&id, error))?,
+                    reason: text(3)?,
+                    buried_at: time(row.try_get(4).map_err(failed(DOING))?),
+                    id: id.parse().map_err(|error| damaged(&id, error))?,
+                })
+            })
+            .collect()
+    }
+
+    async fn present_stats(&self) -> StoreResult<QueueStats> {
+        const DOING: &str = "reading the queue's length";
+        let row = sqlx::query(
+            "SELECT count(*), count(consumer), (SELECT count(*) FROM dead_letters), \
+             (SELECT ms FROM tx_queue ORDER BY seq LIMIT 1), \
+             (SELECT json_group_array(c) FROM (SELECT DISTINCT consumer AS c FROM tx_queue \
+              WHERE consumer IS NOT NULL ORDER BY c)) FROM tx_queue",
+        )
+        .fetch_one(self.0.readers())
+        .await
+        .map_err(failed(DOING))?;
+        let count = |column| {
+            row.try_get::<i64, _>(column)
+                .map(i64::unsigned_abs)
+                .map_err(failed(DOING))
+        };
+        let oldest: Option<i64> = row.try_get(3).map_err(failed(DOING))?;
+        let consumers: String = row.try_get(4).map_err(failed(DOING))?;
+        Ok(QueueStats {
+            length: count(0)?,
+            pending: count(1)?,
+            dead: count(2)?,
+            oldest: oldest.map(time),
+            consumers: serde_json::from_str(&consumers)
+                .map_err(|error| damaged("list of consumers", error))?,
+        })
+    }
+}
+
+impl TxQueue for SqliteQueue {
+    fn backend(&self) -> &'static str {
+        "embedded"
+    }
+
+    fn push<'a>(
+        &'a self,
+        transactions: &'a [SignedTransaction],
+        now: Timestamp,
+    ) -> BoxFuture<'a, StoreResult<Vec<Pushed>>> {
+        self.push_all(transactions, now).boxed()
+    }
+
+    fn take<'a>(
+        &'a self,
+        consumer: &'a Consumer,
+        take: Take,
+        now: Timestamp,
+    ) -> BoxFuture<'a, StoreResult<Vec<QueueEntry>>> {
+        self.take_some(consumer, take, now).boxed()
+    }
+
+    fn ack<'a>(&'a self, ids: &'a [TransactionId]) -> BoxFuture<'a, StoreResult<()>> {
+        const DOING: &str = "acknowledging transactions";
+        async move {
+            sqlx::query("DELETE FROM tx_queue WHERE tx_id IN (SELECT value FROM json_each(?))")
+                .bind(json!(ids).to_string())
+                .execute(self.0.writer())
+                .await
+                .map_err(failed(DOING))?;
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn bury<'a>(
+        &'a self,
+        entries: &'a [(TransactionId, String)],
+        now: Timestamp,
+    ) -> BoxFuture<'a, StoreResult<()>> {
+        self.bury_all(entries, now).boxed()
+    }
+
+    fn revive<'a>(
+        &'a self,
+        id: &'a TransactionId,
+        now: Timestamp,
+    ) -> BoxFuture<'a, StoreResult<bool>> {
+        self.revive_one(id, now).boxed()
+    }
+
+    fn drop_dead<'a>(&'a self, id: &'a TransactionId) -> BoxFuture<'a, StoreResult<bool>> {
+        async move {
+            let done = sqlx::query("DELETE FROM dead_letters WHERE tx_id = ?")
+                .bind(id.to_string())
+                .execute(self.0.writer())
+                .await
+                .map_err(failed("dropping a dead letter"))?;
+            Ok(done.rows_affected() > 0)
+        }
+        .boxed()
+    }
+
+    fn find<'a>(&'a self, id: &'a TransactionId) -> BoxFuture<'a, StoreResult<Option<QueueEntry>>> {
+        async move {
+            sqlx::query("SELECT ms, seq, tx_id, body FROM tx_queue WHERE tx_id = ?")
+                .bind(id.to_string())
+                .fetch_optional(self.0.readers())
+                .await
+                .map_err(failed("reading a queued transaction"))?
+                .as_ref()
+                .map(entry)
+                .transpose()
+        }
+        .boxed()
+    }
+
+    fn entries(
+        &self,
+        after: Option<StreamId>,
+        most: usize,
+    ) -> BoxFuture<'_, StoreResult<Vec<QueueEntry>>> {
+        async move {
+            sqlx::query(
+                "SELECT ms, seq, tx_id, body FROM tx_queue WHERE seq > ? ORDER BY seq LIMIT ?",
+            )
+            .bind(integer(after.map_or(0, |id| id.seq)))
+            .bind(integer(most as u64))
+            .fetch_all(self.0.readers())
+            .await
+            .map_err(failed("reading the queue"))?
+            .iter()
+            .map(entry)
+            .collect()
+        }
+        .boxed()
+    }
+
+    fn dead(&self, most: usize) -> BoxFuture<'_, StoreResult<Vec<DeadLetter>>> {
+        self.dead_letters(most).boxed()
+    }
+
+    fn stats(&self) -> BoxFuture<'_, StoreResult<QueueStats>> {
+        self.present_stats().boxed()
+    }
+}
+
+/// Inserts what is not there and answers where each is.
+async fn insert(
+    change: &mut SqliteConnection,
+    bodies: &[(TransactionId, String)],
+    now: Timestamp,
+) -> sqlx::Result<Vec<Option<Pushed>>> {
+    let list = json!(bodies).to_string();
+    let before: i64 = sqlx::query_scalar(
+        "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'tx_queue'",
+    )
+    .fetch_one(&mut *change)
+    .await?;
+    let ms: i64 =
+        sqlx::query_scalar("UPDATE queue_clock SET last_ms = max(last_ms, ?) RETURNING last_ms")
+            .bind(integer(now.ms()))
+            .fetch_one(&mut *change)
+            .await?;
+    sqlx::query(
+        "INSERT INTO tx_queue (ms, tx_id, body) SELECT ?2, value ->> 0, value ->> 1 FROM json_each(?1) \
+         WHERE true ORDER BY key ON CONFLICT (tx_id) DO NOTHING",
+    )
+    .bind(&list)
+    .bind(ms)
+    .execute(&mut *change)
+    .await?;
+    let rows = sqlx::query(
+        "SELECT b.key, q.ms, q.seq FROM json_each(?) b JOIN tx_queue q ON q.tx_id = b.value ->> 0",
+    )
+    .bind(&list)
+    .fetch_all(&mut *change)
+    .await?;
+    let mut pushed = vec![None; bodies.len()];
+    for row in rows {
+        let key: i64 = row.try_get(0)?;
+        let seq: i64 = row.try_get(2)?;
+        let id = StreamId {
+            ms: row.try_get::<i64, _>(1)?.unsigned_abs(),
+            seq: seq.unsigned_abs(),
+        };
+        if let Some(slot) = usize::try_from(key)
+            .ok()
+            .and_then(|key| pushed.get_mut(key))
+        {
+            *slot = Some(if seq > before {
+                Pushed::Queued(id)
+            } else {
+                Pushed::Known(id)
+            });
+        }
+    }
+    Ok(pushed)
+}
+
+fn entry(row: &sqlx::sqlite::SqliteRow) -> StoreResult<QueueEntry> {
+    const DOING: &str = "reading the queue";
+    let number = |column| {
+        row.try_get::<i64, _>(column)
+            .map(i64::unsigned_abs)
+            .map_err(failed(DOING))
+    };
+    let id: String = row.try_get(2).map_err(failed(DOING))?;
+    let body: String = row.try_get(3).map_err(failed(DOING))?;
+    Ok(QueueEntry {
+        stream_id: StreamId {
+            ms: number(0)?,
+            seq: number(1)?,
+        },
+        transaction: serde_json::from_str(&body).map_err(|error| damaged(&id, error))?,
+        id: id.parse().map_err(|error| damaged(&id, error))?,
+    })
+}
+
+fn damaged(what: &str, detail: impl std::fmt::Display) -> StoreError {
+    StoreError::Damaged {
+        what: format!("queue entry ({what})"),
+        detail: detail.to_string(),
+    }
+}
+
+/// SQLite's integers are signed; nothing here comes near their end.
+fn integer(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+fn time(ms: i64) -> Timestamp {
+    Timestamp::from_ms(ms.unsigned_abs())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::SqliteQueue;
+    use crate::queue::conformance;
+    use crate::sqlite::Durability;
+
+    #[tokio::test]
+    async fn the_embedded_queue_conforms() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("queue.db");
+        let queue = SqliteQueue::open(path.to_str().unwrap(), Durability::Full)
+            .await
+            .unwrap();
+        conformance::check(&queue).await.unwrap();
+    }
+}

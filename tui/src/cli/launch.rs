@@ -4,17 +4,23 @@ use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use tana_home::{KeyFile, RunState, Settings};
+use tana_home::{HomeError, KeyFile, RunState, Settings};
+use tana_protocol::service::NodeRole;
 
 use super::exit::{Exit, failure};
 
 /// The first argument that makes `tana` start a session of its own and become the supervisor.
 pub(crate) const DETACH: &str = "__detach-node";
+
+/// Between two looks at a socket that is not there yet.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// The supervisor's own log.
 pub(crate) fn log_file(settings: &Settings) -> PathBuf {
@@ -59,13 +65,20 @@ fn environment(settings: &Settings) -> Vec<(&'static str, OsString)> {
 
 /// Checks what the node cannot do without, and notes the flags so that later commands find it.
 pub(crate) fn prepare(settings: &Settings) -> anyhow::Result<()> {
-    let chain = settings.chain()?;
-    KeyFile::read(&settings.home.node_key_file())?;
+    let chain = match settings.chain() {
+        Ok(chain) => {
+            KeyFile::read(&settings.home.node_key_file())?;
+            Some(chain.name)
+        }
+        // A registry alone needs none.
+        Err(HomeError::Missing { .. }) if settings.role == NodeRole::Coordinator => None,
+        Err(error) => return Err(error.into()),
+    };
     settings.home.create()?;
     RunState {
         port_offset: Some(settings.port_offset),
         role: Some(settings.role),
-        chain: Some(chain.name),
+        chain,
     }
     .write(&settings.home)?;
     Ok(())
@@ -131,7 +144,39 @@ pub(crate) fn detach(program: &Path) -> io::Error {
     Command::new(program).arg("node").exec()
 }
 
+/// Whether a supervisor listens.
+pub(crate) fn answers(settings: &Settings) -> bool {
+    UnixStream::connect(settings.home.socket()).is_ok()
+}
+
 impl Launched {
+    /// Waits until the supervisor listens; its last words where it ends instead.
+    pub(crate) async fn until_it_answers(
+        &mut self,
+        settings: &Settings,
+        limit: Duration,
+    ) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        while !answers(settings) {
+            if let Some(why) = self.ended() {
+                let text = format!("the node did not start: {why}");
+                return Err(failure(Exit::Failed, text));
+            }
+            if begun.elapsed() > limit {
+                return Err(failure(
+                    Exit::TimedOut,
+                    format!(
+                        "the supervisor does not answer after {} s; see {}",
+                        limit.as_secs(),
+                        self.log.display()
+                    ),
+                ));
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(())
+    }
+
     /// Why the supervisor has ended already, if it has.
     pub(crate) fn ended(&mut self) -> Option<String> {
         let status = self.child.try_wait().ok().flatten()?;

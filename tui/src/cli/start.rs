@@ -2,7 +2,6 @@
 //! not and why.
 
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -17,8 +16,6 @@ use super::launch::{self, Launched};
 use super::status;
 use crate::show::clean;
 
-/// Between two looks at a socket that is not there yet.
-const LOOK: Duration = Duration::from_millis(10);
 /// A service that ended so often by itself will not come up by being waited for.
 const HOPELESS: u32 = 2;
 
@@ -49,7 +46,7 @@ impl Start {
         let node = context.node()?;
         let begun = Instant::now();
         let limit = Duration::from_secs(self.timeout);
-        if answers(context) {
+        if launch::answers(&context.settings) {
             let view = node.status().await?;
             self.differs(&view)?;
             if self.foreground {
@@ -69,25 +66,7 @@ impl Start {
             match never {}
         }
         let mut launched = launch::launch(&context.settings)?;
-        while !answers(context) {
-            if let Some(why) = launched.ended() {
-                return Err(failure(
-                    Exit::Failed,
-                    format!("the node did not start: {why}"),
-                ));
-            }
-            if begun.elapsed() > limit {
-                return Err(failure(
-                    Exit::TimedOut,
-                    format!(
-                        "the supervisor does not answer after {} s; see {}",
-                        self.timeout,
-                        launch::log_file(&context.settings).display()
-                    ),
-                ));
-            }
-            tokio::time::sleep(LOOK).await;
-        }
+        launched.until_it_answers(&context.settings, limit).await?;
         self.finish(context, &node, Some(launched), begun, limit)
             .await
     }
@@ -146,11 +125,6 @@ impl Start {
             .hint("next: tana   (the console; q leaves the services running)")?;
         Ok(Exit::Done)
     }
-}
-
-/// Whether a supervisor listens.
-fn answers(context: &Context) -> bool {
-    UnixStream::connect(context.home().socket()).is_ok()
 }
 
 /// The services as last heard of.

@@ -1,10 +1,11 @@
 //! `tana stop`: all services in reverse order, then the supervisor; returns when no process is left.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde_json::json;
-use tana_home::RunState;
+use tana_home::{RunState, read_json};
 
 use super::context::Context;
 use super::exit::{Exit, failure};
@@ -25,7 +26,14 @@ impl Stop {
         let begun = Instant::now();
         let view = match node.status().await {
             Ok(view) => view,
-            Err(error) if error.is_unreachable() => return nothing_runs(context),
+            Err(error) if error.is_unreachable() => {
+                if !orphans(context) {
+                    return nothing_runs(context);
+                }
+                // A new supervisor takes the services over, and stops them in order like any other.
+                self.supervisor_back(context).await?;
+                node.status().await?
+            }
             Err(error) => return Err(error.into()),
         };
         let mut pids: Vec<u32> = view
@@ -67,6 +75,27 @@ impl Stop {
             })?;
         Ok(Exit::Done)
     }
+
+    async fn supervisor_back(&self, context: &Context) -> anyhow::Result<()> {
+        context
+            .out
+            .progress("the supervisor is gone, its services run; taking them over to stop them");
+        let mut launched = launch::launch(&context.settings)?;
+        launched
+            .until_it_answers(&context.settings, Duration::from_secs(self.timeout))
+            .await
+    }
+}
+
+/// Whether services run that a killed supervisor has left.
+fn orphans(context: &Context) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Running {
+        pid: u32,
+    }
+    let path = context.home().data_dir().join("node-state.json");
+    let found: BTreeMap<String, Running> = read_json(&path).ok().flatten().unwrap_or_default();
+    found.values().any(|running| launch::is_alive(running.pid))
 }
 
 fn nothing_runs(context: &Context) -> anyhow::Result<Exit> {

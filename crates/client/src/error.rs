@@ -132,7 +132,8 @@ impl ClientError {
         match self {
             Self::Problem(problem) => matches!(problem.status, 429 | 503),
             Self::Status { status, .. } => matches!(status, 429 | 502..=504),
-            Self::Unreachable { .. } | Self::NoNode { .. } | Self::Broken { .. } => true,
+            // A supervisor is there or not; a service may be on its way back.
+            Self::Unreachable { .. } | Self::Broken { .. } => true,
             _ => false,
         }
     }

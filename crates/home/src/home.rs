@@ -71,6 +71,12 @@ impl Home {
         &self.config
     }
 
+    /// The one directory that everything lies under; `None` for the XDG directories, which are found without a name.
+    #[must_use]
+    pub fn single_root(&self) -> Option<&Path> {
+        (self.data == self.config.join("data")).then_some(self.config.as_path())
+    }
+
     /// `config.json`.
     #[must_use]
     pub fn config_file(&self) -> PathBuf {

@@ -52,9 +52,7 @@ fn environment(settings: &Settings) -> Vec<(&'static str, OsString)> {
         ),
         ("TANA_ROLE", settings.role.name().into()),
     ];
-    let root = settings.home.root();
-    // Only a home under one directory is named; the XDG directories are found again by themselves.
-    if settings.home.data_dir() == root.join("data") {
+    if let Some(root) = settings.home.single_root() {
         variables.push(("TANA_HOME", root.into()));
     }
     if let Some(chain) = &settings.chain_name {

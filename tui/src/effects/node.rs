@@ -17,10 +17,12 @@ pub(super) async fn start(settings: Arc<Settings>, outbox: Outbox) {
     let work = async {
         let program = std::env::current_exe().map_err(|e| format!("this program cannot be found again: {e}"))?;
         let mut command = tokio::process::Command::new(program);
+        command.arg("start");
+        // The XDG directories are found without being named.
+        if let Some(root) = settings.home.single_root() {
+            command.arg("--home").arg(root);
+        }
         command
-            .arg("start")
-            .arg("--home")
-            .arg(settings.home.root())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

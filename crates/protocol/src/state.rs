@@ -39,7 +39,7 @@ pub enum StateKey {
     /// `username/<name without @>`: whose it is.
     Username(Username),
     /// `userKey/<64 hex digits>`: whose it is.
-    UserKey(PublicKey),
+    UserKey(Box<PublicKey>),
     /// `balance/<owner>/<currency>`.
     Balance(UserId, CurrencyCode),
     /// `currency/<code>`.
@@ -79,7 +79,7 @@ impl FromStr for StateKey {
             "validators" => Some(Self::Validators),
             "user" => part().parse().ok().map(Self::User),
             "username" => part().parse().ok().map(Self::Username),
-            "userKey" => part().parse().ok().map(Self::UserKey),
+            "userKey" => part().parse().ok().map(|key| Self::UserKey(Box::new(key))),
             "balance" => match (part().parse(), part().parse()) {
                 (Ok(owner), Ok(code)) => Some(Self::Balance(owner, code)),
                 _ => None,
@@ -306,6 +306,24 @@ impl StateValue {
             source,
         })
     }
+}
+
+/// Names a node of the state tree: where it is, and the height of the block that made it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TreeNodeKey {
+    /// The number of nibbles, then the nibbles, two a byte. The root's is `[0]`.
+    pub path: Vec<u8>,
+    /// The block.
+    pub version: u64,
+}
+
+/// A node of the state tree as a store keeps it; what is in it only `chain` reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TreeNode {
+    /// Its name.
+    pub key: TreeNodeKey,
+    /// Its content.
+    pub bytes: Vec<u8>,
 }
 
 #[cfg(test)]

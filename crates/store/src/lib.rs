@@ -6,7 +6,9 @@
 
 pub mod error;
 pub mod identity;
+pub mod ledger;
 pub mod mesh;
+pub mod postgres;
 pub mod queue;
 pub mod sqlite;
 

@@ -3,6 +3,7 @@
 //! The tables' own SQL is in the modules below, one a trait.
 
 mod identity;
+mod ledger;
 mod mesh;
 mod queue;
 
@@ -18,6 +19,7 @@ use sqlx::sqlite::{
 use crate::error::{StoreError, StoreResult};
 
 pub use identity::SqliteIdentity;
+pub use ledger::SqliteLedger;
 pub use mesh::SqliteMesh;
 pub use queue::SqliteQueue;
 

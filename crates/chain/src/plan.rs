@@ -1,0 +1,86 @@
+//! Which part of the state a list of transactions needs, so that it can be loaded in a few batches before it is
+//! executed: ids at once, names first and then what they name.
+
+use std::collections::BTreeSet;
+
+use tana_protocol::api::ledger::OwnerType;
+use tana_protocol::transaction::{NewUser, PartyRef};
+use tana_protocol::{
+    CurrencyCode, StateKey, StateValue, Transaction, TransactionType, UserId, Username,
+};
+
+use crate::state::MemoryState;
+
+/// The keys that executing `transactions` may read and that `known` does not know yet. To be called again with the
+/// answers loaded, until nothing is missing.
+pub fn missing<'a>(
+    transactions: impl IntoIterator<Item = &'a Transaction>,
+    known: &MemoryState,
+) -> Vec<StateKey> {
+    let mut wanted = BTreeSet::from([StateKey::Validators]);
+    for transaction in transactions {
+        needed(transaction, known, &mut wanted);
+    }
+    wanted.retain(|key| !known.knows(key));
+    wanted.into_iter().collect()
+}
+
+fn needed(transaction: &Transaction, known: &MemoryState, wanted: &mut BTreeSet<StateKey>) {
+    let currency = transaction.currency_code.as_ref();
+    if let Some(code) = currency {
+        wanted.insert(StateKey::Currency(code.clone()));
+    }
+    for party in [&transaction.from, &transaction.to] {
+        match party.target() {
+            PartyRef::Id(id) => of_user(*id, currency, wanted),
+            PartyRef::Name(name) => {
+                let key = StateKey::Username(name.clone());
+                if let Some(StateValue::Owner(id)) = known.peek(&key) {
+                    of_user(*id, currency, wanted);
+                }
+                wanted.insert(key);
+            }
+        }
+    }
+    match transaction.kind {
+        TransactionType::UserCreation => {
+            if let Some(new) = input::<NewUser>(transaction) {
+                if let Ok(name) = new.username.parse::<Username>() {
+                    wanted.insert(StateKey::Username(name));
+                }
+                if let Ok(key) = new.public_key.parse() {
+                    wanted.insert(StateKey::UserKey(Box::new(key)));
+                }
+            }
+        }
+        TransactionType::CurrencyCreation => {
+            let code = transaction
+                .contract_input
+                .as_ref()
+                .and_then(|input| input.get("code")?.as_str()?.parse().ok());
+            if let Some(code) = code {
+                wanted.insert(StateKey::Currency(code));
+            }
+        }
+        _ => {}
+    }
+}
+
+fn of_user(id: UserId, currency: Option<&CurrencyCode>, wanted: &mut BTreeSet<StateKey>) {
+    if id == UserId::SYSTEM {
+        return;
+    }
+    wanted.insert(StateKey::User(id));
+    if let Some(code) = currency {
+        wanted.insert(StateKey::Balance(id, code.clone()));
+    }
+}
+
+/// What a transaction carries in `contractInput`, where it has that form.
+pub(crate) fn input<T: serde::de::DeserializeOwned>(transaction: &Transaction) -> Option<T> {
+    let value = transaction.contract_input.as_ref()?;
+    T::deserialize(value).ok()
+}
+
+/// What owns the balances of this type of transactions' parties.
+pub(crate) const OWNER: OwnerType = OwnerType::User;

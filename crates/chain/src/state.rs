@@ -1,0 +1,210 @@
+//! Where execution reads from and what it has changed so far.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tana_protocol::block::StateChange;
+use tana_protocol::{StateKey, StateValue, UserId};
+
+/// What execution reads. An answer comes from what was loaded before; nothing here does IO.
+pub trait StateReader {
+    /// The value of a key, `None` where it has none.
+    ///
+    /// # Errors
+    /// [`StateError::NotLoaded`] where nobody loaded the key.
+    fn get(&self, key: &StateKey) -> Result<Option<StateValue>, StateError>;
+}
+
+/// Why execution could not read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StateError {
+    /// The plan did not name the key: a defect.
+    #[error("the state of {0} was not loaded before execution")]
+    NotLoaded(StateKey),
+    /// The value is of another kind than its key.
+    #[error("the state of {0} is of another kind than its key")]
+    WrongKind(StateKey),
+}
+
+/// A part of the state in memory; what is not in it was not loaded, unless it is said to be whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MemoryState {
+    loaded: BTreeMap<StateKey, Option<StateValue>>,
+    extent: Extent,
+}
+
+/// Whether a [`MemoryState`] holds all there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Extent {
+    /// Only what was loaded.
+    #[default]
+    Part,
+    /// Everything: a key that is not in it has no value.
+    Whole,
+}
+
+impl MemoryState {
+    /// Nothing loaded yet.
+    #[must_use]
+    pub fn part() -> Self {
+        Self::default()
+    }
+
+    /// A whole state, empty at first.
+    #[must_use]
+    pub fn whole() -> Self {
+        Self {
+            loaded: BTreeMap::new(),
+            extent: Extent::Whole,
+        }
+    }
+
+    /// Notes a key's value, or that it has none.
+    pub fn load(&mut self, key: StateKey, value: Option<StateValue>) {
+        self.loaded.insert(key, value);
+    }
+
+    /// Whether a key's value is known.
+    #[must_use]
+    pub fn knows(&self, key: &StateKey) -> bool {
+        self.extent == Extent::Whole || self.loaded.contains_key(key)
+    }
+
+    /// The value, where it was loaded and there is one.
+    #[must_use]
+    pub fn peek(&self, key: &StateKey) -> Option<&StateValue> {
+        self.loaded.get(key)?.as_ref()
+    }
+
+    /// The keys whose value is known, whether there is one or not.
+    pub fn keys(&self) -> impl Iterator<Item = &StateKey> {
+        self.loaded.keys()
+    }
+
+    /// Takes over what a block changed.
+    pub fn apply(&mut self, changes: &[(StateKey, StateValue)]) {
+        for (key, value) in changes {
+            self.loaded.insert(key.clone(), Some(value.clone()));
+        }
+    }
+
+    /// Everything in it that has a value, in order of the keys.
+    pub fn iter(&self) -> impl Iterator<Item = (&StateKey, &StateValue)> {
+        self.loaded
+            .iter()
+            .filter_map(|(key, value)| value.as_ref().map(|value| (key, value)))
+    }
+}
+
+impl StateReader for MemoryState {
+    fn get(&self, key: &StateKey) -> Result<Option<StateValue>, StateError> {
+        match self.loaded.get(key) {
+            Some(value) => Ok(value.clone()),
+            None if self.extent == Extent::Whole => Ok(None),
+            None => Err(StateError::NotLoaded(key.clone())),
+        }
+    }
+}
+
+/// The state below and what was written on top of it: the block's, and the transaction's that is not kept yet.
+pub(crate) struct Overlay<'a> {
+    below: &'a dyn StateReader,
+    block: BTreeMap<StateKey, StateValue>,
+    transaction: BTreeMap<StateKey, StateValue>,
+    created: BTreeSet<UserId>,
+}
+
+impl<'a> Overlay<'a> {
+    pub(crate) fn new(below: &'a dyn StateReader) -> Self {
+        Self {
+            below,
+            block: BTreeMap::new(),
+            transaction: BTreeMap::new(),
+            created: BTreeSet::new(),
+        }
+    }
+
+    pub(crate) fn get(&self, key: &StateKey) -> Result<Option<StateValue>, StateError> {
+        match self.transaction.get(key).or_else(|| self.block.get(key)) {
+            Some(value) => Ok(Some(value.clone())),
+            None => below(self.below, &self.created, key),
+        }
+    }
+
+    /// Notes that this user does not exist below.
+    pub(crate) fn create(&mut self, id: UserId) {
+        self.created.insert(id);
+    }
+
+    pub(crate) fn put(&mut self, key: StateKey, value: StateValue) {
+        self.transaction.insert(key, value);
+    }
+
+    /// Keeps what the transaction wrote.
+    pub(crate) fn keep(&mut self) {
+        self.block.append(&mut self.transaction);
+    }
+
+    /// Drops what the transaction wrote.
+    pub(crate) fn drop_transaction(&mut self) {
+        self.transaction.clear();
+    }
+
+    /// What the block changed: with the values before, in order of the keys' texts. A value written back as it was
+    /// is no change.
+    pub(crate) fn changes(self) -> Result<Changes, StateError> {
+        let mut changed = Vec::with_capacity(self.block.len());
+        for (key, after) in self.block {
+            let before = below(self.below, &self.created, &key)?;
+            if before.as_ref() != Some(&after) {
+                let change = StateChange {
+                    key: key.to_string(),
+                    before: before.as_ref().map(StateValue::to_json),
+                    after: Some(after.to_json()),
+                };
+                changed.push((change, (key, after)));
+            }
+        }
+        changed.sort_by(|(a, _), (b, _)| a.key.cmp(&b.key));
+        Ok(changed.into_iter().unzip())
+    }
+}
+
+/// Reads below the block. Who is created in the block had nothing before it, and nobody could plan to load that.
+fn below(
+    state: &dyn StateReader,
+    created: &BTreeSet<UserId>,
+    key: &StateKey,
+) -> Result<Option<StateValue>, StateError> {
+    match (state.get(key), key) {
+        (Err(StateError::NotLoaded(_)), StateKey::User(id) | StateKey::Balance(id, _))
+            if created.contains(id) =>
+        {
+            Ok(None)
+        }
+        (found, _) => found,
+    }
+}
+
+/// State changes as they are in a block, and the same as values.
+pub(crate) type Changes = (Vec<StateChange>, Vec<(StateKey, StateValue)>);
+
+/// Reads a value of the kind that its key has.
+macro_rules! typed {
+    ($name:ident, $variant:ident, $type:ty) => {
+        impl Overlay<'_> {
+            pub(crate) fn $name(&self, key: &StateKey) -> Result<Option<$type>, StateError> {
+                match self.get(key)? {
+                    None => Ok(None),
+                    Some(StateValue::$variant(value)) => Ok(Some(value)),
+                    Some(_) => Err(StateError::WrongKind(key.clone())),
+                }
+            }
+        }
+    };
+}
+
+typed!(user, User, tana_protocol::state::UserState);
+typed!(owner, Owner, tana_protocol::UserId);
+typed!(balance, Balance, tana_protocol::state::BalanceState);
+typed!(currency, Currency, tana_protocol::state::CurrencyState);
+typed!(validators, Validators, tana_protocol::state::ValidatorState);

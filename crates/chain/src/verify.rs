@@ -1,0 +1,308 @@
+//! The six checks of a block (design §5). All of them are always made, each names what it found.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
+
+use tana_protocol::api::ledger::{BlockCheck, BlockVerification, CheckName};
+use tana_protocol::block::{Block, BlockHeader};
+use tana_protocol::{ChainSpec, Hash32, StateKey};
+
+use crate::block::{changes_hash, receipts_root, tx_root};
+use crate::execute::{Execution, Executor, Outcome, Prepared};
+use crate::genesis::genesis;
+use crate::signatures::{self, Job};
+use crate::state::{StateError, StateReader};
+use crate::tree::{self, TreeNodes, TreeUpdate};
+
+/// What a block is judged by.
+pub struct Judged<'a> {
+    /// The chain.
+    pub spec: &'a ChainSpec,
+    /// The header of the block before, and its hash.
+    pub parent: (&'a BlockHeader, Hash32),
+    /// The block.
+    pub block: &'a Block,
+    /// The state before the block, as far as its transactions need it.
+    pub state: &'a dyn StateReader,
+    /// The tree before the block, on the way to what it changes.
+    pub nodes: &'a TreeNodes,
+    /// For signatures.
+    pub threads: NonZeroUsize,
+}
+
+/// What replay gave.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Replayed {
+    /// Receipts and changes.
+    pub execution: Execution,
+    /// The tree after the block.
+    pub tree: TreeUpdate,
+}
+
+/// Collects what each check found.
+struct Findings(Vec<(CheckName, Option<String>)>);
+
+const ALL: [CheckName; 6] = [
+    CheckName::Hash,
+    CheckName::TxRoot,
+    CheckName::Signatures,
+    CheckName::StateRoot,
+    CheckName::ProducerSignature,
+    CheckName::StateChanges,
+];
+
+impl Findings {
+    fn new() -> Self {
+        Self(ALL.into_iter().map(|name| (name, None)).collect())
+    }
+
+    /// Notes the first thing that does not hold.
+    fn found(&mut self, name: CheckName, detail: impl Into<String>) {
+        let slot = self.0.iter_mut().find(|(check, _)| *check == name);
+        if let Some((_, first @ None)) = slot {
+            *first = Some(detail.into());
+        }
+    }
+
+    fn must<T: PartialEq>(&mut self, name: CheckName, what: &str, stored: &T, computed: &T) {
+        if stored != computed {
+            self.found(name, format!("{what} is not what it should be"));
+        }
+    }
+
+    fn verification(self, height: u64) -> BlockVerification {
+        let checks: Vec<BlockCheck> = self
+            .0
+            .into_iter()
+            .map(|(name, detail)| BlockCheck {
+                name,
+                ok: detail.is_none(),
+                detail,
+            })
+            .collect();
+        BlockVerification {
+            height,
+            valid: checks.iter().all(|check| check.ok),
+            checks,
+        }
+    }
+}
+
+/// Makes all six checks of a block above the genesis, and answers what replay gave where it came to an end.
+///
+/// # Errors
+/// When the state was not loaded. That says nothing about the block.
+pub fn verify(judged: &Judged<'_>) -> Result<(BlockVerification, Option<Replayed>), StateError> {
+    let block = judged.block;
+    let mut findings = Findings::new();
+    let prepared: Vec<Prepared> = block
+        .content
+        .transactions
+        .iter()
+        .cloned()
+        .map(Prepared::new)
+        .collect();
+    header(judged, &mut findings);
+    body(block, &prepared, &mut findings);
+    let execution = replay(judged, &prepared, &mut findings)?;
+    producer(judged, &execution, &mut findings);
+    let replayed = compare(judged, execution, &mut findings);
+    Ok((findings.verification(block.height()), replayed))
+}
+
+fn header(judged: &Judged<'_>, findings: &mut Findings) {
+    let header = &judged.block.content.header;
+    let (parent, parent_hash) = &judged.parent;
+    let name = CheckName::Hash;
+    findings.must(name, "hash", &judged.block.content.hash, &header.hash());
+    findings.must(name, "previousHash", &header.previous_hash, parent_hash);
+    findings.must(name, "chainId", &header.chain_id, &judged.spec.chain_id);
+    let height = parent.height.saturating_add(1);
+    findings.must(name, "height", &header.height, &height);
+    let limit = judged.spec.limits.block_gas_limit;
+    findings.must(name, "gasLimit", &header.gas_limit, &limit);
+    findings.must(name, "contentRefs", &header.content_refs, &Vec::new());
+    if header.timestamp <= parent.timestamp {
+        findings.found(name, "timestamp is not later than the block before");
+    }
+    let agreed = &parent.next_validators_hash;
+    findings.must(name, "validatorsHash", &header.validators_hash, agreed);
+}
+
+fn body(block: &Block, prepared: &[Prepared], findings: &mut Findings) {
+    let content = &block.content;
+    let header = &content.header;
+    let ids: Vec<_> = prepared.iter().map(|transaction| transaction.id).collect();
+    findings.must(CheckName::TxRoot, "txRoot", &header.tx_root, &tx_root(&ids));
+    let count = u32::try_from(ids.len()).unwrap_or(u32::MAX);
+    findings.must(CheckName::TxRoot, "txCount", &header.tx_count, &count);
+    if ids.iter().collect::<BTreeSet<_>>().len() != ids.len() {
+        findings.found(CheckName::TxRoot, "a transaction is there twice");
+    }
+    let root = receipts_root(&content.receipts);
+    findings.must(
+        CheckName::TxRoot,
+        "receiptsRoot",
+        &header.receipts_root,
+        &root,
+    );
+    let hash = changes_hash(&content.state_changes);
+    findings.must(
+        CheckName::StateChanges,
+        "changesHash",
+        &header.changes_hash,
+        &hash,
+    );
+}
+
+/// Executes the block's transactions again; their signatures are collected on the way and checked together.
+fn replay(
+    judged: &Judged<'_>,
+    prepared: &[Prepared],
+    findings: &mut Findings,
+) -> Result<Execution, StateError> {
+    let header = &judged.block.content.header;
+    let mut executor = Executor::new(judged.spec, header.height, header.timestamp, judged.state);
+    let mut keys = Vec::with_capacity(prepared.len());
+    for transaction in prepared {
+        if !executor.has_room(transaction.signed.transaction.kind) {
+            findings.found(CheckName::StateRoot, "the block exceeds its limits");
+        }
+        let outcome = executor.apply(transaction, &mut |key, _| {
+            keys.push((*key, transaction));
+            true
+        })?;
+        if let Outcome::Excluded(failure) = outcome {
+            findings.found(
+                CheckName::Signatures,
+                format!("{} can be in no block: {failure}", transaction.id),
+            );
+        }
+    }
+    let jobs: Vec<Job<'_>> = keys
+        .iter()
+        .map(|(key, transaction)| Job {
+            key: *key,
+            message: &transaction.message,
+            signature: transaction.signed.signature,
+        })
+        .collect();
+    let answers = signatures::check(&jobs, judged.threads);
+    if let Some(at) = answers.iter().position(|fits| !fits) {
+        findings.found(
+            CheckName::Signatures,
+            format!("the signature of {} does not fit", keys[at].1.id),
+        );
+    }
+    executor.finish()
+}
+
+fn producer(judged: &Judged<'_>, execution: &Execution, findings: &mut Findings) {
+    let producer = &judged.block.content.header.producer;
+    let detail = match execution.validators.key_of(producer) {
+        None => Some(format!("{producer} is no validator at this height")),
+        Some(key) => judged
+            .block
+            .verify_producer(&key)
+            .err()
+            .map(|error| error.to_string()),
+    };
+    if let Some(detail) = detail {
+        findings.found(CheckName::ProducerSignature, detail);
+    }
+}
+
+fn compare(judged: &Judged<'_>, execution: Execution, findings: &mut Findings) -> Option<Replayed> {
+    let content = &judged.block.content;
+    let header = &content.header;
+    let name = CheckName::StateChanges;
+    findings.must(
+        name,
+        "stateChanges",
+        &content.state_changes,
+        &execution.changes,
+    );
+    findings.must(name, "receipts", &content.receipts, &execution.receipts);
+    let name = CheckName::StateRoot;
+    findings.must(name, "gasUsed", &header.gas_used, &execution.gas_used);
+    let set = execution.validators.set_hash();
+    findings.must(name, "validatorsHash", &header.validators_hash, &set);
+    let next = execution.next_validators.set_hash();
+    findings.must(
+        name,
+        "nextValidatorsHash",
+        &header.next_validators_hash,
+        &next,
+    );
+    let before = tree::root(judged.nodes, judged.parent.0.height);
+    match before {
+        Ok(root) => findings.must(
+            name,
+            "the state root before",
+            &root,
+            &judged.parent.0.state_root,
+        ),
+        Err(error) => findings.found(name, error.to_string()),
+    }
+    match tree::update(judged.nodes, header.height, &execution.values) {
+        Ok(tree) => {
+            findings.must(name, "stateRoot", &header.state_root, &tree.root);
+            Some(Replayed { execution, tree })
+        }
+        Err(error) => {
+            findings.found(name, error.to_string());
+            None
+        }
+    }
+}
+
+/// The checks of block 0: every node computes it from the chain file.
+#[must_use]
+pub fn verify_genesis(spec: &ChainSpec, block: &Block) -> BlockVerification {
+    let mut findings = Findings::new();
+    match genesis(spec) {
+        Err(error) => findings.found(CheckName::Hash, error.to_string()),
+        Ok(computed) => {
+            let (stored, right) = (&block.content, &computed.block.content);
+            let (header, wanted) = (&stored.header, &right.header);
+            findings.must(CheckName::Hash, "the genesis", header, wanted);
+            findings.must(CheckName::Hash, "hash", &stored.hash, &right.hash);
+            findings.must(
+                CheckName::TxRoot,
+                "txRoot",
+                &header.tx_root,
+                &wanted.tx_root,
+            );
+            if !stored.transactions.is_empty() || !stored.receipts.is_empty() {
+                findings.found(CheckName::TxRoot, "the genesis has no transactions");
+            }
+            let name = CheckName::StateRoot;
+            findings.must(name, "stateRoot", &header.state_root, &wanted.state_root);
+            let name = CheckName::StateChanges;
+            findings.must(
+                name,
+                "stateChanges",
+                &stored.state_changes,
+                &right.state_changes,
+            );
+            findings.must(
+                CheckName::ProducerSignature,
+                "the signature",
+                &block.signature,
+                &computed.block.signature,
+            );
+        }
+    }
+    findings.verification(block.height())
+}
+
+/// The keys that a block says it changed: what to load of the tree besides what execution names.
+#[must_use]
+pub fn named_keys(block: &Block) -> Vec<StateKey> {
+    block
+        .content
+        .state_changes
+        .iter()
+        .filter_map(|change| change.key.parse().ok())
+        .collect()
+}

@@ -1,0 +1,7 @@
+//! The chain's rules from outside: genesis, execution, roots, proofs, verification.
+#![allow(clippy::unwrap_used)]
+
+mod blocks;
+mod properties;
+mod rules;
+mod world;

@@ -1,0 +1,468 @@
+//! What every backend of [`LedgerStore`] must do. Run by each backend's tests on an empty store.
+
+use serde_json::json;
+use tana_protocol::api::ledger::{OwnerType, TransactionStatus};
+use tana_protocol::block::{Block, BlockHeader, Receipt, StateChange, UnsignedBlock};
+use tana_protocol::genesis::{CurrencyType, Validator};
+use tana_protocol::state::{
+    BalanceState, CurrencyState, TreeNode, TreeNodeKey, UserState, ValidatorState,
+};
+use tana_protocol::transaction::Party;
+use tana_protocol::{
+    Amount, CurrencyCode, Hash32, Role, SecretKey, SignedTransaction, StateKey, StateValue,
+    Timestamp, Transaction, TransactionType, UserId,
+};
+
+use crate::error::{StoreError, StoreResult};
+
+use super::{
+    BalanceFilter, BlockRef, Commit, Committed, LedgerStore, Parties, Slice, TransactionFilter,
+};
+
+const START: u64 = 1_800_000_000_000;
+
+fn at(height: u64) -> Timestamp {
+    Timestamp::from_ms(START + height)
+}
+
+fn key(number: u8) -> SecretKey {
+    SecretKey::from_seed(&[number; 32])
+}
+
+fn person(number: u8) -> UserId {
+    UserId::of_genesis("conformance", &number.to_string())
+}
+
+fn usd() -> CurrencyCode {
+    "USD".parse().expect("a valid code")
+}
+
+fn user(number: u8, nonce: u64, height: u64) -> (StateKey, StateValue) {
+    let state = UserState {
+        username: format!("user-{number}").parse().expect("a valid name"),
+        display_name: format!("Üser “{number}”"),
+        public_key: key(number).public(),
+        role: Role::User,
+        bio: String::new(),
+        nonce,
+        created_at: at(0),
+        updated_at: at(height),
+    };
+    (StateKey::User(person(number)), StateValue::User(state))
+}
+
+fn balance(number: u8, units: u128, height: u64) -> (StateKey, StateValue) {
+    let state = BalanceState {
+        amount: Amount::from_units(units).expect("not too large"),
+        owner_type: OwnerType::User,
+        updated_at: at(height),
+    };
+    let key = StateKey::Balance(person(number), usd());
+    (key, StateValue::Balance(state))
+}
+
+fn transfer(nonce: u64) -> SignedTransaction {
+    let mut transaction = Transaction::new(
+        TransactionType::Transfer,
+        Party::from(person(1)),
+        Party::from(person(2)),
+        at(nonce),
+        nonce,
+    );
+    transaction.amount = Some("1.50".parse().expect("an amount"));
+    transaction.currency_code = Some(usd());
+    transaction.metadata = Some(json!({"note": "ünïcode ' \" \\ \u{0}"}));
+    transaction.sign(&key(1))
+}
+
+fn node(height: u64, path: &[u8]) -> TreeNode {
+    TreeNode {
+        key: TreeNodeKey {
+            path: path.to_vec(),
+            version: height,
+        },
+        bytes: vec![0, 255, u8::try_from(height).unwrap_or(9), 0],
+    }
+}
+
+/// A block with all that is written with it. What it says need not follow the chain's rules: a store does not know
+/// them.
+struct Written {
+    block: Block,
+    values: Vec<(StateKey, StateValue)>,
+    nodes: Vec<TreeNode>,
+    parties: Vec<Parties>,
+}
+
+impl Written {
+    fn new(
+        height: u64,
+        previous_hash: Hash32,
+        transactions: Vec<SignedTransaction>,
+        values: Vec<(StateKey, StateValue)>,
+    ) -> Self {
+        let receipts: Vec<Receipt> = (0_u64..)
+            .zip(&transactions)
+            .map(|(position, signed)| Receipt {
+                transaction_id: signed.id(),
+                // The second of a block fails.
+                code: if position == 1 {
+                    "bad-nonce"
+                } else {
+                    Receipt::OK
+                }
+                .to_owned(),
+                message: "as told".to_owned(),
+                gas_used: 1000,
+                result: None,
+                logs: None,
+                events: None,
+            })
+            .collect();
+        let header = BlockHeader {
+            chain_id: "conformance".to_owned(),
+            height,
+            previous_hash,
+            timestamp: at(height),
+            producer: "validator-1".parse().expect("a node id"),
+            tx_root: Hash32::of(b"tx"),
+            receipts_root: Hash32::of(b"receipts"),
+            changes_hash: Hash32::of(b"changes"),
+            state_root: Hash32::of(b"state"),
+            tx_count: u32::try_from(transactions.len()).unwrap_or(0),
+            gas_used: 1000 * transactions.len() as u64,
+            gas_limit: 100_000,
+            content_refs: vec![Hash32::of(b"content")],
+            validators_hash: Hash32::of(b"a"),
+            next_validators_hash: Hash32::of(b"b"),
+        };
+        let state_changes = values
+            .iter()
+            .map(|(key, value)| StateChange {
+                key: key.to_string(),
+                before: (height > 0).then(|| json!({"before": height})),
+                after: Some(value.to_json()),
+            })
+            .collect();
+        let parties = transactions
+            .iter()
+            .map(|_| Parties {
+                from: Some(person(1)),
+                to: Some(person(2)),
+            })
+            .collect();
+        let unsigned = UnsignedBlock {
+            hash: header.hash(),
+            header,
+            transactions,
+            receipts,
+            state_changes,
+        };
+        let block = if height == 0 {
+            Block {
+                content: unsigned,
+                signature: None,
+            }
+        } else {
+            unsigned.sign(&key(9))
+        };
+        Self {
+            block,
+            values,
+            nodes: vec![node(height, &[0]), node(height, &[1, 0x70])],
+            parties,
+        }
+    }
+
+    fn genesis() -> Self {
+        let currency = CurrencyState {
+            kind: CurrencyType::Fiat,
+            decimals: 2.try_into().expect("at most 18"),
+            name: Some("US dollar".to_owned()),
+            symbol: None,
+            verified: true,
+            created_at: at(0),
+        };
+        let validators = ValidatorState {
+            set: vec![Validator {
+                node_id: "validator-1".parse().expect("a node id"),
+                public_key: key(9).public(),
+                power: 1,
+            }],
+            pending: None,
+        };
+        let name = |number: u8| {
+            let name = format!("user-{number}").parse().expect("a valid name");
+            (StateKey::Username(name), StateValue::Owner(person(number)))
+        };
+        let public = |number: u8| {
+            (
+                StateKey::UserKey(Box::new(key(number).public())),
+                StateValue::Owner(person(number)),
+            )
+        };
+        let values = vec![
+            (StateKey::Currency(usd()), StateValue::Currency(currency)),
+            (StateKey::Validators, StateValue::Validators(validators)),
+            user(1, 0, 0),
+            name(1),
+            public(1),
+            user(2, 0, 0),
+            name(2),
+            public(2),
+            balance(1, Amount::MAX.units(), 0),
+        ];
+        Self::new(0, Hash32::ZERO, Vec::new(), values)
+    }
+
+    fn second() -> Self {
+        let values = vec![balance(1, 5, 1), balance(2, 7, 1), user(1, 2, 1)];
+        let parent = Self::genesis().block.content.hash;
+        Self::new(1, parent, vec![transfer(1), transfer(2)], values)
+    }
+
+    fn third() -> Self {
+        let parent = Self::second().block.content.hash;
+        Self::new(2, parent, vec![transfer(3)], vec![user(1, 3, 2)])
+    }
+
+    async fn commit(&self, store: &dyn LedgerStore) -> StoreResult<Committed> {
+        let commit = Commit {
+            block: &self.block,
+            values: &self.values,
+            nodes: &self.nodes,
+            parties: &self.parties,
+        };
+        store.commit(&commit).await
+    }
+}
+
+/// Writes the first block, for tests of what a backend does when it cannot.
+///
+/// # Errors
+/// The backend's.
+pub async fn commit_genesis(store: &dyn LedgerStore) -> StoreResult<Committed> {
+    Written::genesis().commit(store).await
+}
+
+fn page<C>(after: Option<C>, limit: u32) -> Slice<C> {
+    Slice {
+        after,
+        offset: 0,
+        limit,
+    }
+}
+
+/// Runs the suite on an empty store.
+///
+/// # Errors
+/// Those of the backend.
+///
+/// # Panics
+/// Where the backend does not do what it must.
+pub async fn check(store: &dyn LedgerStore) -> StoreResult<()> {
+    assert_eq!(store.tip().await?, None);
+    assert_eq!(store.block(BlockRef::Latest).await?, None);
+    commits_in_order(store).await?;
+    answers_blocks(store).await?;
+    answers_transactions(store).await?;
+    answers_state(store).await?;
+    answers_lists(store).await?;
+    refuses_an_id_twice(store).await
+}
+
+async fn commits_in_order(store: &dyn LedgerStore) -> StoreResult<()> {
+    let (genesis, second, third) = (Written::genesis(), Written::second(), Written::third());
+    let wrong = |expected| Committed::WrongHeight { expected };
+    assert_eq!(second.commit(store).await?, wrong(0));
+    assert_eq!(store.tip().await?, None, "nothing was written");
+    assert_eq!(genesis.commit(store).await?, Committed::Done);
+    assert_eq!(genesis.commit(store).await?, Committed::Known);
+    assert_eq!(third.commit(store).await?, wrong(1));
+    assert_eq!(second.commit(store).await?, Committed::Done);
+    assert_eq!(second.commit(store).await?, Committed::Known);
+    let other = Written::new(1, Hash32::ZERO, vec![transfer(8)], Vec::new());
+    assert_eq!(other.commit(store).await?, wrong(2), "another block 1");
+    let orphan = Written::new(2, Hash32::ZERO, vec![transfer(8)], Vec::new());
+    assert_eq!(orphan.commit(store).await?, wrong(2), "of another parent");
+    assert_eq!(third.commit(store).await?, Committed::Done);
+    Ok(())
+}
+
+async fn answers_blocks(store: &dyn LedgerStore) -> StoreResult<()> {
+    let written = [Written::genesis(), Written::second(), Written::third()];
+    let tip = store.tip().await?.expect("a tip");
+    assert_eq!(tip.hash, written[2].block.content.hash);
+    assert_eq!(tip.header, written[2].block.content.header);
+    for expected in &written {
+        let block = &expected.block;
+        let by_height = store.block(BlockRef::Height(block.height())).await?;
+        assert_eq!(by_height.as_ref(), Some(block));
+        let by_hash = store.block(BlockRef::Hash(block.content.hash)).await?;
+        assert_eq!(by_hash.as_ref(), Some(block));
+    }
+    let latest = store.block(BlockRef::Latest).await?;
+    assert_eq!(latest.as_ref(), Some(&written[2].block));
+    assert_eq!(store.block(BlockRef::Height(3)).await?, None);
+    let first = store.blocks(page(None, 2)).await?;
+    let heights: Vec<u64> = first.iter().map(|b| b.header.height).collect();
+    assert_eq!(heights, [2, 1]);
+    assert_eq!(first[1].failed_count, 1);
+    let rest = store.blocks(page(Some(1), 2)).await?;
+    assert_eq!(rest.len(), 1);
+    assert_eq!(rest[0].header.height, 0);
+    let skipped = store
+        .blocks(Slice {
+            after: None,
+            offset: 2,
+            limit: 5,
+        })
+        .await?;
+    assert_eq!(skipped.len(), 1);
+    Ok(())
+}
+
+async fn answers_transactions(store: &dyn LedgerStore) -> StoreResult<()> {
+    let (first, second, third) = (transfer(1), transfer(2), transfer(3));
+    let found = store.transaction(&first.id()).await?.expect("it is there");
+    assert_eq!(found.signed, first);
+    assert_eq!(found.id, first.id());
+    assert_eq!(found.status, TransactionStatus::Confirmed);
+    assert_eq!((found.block_height, found.confirmed_at), (1, at(1)));
+    let failed = store.transaction(&second.id()).await?.expect("it is there");
+    assert_eq!(failed.status, TransactionStatus::Failed);
+    assert_eq!(failed.receipt.code, "bad-nonce");
+    assert_eq!(store.transaction(&transfer(9).id()).await?, None);
+    let ids = [third.id(), transfer(9).id(), first.id()];
+    let included = store.included(&ids).await?;
+    assert_eq!(included.len(), 2);
+    assert_eq!(included.get(&first.id()), Some(&1));
+    assert_eq!(included.get(&third.id()), Some(&2));
+    assert!(store.included(&[]).await?.is_empty());
+
+    let any = TransactionFilter::default();
+    let all = store.transactions(any, page(None, 10)).await?;
+    let ids: Vec<_> = all.iter().map(|record| record.id).collect();
+    assert_eq!(ids, [third.id(), second.id(), first.id()], "newest first");
+    let next = store.transactions(any, page(Some(all[0].seq), 1)).await?;
+    assert_eq!(next[0].id, second.id());
+    let of = |account: u8| TransactionFilter {
+        account: Some(person(account)),
+        ..any
+    };
+    for account in [1, 2] {
+        let found = store.transactions(of(account), page(None, 10)).await?;
+        assert_eq!(found, all, "from and to");
+        let found = store
+            .transactions(of(account), page(Some(all[0].seq), 1))
+            .await?;
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].id, second.id());
+    }
+    assert!(store.transactions(of(3), page(None, 10)).await?.is_empty());
+    let failed = TransactionFilter {
+        status: Some(TransactionStatus::Failed),
+        kind: Some(TransactionType::Transfer),
+        account: Some(person(1)),
+    };
+    let found = store.transactions(failed, page(None, 10)).await?;
+    assert_eq!(found.len(), 1);
+    let deposits = TransactionFilter {
+        kind: Some(TransactionType::Deposit),
+        ..any
+    };
+    assert!(
+        store
+            .transactions(deposits, page(None, 10))
+            .await?
+            .is_empty()
+    );
+    Ok(())
+}
+
+async fn answers_state(store: &dyn LedgerStore) -> StoreResult<()> {
+    let genesis = Written::genesis();
+    let mut keys: Vec<StateKey> = genesis.values.iter().map(|(key, _)| key.clone()).collect();
+    keys.push(StateKey::Balance(person(2), usd()));
+    keys.push(StateKey::User(person(7)));
+    keys.push(StateKey::Currency("XYZ".parse().expect("a code")));
+    keys.push(StateKey::Username("nobody".parse().expect("a name")));
+    let mut expected: std::collections::BTreeMap<_, _> = genesis.values.into_iter().collect();
+    assert_eq!(store.state_at(&keys, 0).await?, expected);
+    expected.extend(Written::second().values);
+    assert_eq!(store.state_at(&keys, 1).await?, expected);
+    expected.extend(Written::third().values);
+    assert_eq!(store.state_at(&keys, 2).await?, expected);
+    assert_eq!(store.state(&keys).await?, expected);
+    assert!(store.state(&[]).await?.is_empty());
+
+    let mut wanted: Vec<TreeNodeKey> = (0..3).map(|height| node(height, &[0]).key).collect();
+    wanted.push(node(7, &[0]).key);
+    let mut found = store.nodes(&wanted).await?;
+    found.sort_by_key(|node| node.key.version);
+    let all: Vec<TreeNode> = (0..3).map(|height| node(height, &[0])).collect();
+    assert_eq!(found, all);
+    Ok(())
+}
+
+async fn answers_lists(store: &dyn LedgerStore) -> StoreResult<()> {
+    let users = store.users(page(None, 10)).await?;
+    let ids: Vec<UserId> = users.iter().map(|user| user.id).collect();
+    assert_eq!(ids, [person(2), person(1)], "newest first, changed or not");
+    let next = store.users(page(Some(users[0].seq), 10)).await?;
+    assert_eq!(next.len(), 1);
+    assert_eq!(next[0].state.nonce, 3);
+
+    let any = BalanceFilter::default();
+    let all = store.balances(&any, page(None, 10)).await?;
+    assert_eq!(all.len(), 2);
+    let after = Some((all[0].owner, all[0].currency.clone()));
+    let rest = store.balances(&any, page(after, 10)).await?;
+    assert_eq!(rest, all[1..]);
+    let one = BalanceFilter {
+        owner: Some(person(2)),
+        owner_type: Some(OwnerType::User),
+        currency: Some(usd()),
+    };
+    let found = store.balances(&one, page(None, 10)).await?;
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].state.amount.units(), 7);
+    let contracts = BalanceFilter {
+        owner_type: Some(OwnerType::Contract),
+        ..any
+    };
+    assert!(store.balances(&contracts, page(None, 10)).await?.is_empty());
+    let currencies = store.currencies().await?;
+    assert_eq!(currencies.len(), 1);
+    assert_eq!(currencies[0].0, usd());
+    Ok(())
+}
+
+async fn refuses_an_id_twice(store: &dyn LedgerStore) -> StoreResult<()> {
+    let tip = store.tip().await?.expect("a tip");
+    let again = Written::new(3, tip.hash, vec![transfer(3)], vec![balance(1, 1, 3)]);
+    let refused = again.commit(store).await;
+    assert!(
+        matches!(refused, Err(StoreError::Conflict(_))),
+        "{refused:?}"
+    );
+    assert_eq!(store.tip().await?, Some(tip), "nothing was written");
+    let key = StateKey::Balance(person(1), usd());
+    let state = store.state(std::slice::from_ref(&key)).await?;
+    assert_eq!(state.get(&key), Some(&balance(1, 5, 1).1));
+    Ok(())
+}
+
+/// Runs on the store of [`check`] after it was closed and opened again.
+///
+/// # Errors
+/// Those of the backend.
+///
+/// # Panics
+/// Where something is not there any more.
+pub async fn check_reopened(store: &dyn LedgerStore) -> StoreResult<()> {
+    answers_blocks(store).await?;
+    answers_transactions(store).await?;
+    answers_state(store).await?;
+    answers_lists(store).await
+}

@@ -1,11 +1,79 @@
-//! The identity daemon.
+//! The identity daemon: logins that a phone approves by signing.
+//!
+//! `rules` decides over values, `service` does what was decided, `streams` tells who listens, `expiry` ends codes,
+//! `tokens` makes secrets, `http` is the face.
 
+mod config;
+mod error;
+mod expiry;
+mod http;
+mod rules;
+mod service;
+mod streams;
+mod tokens;
+
+use std::sync::Arc;
+
+use tana_client::LedgerClient;
 use tana_home::Settings;
+use tana_kit::{App, Context, ServiceSpec, run_service};
+use tana_protocol::ServiceKind;
+use tana_protocol::api::health::HealthStatus;
+use tana_store::identity::IdentityStore;
+use tana_store::postgres::PostgresIdentity;
+use tana_store::sqlite::SqliteIdentity;
+use utoipa::OpenApi as _;
+
+pub use config::Config;
+use service::Identity;
 
 /// Runs it until it is told to stop.
 ///
 /// # Errors
 /// One sentence that says what failed.
 pub async fn run(settings: Settings) -> anyhow::Result<()> {
-    anyhow::bail!("identity cannot run yet in {}", settings.home.root().display())
+    let spec = ServiceSpec::new(ServiceKind::Identity, crate::VERSION, &settings);
+    let config = Config::of(&settings)?;
+    run_service(spec, |context| build(config, context)).await
+}
+
+/// Builds it within a context: for [`run`], and for tests that bring their own listener.
+///
+/// # Errors
+/// One sentence that says what failed.
+pub async fn build(config: Config, context: Context) -> anyhow::Result<App> {
+    let check = context.readiness.check("database", "opening");
+    let store = open(&config.database).await?;
+    check.ok();
+    let probed = store.clone();
+    context.readiness.probe("database", move || {
+        let store = probed.clone();
+        async move { store.ping().await.map_err(|error| error.to_string()) }
+    });
+    let ledger = LedgerClient::new(&config.ledger)?;
+    let asked = ledger.clone();
+    context.readiness.probe("ledger", move || {
+        let ledger = asked.clone();
+        async move {
+            match ledger.health().await {
+                Ok(health) if health.status == HealthStatus::Ok => Ok(()),
+                Ok(_) => Err("not ready".to_owned()),
+                Err(error) => Err(error.to_string()),
+            }
+        }
+    });
+    let identity = Identity::start(store.clone(), ledger, config, &context);
+    Ok(
+        App::new(http::router(identity), http::ApiDoc::openapi).at_end(move || async move {
+            store.close().await;
+        }),
+    )
+}
+
+/// The database that the address names.
+async fn open(address: &str) -> anyhow::Result<Arc<dyn IdentityStore>> {
+    if address.starts_with("postgres") {
+        return Ok(Arc::new(PostgresIdentity::open(address).await?));
+    }
+    Ok(Arc::new(SqliteIdentity::open(address).await?))
 }

@@ -56,6 +56,11 @@ impl MeshServiceKeys {
         (known.until > self.clock.now()).then(|| key_of(&known.keys, service))
     }
 
+    fn last_known(&self, service: ServiceKind, node: &NodeId) -> Option<PublicKey> {
+        let remembered = self.lock();
+        key_of(&remembered.get(node)?.keys, service)
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<NodeId, Remembered>> {
         self.remembered
             .lock()
@@ -118,9 +123,14 @@ impl ServiceKeys for MeshServiceKeys {
             {
                 return Ok(Some(key.service_key(service).public()));
             }
-            match self.recall(service, node) {
-                Some(key) => Ok(key),
-                None => self.ask(service, node).await,
+            if let Some(key) = self.recall(service, node) {
+                return Ok(key);
+            }
+            let asked = self.ask(service, node).await;
+            // While the mesh is away, what it said last holds.
+            match asked {
+                Err(error) => self.last_known(service, node).ok_or(error).map(Some),
+                asked => asked,
             }
         })
     }

@@ -74,6 +74,10 @@ pub struct Settings {
     pub cors_origins: Vec<String>,
     /// Requests a second that one client may make; 0: no limit.
     pub rate_limit: u32,
+    /// Login sessions a second that one client may make; 0: no limit.
+    pub session_rate: u32,
+    /// URL schemes that a login may return to, besides http and https; lower case.
+    pub app_schemes: Vec<String>,
     /// `error`, `warn`, `info`, `debug` or `trace`.
     pub log_level: String,
     /// The console's theme.
@@ -213,6 +217,15 @@ impl Settings {
                 })
                 .unwrap_or_default(),
             rate_limit: source.parse("rateLimit", "a whole number")?.unwrap_or(2000),
+            session_rate: source.parse("sessionRate", "a whole number")?.unwrap_or(50),
+            app_schemes: source
+                .text("appSchemes")?
+                .map(|list| {
+                    list.split(',')
+                        .map(|scheme| scheme.trim().to_ascii_lowercase())
+                        .collect()
+                })
+                .unwrap_or_default(),
             log_level: source
                 .checked("logLevel", "error, warn, info, debug or trace", |level| {
                     ["error", "warn", "info", "debug", "trace"].contains(&level)

@@ -146,6 +146,16 @@ pub const SETTINGS: &[Setting] = &[
         "requests a second that one client may make; default 2000, 0 for no limit",
     ),
     setting(
+        "sessionRate",
+        "SESSION_RATE",
+        "login sessions a second that one client may make; default 50, 0 for no limit",
+    ),
+    setting(
+        "appSchemes",
+        "APP_SCHEMES",
+        "URL schemes of apps that a login may return to, besides http and https; default none",
+    ),
+    setting(
         "logLevel",
         "TANA_LOG",
         "error, warn, info, debug or trace; default info",

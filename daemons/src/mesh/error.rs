@@ -14,7 +14,7 @@ pub(super) enum MeshError {
     #[error("{0}")]
     Malformed(String),
     #[error("there is no node {0}; GET /nodes?status=all lists those there are")]
-    UnknownNode(NodeId),
+    UnknownNode(String),
     #[error("the signature does not fit {0}; sign the SHA-256 of exactly this text")]
     Signature(String),
     #[error(

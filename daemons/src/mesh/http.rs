@@ -15,6 +15,7 @@ use tana_protocol::api::mesh::{
 use tana_protocol::message::Decision;
 use tana_protocol::problem::Code;
 
+use super::error::MeshError;
 use super::service::Mesh;
 
 /// The routes.
@@ -100,9 +101,15 @@ fn statuses(query: &str) -> Result<Vec<NodeStatus>, ApiError> {
     Ok(found)
 }
 
+/// A text that can be no id is the id of no node.
+fn known(id: &str) -> Result<NodeId, MeshError> {
+    id.parse()
+        .map_err(|_| MeshError::UnknownNode(id.chars().take(64).collect()))
+}
+
 #[utoipa::path(get, path = "/nodes/{id}", params(("id" = String, Path)), responses((status = 200, description = "the node"), (status = 404)))]
-async fn node(State(mesh): State<Mesh>, Path(id): Path<NodeId>) -> ApiResult<Json<OneNode>> {
-    let node = mesh.node(&id).await?;
+async fn node(State(mesh): State<Mesh>, Path(id): Path<String>) -> ApiResult<Json<OneNode>> {
+    let node = mesh.node(&known(&id)?).await?;
     Ok(Json(OneNode { node }))
 }
 
@@ -110,29 +117,29 @@ async fn node(State(mesh): State<Mesh>, Path(id): Path<NodeId>) -> ApiResult<Jso
     responses((status = 200, description = "the node is active"), (status = 400), (status = 401), (status = 403), (status = 404), (status = 409)))]
 async fn approve(
     State(mesh): State<Mesh>,
-    Path(id): Path<NodeId>,
+    Path(id): Path<String>,
     Json(body): Json<DecisionRequest>,
 ) -> ApiResult<Json<Decided>> {
-    decide(&mesh, Decision::Approve, &id, &body).await
+    decide(&mesh, Decision::Approve, id, &body).await
 }
 
 #[utoipa::path(post, path = "/deny/{id}", params(("id" = String, Path)), request_body = Object,
     responses((status = 200, description = "the node is denied"), (status = 400), (status = 401), (status = 403), (status = 404), (status = 409)))]
 async fn deny(
     State(mesh): State<Mesh>,
-    Path(id): Path<NodeId>,
+    Path(id): Path<String>,
     Json(body): Json<DecisionRequest>,
 ) -> ApiResult<Json<Decided>> {
-    decide(&mesh, Decision::Deny, &id, &body).await
+    decide(&mesh, Decision::Deny, id, &body).await
 }
 
 async fn decide(
     mesh: &Mesh,
     decision: Decision,
-    id: &NodeId,
+    id: String,
     body: &DecisionRequest,
 ) -> ApiResult<Json<Decided>> {
-    let node = mesh.decide(decision, id, body).await?;
+    let node = mesh.decide(decision, &known(&id)?, body).await?;
     Ok(Json(Decided {
         success: true,
         node_id: node.id,

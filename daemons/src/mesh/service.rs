@@ -94,7 +94,7 @@ impl Mesh {
         self.store()
             .node(id)
             .await?
-            .ok_or_else(|| MeshError::UnknownNode(id.clone()))
+            .ok_or_else(|| MeshError::UnknownNode(id.to_string()))
     }
 
     pub(super) async fn nodes(&self, statuses: &[NodeStatus]) -> Result<Vec<Node>, MeshError> {
@@ -155,7 +155,7 @@ impl Mesh {
             DecisionTaken::AlreadyDecided(status) => {
                 Err(MeshError::AlreadyDecided(id.clone(), status))
             }
-            DecisionTaken::Unknown => Err(MeshError::UnknownNode(id.clone())),
+            DecisionTaken::Unknown => Err(MeshError::UnknownNode(id.to_string())),
         }
     }
 
@@ -177,7 +177,7 @@ impl Mesh {
             }
             BeatTaken::Replayed => Err(MeshError::Replayed),
             BeatTaken::NotActive(status) => Err(MeshError::NotActive(id, status)),
-            BeatTaken::Unknown => Err(MeshError::UnknownNode(id)),
+            BeatTaken::Unknown => Err(MeshError::UnknownNode(id.to_string())),
         }
     }
 

@@ -11,16 +11,16 @@ CREATE TABLE auth_sessions (
     app_icon         TEXT,
     created_at       BIGINT  NOT NULL,
     expires_at       BIGINT  NOT NULL,
-    approved_at      BIGINT ,
+    approved_at      BIGINT,
     reason           TEXT,
     user_id          TEXT,
     username         TEXT,
     public_key       TEXT,
     token_hash       TEXT    NOT NULL UNIQUE,
     phone_token_hash TEXT    NOT NULL UNIQUE,
-    token_expires_at BIGINT ,
-    last_used_at     BIGINT ,
-    revoked_at       BIGINT 
+    token_expires_at BIGINT,
+    last_used_at     BIGINT,
+    revoked_at       BIGINT
 );
 
 CREATE INDEX auth_sessions_open ON auth_sessions (expires_at) WHERE status IN ('waiting', 'scanned');

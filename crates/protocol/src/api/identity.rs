@@ -207,3 +207,31 @@ pub struct TokenClaims {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
 }
+
+/// One entry of `GET /auth/sessions`: a live login of the user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LoginView {
+    /// The session's public id.
+    pub id: SessionId,
+    /// The site's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app_name: Option<String>,
+    /// When it was approved.
+    pub created_at: Timestamp,
+    /// When its token was last used, to the minute.
+    pub last_used_at: Timestamp,
+    /// When its token ends.
+    pub expires_at: Timestamp,
+    /// Whether it is the one that asks.
+    pub current: bool,
+}
+
+/// The answer to `DELETE /auth/sessions` and `/auth/sessions/{id}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoggedOut {
+    /// Always true.
+    pub success: bool,
+    /// How many logins ended.
+    pub ended: u64,
+}

@@ -1,0 +1,68 @@
+//! The identity database in PostgreSQL. Its statements are in `crate::identity::sql`.
+
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use sqlx::postgres::PgPool;
+use tana_protocol::login::SessionId;
+use tana_protocol::{Hash32, Timestamp, UserId};
+
+use crate::error::StoreResult;
+use crate::identity::sql::{
+    self, SessionRow, StepColumns, ms, session_columns, sql_identity_store,
+};
+use crate::identity::{IdentityStore, LiveLogin, Session, SessionKey, Step, Stepped};
+use crate::postgres::{Postgres, failed};
+
+/// How exactly the last use of a token is noted: each note is a write.
+const NOTED_EVERY: Duration = Duration::from_secs(60);
+
+/// The identity database in PostgreSQL. Clones share its connections.
+#[derive(Clone, Debug)]
+pub struct PostgresIdentity(Postgres);
+
+impl PostgresIdentity {
+    /// Connects to a `postgres://` address and makes the tables where there are none.
+    ///
+    /// # Errors
+    /// One sentence for each: no server there, a newer version's tables, no permission.
+    pub async fn open(address: &str) -> StoreResult<Self> {
+        let mut migrations = sqlx::migrate!("../../migrations/identity/postgres");
+        // The ledger may live in the same database, and counts its migrations too.
+        migrations.dangerous_set_table_name("_sqlx_migrations_identity");
+        Postgres::open(address, &migrations).await.map(Self)
+    }
+
+    const fn writer(&self) -> &PgPool {
+        self.0.pool()
+    }
+
+    const fn reader(&self) -> &PgPool {
+        self.0.pool()
+    }
+
+    async fn close_all(&self) {
+        self.0.close().await;
+    }
+}
+
+sql_identity_store!(PostgresIdentity, failed);
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use crate::identity::{IdentityStore, conformance};
+    use crate::postgres::test::Scratch;
+
+    #[tokio::test]
+    async fn the_identity_database_in_postgresql_conforms() {
+        let scratch = Scratch::create().await;
+        let store = super::PostgresIdentity::open(&scratch.address)
+            .await
+            .unwrap();
+        conformance::check(&store).await.unwrap();
+        store.close().await;
+        scratch.remove().await;
+    }
+}

@@ -1,0 +1,55 @@
+//! What the identity daemon takes from the settings.
+
+use std::time::Duration;
+
+use tana_home::{HomeError, KeyFile, Settings};
+use tana_kit::rate::RateLimit;
+use tana_protocol::ServiceKind;
+
+use super::tokens::TokenKey;
+
+/// How long a QR code lives.
+const CODE: Duration = Duration::from_secs(5 * 60);
+/// How long a login lives.
+const LOGIN: Duration = Duration::from_secs(24 * 3600);
+
+/// What the daemon is built with.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Its database's address.
+    pub database: String,
+    /// The ledger that is asked about users.
+    pub ledger: String,
+    /// Its own address, as phones reach it.
+    pub server: String,
+    /// What tokens are made with.
+    pub key: TokenKey,
+    /// Sessions of one client.
+    pub rate: Option<RateLimit>,
+    /// Schemes that a login may return to, besides http and https.
+    pub schemes: Vec<String>,
+    /// How long a code lives.
+    pub code_lives: Duration,
+    /// How long a login lives.
+    pub login_lives: Duration,
+}
+
+impl Config {
+    /// From the settings and the node's key.
+    ///
+    /// # Errors
+    /// When there is no node key, or it is not right.
+    pub fn of(settings: &Settings) -> Result<Self, HomeError> {
+        let node = KeyFile::read(&settings.home.node_key_file())?;
+        Ok(Self {
+            database: settings.identity_db_url.clone(),
+            ledger: settings.url(ServiceKind::Ledger),
+            server: settings.url(ServiceKind::Identity),
+            key: TokenKey::of(&node.secret_key),
+            rate: RateLimit::new(settings.session_rate),
+            schemes: settings.app_schemes.clone(),
+            code_lives: CODE,
+            login_lives: LOGIN,
+        })
+    }
+}

@@ -1,0 +1,500 @@
+//! The supervisor with real processes: start, crash, adoption, stop, logs, taken ports.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tana_client::{LogQuery, MeshClient, NodeClient, NodeEvent, StreamItem};
+use tana_home::{Home, KeyFile};
+use tana_protocol::address::Network;
+use tana_protocol::api::mesh::NodeStatus;
+use tana_protocol::api::node::{LogLevel, ServiceState, ServiceView};
+use tana_protocol::genesis::{ChainLimits, GenesisSovereign, Validator};
+use tana_protocol::node::NodeKey;
+use tana_protocol::{ChainSpec, ServiceKind, Timestamp};
+use tempfile::TempDir;
+
+/// Ends a test that hangs.
+const LONG: Duration = Duration::from_secs(60);
+
+/// A home with a chain, and the supervisors that were started in it. All that runs in it is ended with it.
+struct TestNode {
+    directory: TempDir,
+    offset: u16,
+    role: &'static str,
+    supervisor: Option<Child>,
+    client: NodeClient,
+}
+
+impl TestNode {
+    fn new(role: &'static str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let home = Home::at(directory.path());
+        home.create().unwrap();
+        let sovereign = KeyFile::generate();
+        let node = KeyFile::generate();
+        let producer = NodeKey::new(node.secret_key.clone()).service_key(ServiceKind::Producer);
+        home.write_chain(&ChainSpec {
+            chain_id: "test-1".into(),
+            name: "test".into(),
+            network: Network::Testnet,
+            genesis_time: Timestamp::from_ms(1_769_860_800_000),
+            sovereigns: vec![GenesisSovereign {
+                username: "@sovereign".parse().unwrap(),
+                display_name: "Sovereign".into(),
+                public_key: sovereign.public_key,
+            }],
+            validators: vec![Validator {
+                node_id: "validator-1".parse().unwrap(),
+                public_key: producer.public(),
+                power: 1,
+            }],
+            currencies: ChainSpec::genesis_currencies(),
+            engine: None,
+            limits: ChainLimits::default(),
+        })
+        .unwrap();
+        node.create(&home.node_key_file()).unwrap();
+        sovereign.create(&home.sovereign_key_file()).unwrap();
+        Self {
+            client: NodeClient::new(&home.socket()).unwrap(),
+            directory,
+            offset: free_offset(),
+            role,
+            supervisor: None,
+        }
+    }
+
+    fn home(&self) -> &Path {
+        self.directory.path()
+    }
+
+    fn log(&self, kind: ServiceKind) -> PathBuf {
+        self.home().join("logs").join(format!("{kind}.log"))
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tanad"));
+        command
+            .arg("node")
+            .args(["--role", self.role])
+            .args(["--port-offset", &self.offset.to_string()])
+            .env_clear()
+            .env("TANA_HOME", self.home())
+            .current_dir(self.home())
+            .stdin(Stdio::null());
+        command
+    }
+
+    async fn start(&mut self) {
+        let out = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.home().join("supervisor.log"))
+            .unwrap();
+        let child = self
+            .command()
+            .stdout(out.try_clone().unwrap())
+            .stderr(out)
+            .spawn()
+            .unwrap();
+        self.supervisor = Some(child);
+        // A socket that an earlier supervisor left does not answer until this one has bound it.
+        let pid = self.supervisor_pid();
+        self.until("the supervisor to answer", async |node| {
+            (node.client.status().await.ok()?.pid == pid).then_some(())
+        })
+        .await;
+    }
+
+    fn supervisor_pid(&self) -> u32 {
+        self.supervisor.as_ref().unwrap().id()
+    }
+
+    fn kill_supervisor(&mut self) {
+        let mut child = self.supervisor.take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    async fn service(&self, kind: ServiceKind) -> ServiceView {
+        let services = self.client.services().await.unwrap();
+        services.into_iter().find(|s| s.name == kind).unwrap()
+    }
+
+    /// Waits until something is there.
+    async fn until<T>(&self, what: &str, mut look: impl AsyncFnMut(&Self) -> Option<T>) -> T {
+        let began = Instant::now();
+        loop {
+            if let Some(found) = look(self).await {
+                return found;
+            }
+            assert!(
+                began.elapsed() < LONG,
+                "waited for {what}; the services: {:#?}; the supervisor: {}",
+                self.client.services().await,
+                fs::read_to_string(self.home().join("supervisor.log")).unwrap_or_default()
+            );
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn until_state(&self, kind: ServiceKind, state: ServiceState) -> ServiceView {
+        self.until(&format!("{kind} to be {state}"), async |node| {
+            let service = node.service(kind).await;
+            (service.state == state).then_some(service)
+        })
+        .await
+    }
+
+    fn mesh(&self) -> MeshClient {
+        let port = ServiceKind::Mesh.default_port() + self.offset;
+        MeshClient::new(&format!("http://127.0.0.1:{port}")).unwrap()
+    }
+
+    /// All processes that have this home in their environment.
+    fn processes(&self) -> Vec<u32> {
+        let wanted = format!("TANA_HOME={}", self.home().display());
+        fs::read_dir("/proc")
+            .unwrap()
+            .flatten()
+            .filter_map(|entry| {
+                let pid = entry.file_name().to_str()?.parse().ok()?;
+                let environment = fs::read(entry.path().join("environ")).ok()?;
+                let ours = environment
+                    .split(|byte| *byte == 0)
+                    .any(|variable| variable == wanted.as_bytes());
+                // One that has ended and waits for init to collect it has an empty environment.
+                ours.then_some(pid)
+            })
+            .collect()
+    }
+}
+
+impl Drop for TestNode {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.supervisor.take() {
+            let _ended = child.kill();
+            let _status = child.wait();
+        }
+        for pid in self.processes() {
+            signal(pid, Signal::SIGKILL);
+        }
+    }
+}
+
+fn signal(pid: u32, signal: Signal) {
+    let _gone = kill(Pid::from_raw(i32::try_from(pid).unwrap()), signal);
+}
+
+/// An offset at which all ports of a node are free.
+fn free_offset() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let seed = u16::try_from(std::process::id() % 90).unwrap();
+    loop {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        // Below 32768, from where the kernel takes ports of outgoing connections.
+        let offset = 2000 + 240 * ((seed + step) % 90);
+        let free = ServiceKind::ALL.iter().all(|kind| {
+            let port = kind.default_port() + offset;
+            TcpListener::bind(("127.0.0.1", port)).is_ok()
+        });
+        if free {
+            return offset;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_killed_service_is_back_within_two_seconds_and_says_how_it_ended() {
+    let mut node = TestNode::new("coordinator");
+    node.start().await;
+    let before = node.until_state(ServiceKind::Mesh, ServiceState::Ready).await;
+    assert_eq!(before.restarts, 0);
+    assert_eq!(before.port, Some(8190 + node.offset));
+    let mut events = node.client.events();
+    assert!(matches!(events.next().await, Some(StreamItem::Connected)));
+
+    signal(before.pid.unwrap(), Signal::SIGKILL);
+    let killed = Instant::now();
+    let mut states = Vec::new();
+    let back = loop {
+        let item = tokio::time::timeout(LONG, events.next()).await.unwrap();
+        if let Some(StreamItem::Event(NodeEvent::Service(view))) = item {
+            states.push(view.state);
+            if view.state == ServiceState::Ready && view.pid != before.pid {
+                break view;
+            }
+        }
+    };
+    assert!(killed.elapsed() < Duration::from_secs(2), "{states:?}");
+    assert!(states.contains(&ServiceState::Failed), "{states:?}");
+    assert_eq!(back.restarts, 1);
+    assert_eq!(back.last_exit.as_deref(), Some("killed by SIGKILL"));
+    assert_eq!(back.why, None);
+}
+
+#[tokio::test]
+async fn a_killed_supervisor_hurts_no_service_and_the_next_one_takes_over() {
+    let mut node = TestNode::new("coordinator");
+    node.start().await;
+    let before = node.until_state(ServiceKind::Mesh, ServiceState::Ready).await;
+    node.kill_supervisor();
+    assert!(node.mesh().health().await.is_ok(), "the mesh went with it");
+
+    node.start().await;
+    let after = node.until_state(ServiceKind::Mesh, ServiceState::Ready).await;
+    assert_eq!(after.pid, before.pid);
+    assert_eq!(after.started_at, before.started_at);
+    assert_eq!(after.restarts, 0);
+
+    // The end of a process that another supervisor started is noticed as well.
+    signal(after.pid.unwrap(), Signal::SIGKILL);
+    let back = node
+        .until("the mesh to be back", async |node| {
+            let service = node.service(ServiceKind::Mesh).await;
+            (service.state == ServiceState::Ready && service.pid != after.pid).then_some(service)
+        })
+        .await;
+    assert_eq!(back.restarts, 1);
+
+    // Without the file the process is found by its environment.
+    node.kill_supervisor();
+    fs::remove_file(node.home().join("data/node-state.json")).unwrap();
+    node.start().await;
+    let found = node.until_state(ServiceKind::Mesh, ServiceState::Ready).await;
+    assert_eq!(found.pid, back.pid);
+}
+
+#[tokio::test]
+async fn stop_leaves_nothing_behind() {
+    for how in ["request", "signal"] {
+        let mut node = TestNode::new("coordinator");
+        node.start().await;
+        node.until_state(ServiceKind::Mesh, ServiceState::Ready).await;
+        if how == "request" {
+            node.client.stop_node().await.unwrap();
+        } else {
+            signal(node.supervisor_pid(), Signal::SIGTERM);
+        }
+        let status = node.supervisor.take().unwrap().wait().unwrap();
+        assert!(status.success(), "{how}: {status}");
+        assert_eq!(node.processes(), Vec::<u32>::new(), "{how}");
+        assert!(!node.home().join("node.sock").exists());
+        assert!(!node.home().join("data/node-state.json").exists());
+    }
+}
+
+#[tokio::test]
+async fn an_operator_stops_starts_and_restarts_a_service() {
+    let mut node = TestNode::new("coordinator");
+    node.start().await;
+    let first = node.until_state(ServiceKind::Mesh, ServiceState::Ready).await;
+    node.client.stop(ServiceKind::Mesh).await.unwrap();
+    let stopped = node.until_state(ServiceKind::Mesh, ServiceState::Stopped).await;
+    assert_eq!((stopped.pid, stopped.restarts), (None, 0));
+    let again = node.client.stop(ServiceKind::Mesh).await.unwrap_err();
+    assert!(again.to_string().contains("stopped already"), "{again}");
+    node.client.start(ServiceKind::Mesh).await.unwrap();
+    let second = node.until_state(ServiceKind::Mesh, ServiceState::Ready).await;
+    assert_ne!(first.pid, second.pid);
+    node.client.restart(ServiceKind::Mesh).await.unwrap();
+    let third = node
+        .until("another process", async |node| {
+            let service = node.service(ServiceKind::Mesh).await;
+            (service.state == ServiceState::Ready && service.pid != second.pid).then_some(service)
+        })
+        .await;
+    assert_eq!(third.restarts, 0, "an operator's restart is no crash");
+    let other = node.client.start(ServiceKind::Edge).await.unwrap_err();
+    assert!(other.to_string().contains("coordinator"), "{other}");
+}
+
+#[tokio::test]
+async fn a_taken_port_names_its_holder_and_what_to_do_and_is_tried_again() {
+    let mut node = TestNode::new("coordinator");
+    let port = ServiceKind::Mesh.default_port() + node.offset;
+    let holder = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    node.start().await;
+    let failed = node.until_state(ServiceKind::Mesh, ServiceState::Failed).await;
+    let comm = fs::read_to_string("/proc/self/comm").unwrap();
+    let why = format!(
+        "port {port} is taken by {} (pid {})",
+        comm.trim(),
+        std::process::id()
+    );
+    assert_eq!(failed.why.as_deref(), Some(why.as_str()));
+    let hint = failed.hint.unwrap();
+    assert!(hint.contains("MESH_PORT=") && hint.contains("config.json"), "{hint}");
+    assert!(failed.next_try.is_some());
+    assert_eq!(failed.port, Some(port));
+    let line = node
+        .until("the log to say so", async |node| {
+            node.service(ServiceKind::Mesh).await.last_line
+        })
+        .await;
+    assert_eq!(line, why);
+
+    drop(holder);
+    node.until_state(ServiceKind::Mesh, ServiceState::Ready).await;
+}
+
+#[tokio::test]
+async fn a_corrected_setting_works_with_the_next_try() {
+    let mut node = TestNode::new("coordinator");
+    let port = ServiceKind::Mesh.default_port() + node.offset;
+    let _holder = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    node.start().await;
+    node.until_state(ServiceKind::Mesh, ServiceState::Failed).await;
+    let config = node.home().join("config.json");
+    fs::write(&config, r#"{"meshPort": "x"}"#).unwrap();
+    let why = node
+        .until("the bad setting to be named", async |node| {
+            let why = node.service(ServiceKind::Mesh).await.why?;
+            why.contains("meshPort").then_some(why)
+        })
+        .await;
+    assert!(why.contains("config.json"), "{why}");
+    fs::write(&config, format!(r#"{{"meshPort": {}}}"#, 8190 + 7)).unwrap();
+    let ready = node.until_state(ServiceKind::Mesh, ServiceState::Ready).await;
+    assert_eq!(ready.port, Some(port + 7));
+}
+
+#[tokio::test]
+async fn the_node_registers_and_is_approved_without_hands() {
+    let mut node = TestNode::new("coordinator");
+    node.start().await;
+    node.until_state(ServiceKind::Mesh, ServiceState::Ready).await;
+    let id = "validator-1".parse().unwrap();
+    let member = node
+        .until("the node to be active and heard of", async |node| {
+            let member = node.mesh().node(&id).await.ok()?;
+            let heard = member.last_heartbeat.is_some();
+            (member.status == NodeStatus::Active && heard).then_some(member)
+        })
+        .await;
+    member.verify_registration().unwrap();
+    assert_eq!(member.services.len(), 1);
+}
+
+#[tokio::test]
+async fn one_supervisor_a_home() {
+    let mut node = TestNode::new("coordinator");
+    node.start().await;
+    let second = node.command().output().unwrap();
+    assert_eq!(second.status.code(), Some(1));
+    let said = String::from_utf8(second.stderr).unwrap();
+    assert_eq!(said.lines().count(), 1, "{said}");
+    let pid = node.supervisor_pid().to_string();
+    assert!(said.contains(&pid) && said.contains("tana stop"), "{said}");
+    // The first one is unharmed.
+    node.until_state(ServiceKind::Mesh, ServiceState::Ready).await;
+}
+
+#[tokio::test]
+async fn a_bad_setting_is_one_clear_sentence() {
+    let node = TestNode::new("coordinator");
+    fs::write(node.home().join("config.json"), r#"{"meshPrt": 1}"#).unwrap();
+    let ran = node.command().output().unwrap();
+    assert_eq!(ran.status.code(), Some(1));
+    let said = String::from_utf8(ran.stderr).unwrap();
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(said.contains("config.json") && said.contains("meshPort"), "{said}");
+}
+
+#[tokio::test]
+async fn logs_are_kept_filtered_and_followed() {
+    let mut node = TestNode::new("coordinator");
+    node.start().await;
+    let mesh = node.until_state(ServiceKind::Mesh, ServiceState::Ready).await;
+    let mode = fs::metadata(node.log(ServiceKind::Mesh)).unwrap();
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode.permissions()) & 0o777, 0o600);
+    let query = LogQuery {
+        tail: None,
+        filter: Some("LISTENING on".into()),
+    };
+    let lines = node.client.logs(Some(ServiceKind::Mesh), &query).await.unwrap();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert_eq!((lines[0].level, lines[0].service), (LogLevel::Info, ServiceKind::Mesh));
+
+    let mut follow = node.client.follow_logs(None, &query);
+    let mut next = async || loop {
+        let item = tokio::time::timeout(LONG, follow.next()).await.unwrap();
+        if let Some(StreamItem::Event(NodeEvent::Log(line))) = item {
+            return line;
+        }
+    };
+    assert_eq!(next().await, lines[0]);
+    // What is written while no supervisor runs is not lost either, and comes once.
+    signal(mesh.pid.unwrap(), Signal::SIGKILL);
+    let second = next().await;
+    assert!(second.at > lines[0].at);
+    node.kill_supervisor();
+    let log = fs::OpenOptions::new()
+        .append(true)
+        .open(node.log(ServiceKind::Mesh))
+        .unwrap();
+    let orphan = "2099-01-01T00:00:00.000Z INFO listening on its own\n";
+    std::io::Write::write_all(&mut &log, orphan.as_bytes()).unwrap();
+    node.start().await;
+    assert_eq!(next().await.text, "listening on its own");
+}
+
+#[tokio::test]
+async fn a_service_rotates_its_log_and_loses_no_line() {
+    let mut node = TestNode::new("coordinator");
+    let log = node.log(ServiceKind::Mesh);
+    let filler = "2026-01-01T00:00:00.000Z INFO filler\n";
+    let count = usize::try_from(tana_kit::telemetry::ROTATE_BYTES).unwrap() / filler.len() + 1;
+    fs::write(&log, filler.repeat(count)).unwrap();
+    node.start().await;
+    node.until_state(ServiceKind::Mesh, ServiceState::Ready).await;
+    let rotated = tana_kit::telemetry::numbered(&log, 1);
+    assert!(fs::read_to_string(&rotated).unwrap().starts_with(filler));
+    let present = fs::read_to_string(&log).unwrap();
+    assert!(present.contains("listening on") && present.len() < 100_000);
+    // The history reaches into the rotated file.
+    let query = LogQuery {
+        tail: Some(500),
+        filter: None,
+    };
+    let lines = node.client.logs(Some(ServiceKind::Mesh), &query).await.unwrap();
+    assert_eq!(lines.len(), 500);
+    assert_eq!(lines[0].text, "filler");
+    assert!(lines.iter().any(|line| line.text.contains("listening on")));
+    // The supervisor goes on with the new file.
+    let last = node
+        .until("the last line", async |node| {
+            node.service(ServiceKind::Mesh).await.last_line
+        })
+        .await;
+    assert_ne!(last, "filler");
+}
+
+#[tokio::test]
+async fn an_idle_node_sends_no_events() {
+    let mut node = TestNode::new("coordinator");
+    node.start().await;
+    node.until_state(ServiceKind::Mesh, ServiceState::Ready).await;
+    let id = "validator-1".parse().unwrap();
+    node.until("the node to be a member", async |node| {
+        let member = node.mesh().node(&id).await.ok()?;
+        member.last_heartbeat.is_some().then_some(())
+    })
+    .await;
+    let mut events = node.client.events();
+    assert!(matches!(events.next().await, Some(StreamItem::Connected)));
+    // What the start has left to tell comes first; then two rounds of looking at the services are silent.
+    let silence = async {
+        while tokio::time::timeout(Duration::from_secs(11), events.next())
+            .await
+            .is_ok()
+        {}
+    };
+    tokio::time::timeout(LONG, silence).await.unwrap();
+}

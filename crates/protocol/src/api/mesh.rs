@@ -74,7 +74,12 @@ pub struct Register {
     /// Its host name in the private network.
     pub tailscale_hostname: String,
     /// Its address there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "tailscaleIP",
+        alias = "tailscaleIp",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
     pub tailscale_ip: Option<String>,
     /// What it offers.
     pub services: Vec<ServiceOffer>,

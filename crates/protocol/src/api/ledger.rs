@@ -322,6 +322,20 @@ pub struct BlockView {
 pub struct BuildRequest {
     /// In the order of the queue. Ids that are in a block already are skipped and named in the answer.
     pub transactions: Vec<SignedTransaction>,
+    /// What happens when nothing is left to put into a block.
+    #[serde(default)]
+    pub when_empty: WhenEmpty,
+}
+
+/// What happens when nothing is left to put into a block.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WhenEmpty {
+    /// There is none.
+    #[default]
+    Skip,
+    /// There is one all the same: a sign of life.
+    Build,
 }
 
 /// The answer to `POST /blocks/build`.

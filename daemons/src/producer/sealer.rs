@@ -1,0 +1,205 @@
+//! The loop that seals blocks: at once when the first transaction waits, then at most one every interval.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tana_client::{ClientError, LedgerClient};
+use tana_kit::{Backoff, Clock, Shutdown};
+use tana_protocol::api::ledger::{BuildRequest, Built, WhenEmpty};
+use tana_protocol::{ServiceToken, Timestamp, TransactionId};
+use tana_store::StoreError;
+use tana_store::queue::{Consumer, QueueEntry, Take};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use super::{Consensus, Queue};
+
+/// The queue is looked at this often even when nothing wakes us: an event may be lost, an entry may lie abandoned.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// Entries that another producer took and left for so long are taken over.
+const ABANDONED: Duration = Duration::from_secs(10);
+
+pub(super) struct Sealer {
+    pub(super) queue: Arc<Queue>,
+    pub(super) ledger: LedgerClient,
+    pub(super) consensus: Arc<dyn Consensus>,
+    pub(super) consumer: Consumer,
+    /// Transactions that one block may hold.
+    pub(super) most: usize,
+    /// Between two blocks at least.
+    pub(super) interval: Duration,
+    /// After which an empty block is sealed.
+    pub(super) empty_block: Option<Duration>,
+    pub(super) wake: Arc<Notify>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) shutdown: Shutdown,
+    pub(super) token: Box<dyn Fn(Timestamp) -> ServiceToken + Send + Sync>,
+}
+
+/// Why a block was not sealed. All of it is tried again: the entries stay taken until they are acknowledged.
+#[derive(Debug, thiserror::Error)]
+enum SealError {
+    #[error(transparent)]
+    Queue(#[from] StoreError),
+    #[error(transparent)]
+    Ledger(#[from] ClientError),
+    #[error("the validators did not agree on the block")]
+    Consensus(#[source] anyhow::Error),
+}
+
+/// What came of looking at the queue.
+enum Sealed {
+    /// Something was done; there may be more.
+    Block,
+    /// Nothing waits.
+    Nothing,
+}
+
+impl Sealer {
+    pub(super) async fn run(self) {
+        let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
+        // The interval before the first block has passed long ago.
+        let mut last = Instant::now()
+            .checked_sub(self.interval)
+            .unwrap_or_else(Instant::now);
+        while !self.shutdown.has_begun() {
+            match self.seal().await {
+                Ok(Sealed::Block) => {
+                    backoff.reset();
+                    last = Instant::now();
+                }
+                Ok(Sealed::Nothing) => {
+                    backoff.reset();
+                    if !self.wait(&mut last).await {
+                        break;
+                    }
+                }
+                Err(error) => {
+                    let delay = backoff.next_delay();
+                    // The ledger restarting is no news: its own log says so. What stays is.
+                    if backoff.tries() == 5 {
+                        tracing::warn!("no block can be sealed, trying on: {}", chain_of(&error));
+                    } else {
+                        tracing::debug!("no block was sealed: {}", chain_of(&error));
+                    }
+                    if self.pause(Instant::now() + delay).await.is_none() {
+                        break;
+                    }
+                }
+            }
+            if self.pause(last + self.interval).await.is_none() {
+                break;
+            }
+        }
+    }
+
+    /// Waits until the queue is worth a look; false when the daemon ends.
+    async fn wait(&self, last: &mut Instant) -> bool {
+        let look = Instant::now() + LOOK_EVERY;
+        let empty = self.empty_block.map(|after| *last + after);
+        let until = empty.map_or(look, |empty| empty.min(look));
+        tokio::select! {
+            _ = timeout_at(until, self.wake.notified()) => {}
+            () = self.shutdown.begun() => return false,
+        }
+        if empty.is_some_and(|empty| Instant::now() >= empty) {
+            *last = Instant::now();
+            if let Err(error) = self.build_and_commit(&[], WhenEmpty::Build).await {
+                tracing::debug!("no empty block was sealed: {}", chain_of(&error));
+            }
+        }
+        true
+    }
+
+    /// Sleeps; `None` when the daemon ends.
+    async fn pause(&self, until: Instant) -> Option<()> {
+        tokio::select! {
+            () = sleep_until(until) => Some(()),
+            () = self.shutdown.begun() => None,
+        }
+    }
+
+    async fn seal(&self) -> Result<Sealed, SealError> {
+        let take = Take {
+            most: self.most,
+            idle: ABANDONED,
+        };
+        let entries = self
+            .queue
+            .take(&self.consumer, take, self.clock.now())
+            .await?;
+        if entries.is_empty() {
+            return Ok(Sealed::Nothing);
+        }
+        self.build_and_commit(&entries, WhenEmpty::Skip).await?;
+        Ok(Sealed::Block)
+    }
+
+    async fn build_and_commit(
+        &self,
+        entries: &[QueueEntry],
+        when_empty: WhenEmpty,
+    ) -> Result<(), SealError> {
+        let request = BuildRequest {
+            transactions: entries
+                .iter()
+                .map(|entry| entry.transaction.clone())
+                .collect(),
+            when_empty,
+        };
+        let token = (self.token)(self.clock.now());
+        let Built {
+            block,
+            known,
+            rejected,
+        } = self.ledger.build_block(&request, &token).await?;
+        if !rejected.is_empty() {
+            tracing::warn!(
+                "{} queued transactions can be in no block; they are dead letters now",
+                rejected.len()
+            );
+            let dead: Vec<_> = rejected
+                .into_iter()
+                .map(|dead| (dead.id, dead.reason))
+                .collect();
+            self.queue.bury(&dead, self.clock.now()).await?;
+        }
+        if !known.is_empty() {
+            self.queue.ack(&known).await?;
+        }
+        let Some(block) = block else { return Ok(()) };
+        let block = self
+            .consensus
+            .agree(block)
+            .await
+            .map_err(SealError::Consensus)?;
+        let started = Instant::now();
+        self.ledger.commit_block(&block, &token).await?;
+        let ids: Vec<TransactionId> = block
+            .content
+            .receipts
+            .iter()
+            .map(|receipt| receipt.transaction_id)
+            .collect();
+        tracing::info!(
+            "block {} sealed: {} transactions, committed in {} ms",
+            block.height(),
+            ids.len(),
+            started.elapsed().as_millis()
+        );
+        self.queue.ack(&ids).await?;
+        Ok(())
+    }
+}
+
+/// An error and what caused it, in one line.
+fn chain_of(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

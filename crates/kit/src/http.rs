@@ -91,7 +91,6 @@ pub(crate) fn routes(routes: Router, openapi: fn() -> utoipa::openapi::OpenApi) 
     routes
         .route("/openapi.json", get(document))
         .fallback(unknown)
-        .method_not_allowed_fallback(|| async {})
         .layer(middleware::from_fn(metrics::count))
 }
 
@@ -104,7 +103,6 @@ pub(crate) fn shell(gate: Gate, readiness: Readiness, limits: &Limits) -> Router
     let router = Router::new()
         .route("/health", health)
         .route("/metrics", get(metrics::answer))
-        .method_not_allowed_fallback(|| async {})
         .fallback(through)
         .with_state(gate);
     layered(router, limits)

@@ -46,7 +46,7 @@ impl Launcher {
         let programs = program.parent().unwrap_or(Path::new("/")).to_owned();
         Ok(Self {
             overrides: Overrides {
-                home: one_directory(&settings.home),
+                home: settings.home.single_root().map(Path::to_owned),
                 chain: settings.chain_name.clone(),
                 role: Some(settings.role),
                 port_offset: Some(settings.port_offset),
@@ -163,11 +163,6 @@ impl Launcher {
             tracing::warn!("{kind}: its log cannot be written: {error}");
         }
     }
-}
-
-/// The one directory that everything lies under; `None` for the XDG directories, which children find as we did.
-fn one_directory(home: &Home) -> Option<PathBuf> {
-    (Home::at(home.root()) == *home).then(|| home.root().to_owned())
 }
 
 /// An error of the home with its causes, in one line.

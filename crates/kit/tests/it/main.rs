@@ -1,0 +1,7 @@
+//! The kit over real HTTP: what every daemon answers alike.
+#![allow(clippy::unwrap_used)]
+
+mod daemon;
+mod http;
+mod live;
+mod tokens;

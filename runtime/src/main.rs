@@ -1,1 +1,18 @@
-fn main() {}
+//! `tana-runtime`: runs one contract and exits, checks one, estimates its gas, or works for a host.
+
+mod cli;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    tana_runtime::engine::init();
+    match cli::Cli::parse().command.execute() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("tana-runtime: {error:#}");
+            ExitCode::from(cli::MISUSE)
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! The JavaScript engine: one fresh isolate for each execution, through `deno_core`'s facade (V8, or QuickJS by
+//! feature). Nothing outside this module names an engine.
+
+mod execute;
+mod failure;
+mod isolate;
+mod loader;
+mod math;
+mod ops;
+mod state;
+mod watchdog;
+
+use std::rc::Rc;
+
+pub use isolate::Engine;
+
+use crate::host::Host;
+use crate::message::{Invocation, Outcome};
+
+/// The name of the engine that this program was built with.
+pub const ENGINE: &str = if cfg!(feature = "v8") {
+    "v8"
+} else {
+    "quickjs"
+};
+
+/// Prepares the engine; once, on the program's main thread, before anything else of this module.
+pub fn init() {
+    isolate::init_platform();
+}
+
+/// Runs one contract in this thread and gives what came of it. Never fails otherwise than through the outcome.
+pub async fn run(engine: &mut Engine, invocation: Rc<Invocation>, host: Rc<dyn Host>) -> Outcome {
+    execute::run(engine, invocation, host).await
+}

@@ -1,0 +1,47 @@
+//! From what the engine reports to a failure with a code, a sentence and a place in the TypeScript source.
+
+use deno_core::error::{CoreError, CoreErrorKind, JsError};
+
+use super::loader::MAIN;
+use crate::compile::PositionMap;
+use crate::message::{ErrorCode, Failure};
+
+/// An uncaught exception.
+pub(super) fn thrown(error: &JsError, positions: &PositionMap) -> Failure {
+    let message = error
+        .exception_message
+        .strip_prefix("Uncaught ")
+        .unwrap_or(&error.exception_message);
+    let message = message.strip_prefix("(in promise) ").unwrap_or(message);
+    let failure = Failure::new(ErrorCode::Threw, message);
+    let place = error
+        .frames
+        .iter()
+        .filter(|frame| frame.file_name.as_deref() == Some(MAIN))
+        .find_map(|frame| {
+            let line = u32::try_from(frame.line_number?).ok()?;
+            let column = u32::try_from(frame.column_number?).ok()?;
+            positions.source(line, column)
+        });
+    match place {
+        Some((line, column)) => failure.at(line, column),
+        None => failure,
+    }
+}
+
+/// What ended an execution, where no limit did.
+pub(super) fn from_core(error: &CoreError, positions: &PositionMap) -> Failure {
+    match error.as_kind() {
+        CoreErrorKind::Js(error) => thrown(error, positions),
+        CoreErrorKind::PendingPromiseResolution => never_settles(),
+        other => Failure::new(ErrorCode::Threw, other.to_string()),
+    }
+}
+
+/// A promise that nothing can settle any more.
+pub(super) fn never_settles() -> Failure {
+    Failure::new(
+        ErrorCode::NeverSettles,
+        "the contract awaits a promise that nothing can settle; resolve or reject it on every path",
+    )
+}

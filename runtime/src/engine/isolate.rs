@@ -1,0 +1,191 @@
+//! Making isolates: the snapshot that holds the bootstrap, spares, memory limits.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use deno_core::{JsRuntime, RuntimeOptions, v8};
+use sha2::{Digest, Sha256};
+
+use super::loader::Modules;
+use super::ops;
+use crate::compile::{self, Compiled};
+use crate::message::{Failure, Invocation, Limits};
+
+/// Compiled contracts that an engine keeps.
+const KEPT: usize = 64;
+
+/// Makes fresh isolates for one thread. Keeps a spare, so that an execution does not wait for one.
+pub struct Engine {
+    snapshot: Option<&'static [u8]>,
+    spare: Option<Isolate>,
+    heap_bytes: usize,
+    compiled: HashMap<[u8; 32], Rc<Compiled>>,
+}
+
+/// One isolate, never used twice.
+pub(super) struct Isolate {
+    pub(super) runtime: JsRuntime,
+    pub(super) call: v8::Global<v8::Function>,
+    pub(super) handle: v8::Global<v8::Function>,
+    pub(super) gas: v8::Global<v8::Int32Array>,
+    pub(super) out_of_memory: Arc<AtomicBool>,
+}
+
+pub(super) fn init_platform() {
+    #[cfg(feature = "v8")]
+    deno_core::v8_set_flags(
+        // The first is the program's name. Stack depth is far below the thread's; no code is compiled concurrently,
+        // so that a run does not depend on how busy the machine is.
+        [
+            "tana",
+            "--stack-size=900",
+            "--no-expose-wasm",
+            "--single-threaded-gc",
+        ]
+        .map(String::from)
+        .to_vec(),
+    );
+    JsRuntime::init_platform(None);
+}
+
+impl Engine {
+    /// Makes isolates from the bootstrap's source each time: for a program that runs one contract.
+    #[must_use]
+    pub fn direct() -> Self {
+        Self::from_snapshot(None)
+    }
+
+    /// Makes a snapshot of the bootstrap first, and isolates from it: for a program that runs many.
+    #[must_use]
+    pub fn warm() -> Self {
+        let mut engine = Self::from_snapshot(snapshot());
+        engine.refill();
+        engine
+    }
+
+    fn from_snapshot(snapshot: Option<&'static [u8]>) -> Self {
+        Self {
+            snapshot,
+            spare: None,
+            heap_bytes: Limits::default().heap_bytes,
+            compiled: HashMap::new(),
+        }
+    }
+
+    /// The contract of an invocation, compiled; the same source is compiled once.
+    pub(super) fn compile(&mut self, invocation: &Invocation) -> Result<Rc<Compiled>, Failure> {
+        let key = <[u8; 32]>::from(Sha256::digest(&invocation.source));
+        if let Some(compiled) = self.compiled.get(&key) {
+            return Ok(Rc::clone(compiled));
+        }
+        let compiled = Rc::new(compile::compile(&invocation.file, &invocation.source)?);
+        if self.compiled.len() >= KEPT {
+            self.compiled.clear();
+        }
+        self.compiled.insert(key, Rc::clone(&compiled));
+        Ok(compiled)
+    }
+
+    /// Makes a spare where there is none. Call it between executions.
+    pub fn refill(&mut self) {
+        if self.spare.is_none() {
+            self.spare = Some(self.make(self.heap_bytes));
+        }
+    }
+
+    pub(super) fn take(&mut self, heap_bytes: usize) -> Isolate {
+        match self.spare.take() {
+            Some(spare) if heap_bytes == self.heap_bytes => spare,
+            _ => self.make(heap_bytes),
+        }
+    }
+
+    fn make(&self, heap_bytes: usize) -> Isolate {
+        let mut runtime = JsRuntime::new(RuntimeOptions {
+            module_loader: Some(Rc::new(Modules)),
+            extensions: vec![ops::extension()],
+            startup_snapshot: self.snapshot,
+            create_params: create_params(heap_bytes),
+            ..Default::default()
+        });
+        let out_of_memory = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&out_of_memory);
+        let stop = runtime.v8_isolate().thread_safe_handle();
+        runtime.add_near_heap_limit_callback(move |current, _| {
+            flag.store(true, Ordering::SeqCst);
+            stop.terminate_execution();
+            // Room for unwinding; without it the engine ends the process.
+            current + (16 << 20)
+        });
+        let (call, handle, gas) = entry_points(&mut runtime);
+        Isolate {
+            runtime,
+            call,
+            handle,
+            gas,
+            out_of_memory,
+        }
+    }
+}
+
+fn create_params(heap_bytes: usize) -> Option<v8::CreateParams> {
+    Some(v8::CreateParams::default().heap_limits(0, heap_bytes))
+}
+
+/// Takes the host's functions out of the isolate and everything of the host off its global object.
+#[allow(
+    clippy::expect_used,
+    reason = "our own bootstrap, the same at each start"
+)]
+fn entry_points(
+    runtime: &mut JsRuntime,
+) -> (
+    v8::Global<v8::Function>,
+    v8::Global<v8::Function>,
+    v8::Global<v8::Int32Array>,
+) {
+    let found = runtime
+        .execute_script("tana:begin", "globalThis.__tana.begin()")
+        .expect("the bootstrap has its entry");
+    deno_core::scope!(scope, runtime);
+    let object: v8::Local<'_, v8::Object> = v8::Local::new(scope, found)
+        .try_into()
+        .expect("the bootstrap gives an object");
+    let get = |name: &str| {
+        let key = v8::String::new(scope, name).expect("a short text");
+        let value = object
+            .get(scope, key.into())
+            .expect("the bootstrap has this entry");
+        v8::Global::new(scope, value)
+    };
+    let (call, handle, gas) = (get("call"), get("handle"), get("gas"));
+    let call: v8::Local<'_, v8::Function> =
+        v8::Local::new(scope, call).try_into().expect("a function");
+    let handle: v8::Local<'_, v8::Function> = v8::Local::new(scope, handle)
+        .try_into()
+        .expect("a function");
+    let gas: v8::Local<'_, v8::Int32Array> =
+        v8::Local::new(scope, gas).try_into().expect("an array");
+    (
+        v8::Global::new(scope, call),
+        v8::Global::new(scope, handle),
+        v8::Global::new(scope, gas),
+    )
+}
+
+#[cfg(feature = "v8")]
+fn snapshot() -> Option<&'static [u8]> {
+    let runtime = deno_core::JsRuntimeForSnapshot::new(RuntimeOptions {
+        module_loader: Some(Rc::new(Modules)),
+        extensions: vec![ops::extension()],
+        ..Default::default()
+    });
+    Some(Box::leak(runtime.snapshot()))
+}
+
+#[cfg(not(feature = "v8"))]
+fn snapshot() -> Option<&'static [u8]> {
+    None
+}

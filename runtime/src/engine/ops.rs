@@ -1,0 +1,354 @@
+//! The operations that the modules in `js/` call. Contracts never see one of them.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use deno_core::{JsBuffer, OpState, ToJsBuffer, op2};
+use deno_error::JsErrorBox;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::state::{Abort, Execution};
+use super::{ENGINE, math};
+use crate::host::{SessionError, Staged, exact_number, number_text};
+use crate::message::{LogLevel, Question};
+
+fn refused(error: &SessionError) -> JsErrorBox {
+    JsErrorBox::generic(error.0.clone())
+}
+
+fn execution(state: &mut OpState) -> &mut Execution {
+    state.borrow_mut::<Execution>()
+}
+
+fn text(value: &Value) -> String {
+    value.to_string()
+}
+
+/// Ends the execution; the script sees nothing of it.
+#[op2(fast)]
+fn op_abort(state: &mut OpState, reason: u32) {
+    if let Some(execution) = state.try_borrow_mut::<Execution>() {
+        execution.abort.get_or_insert(Abort::from_code(reason));
+        execution.handle.terminate_execution();
+    }
+}
+
+#[op2(fast)]
+fn op_log(state: &mut OpState, level: u32, #[string] text: String) {
+    let level = if level == 0 {
+        LogLevel::Log
+    } else {
+        LogLevel::Error
+    };
+    execution(state).log(level, text);
+}
+
+#[op2]
+#[string]
+fn op_versions() -> String {
+    text(
+        &json!({ "tana": env!("CARGO_PKG_VERSION"), "deno_core": crate::DENO_CORE_VERSION, "v8": ENGINE }),
+    )
+}
+
+#[op2]
+#[string]
+fn op_context(state: &mut OpState, #[string] part: &str) -> String {
+    let invocation = &execution(state).invocation;
+    text(&match part {
+        "caller" => json!(invocation.caller),
+        "owner" => json!(invocation.owner),
+        "contractId" => json!(invocation.contract_id),
+        "block" => json!(invocation.block),
+        "gasLimit" => json!(invocation.limits.gas),
+        _ => invocation.input.clone(),
+    })
+}
+
+#[op2(fast)]
+fn op_now(state: &mut OpState) -> f64 {
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "milliseconds of this millennium fit"
+    )]
+    state
+        .try_borrow::<Execution>()
+        .map_or(0.0, |execution| execution.invocation.block.timestamp as f64)
+}
+
+/// The next number drawn from the transaction's id: the same on every node.
+#[op2(fast)]
+fn op_random(state: &mut OpState) -> Result<f64, JsErrorBox> {
+    let execution = execution(state);
+    let Some(id) = &execution.invocation.transaction_id else {
+        return Err(JsErrorBox::generic(
+            "there is nothing random here: Math.random draws from the transaction's id, and there is none",
+        ));
+    };
+    let hash = Sha256::new()
+        .chain_update(b"tana/random")
+        .chain_update(id)
+        .chain_update(execution.drawn.to_be_bytes())
+        .finalize();
+    execution.drawn += 1;
+    let bits = hash
+        .iter()
+        .take(7)
+        .fold(0u64, |bits, byte| bits << 8 | u64::from(*byte))
+        >> 3;
+    #[allow(clippy::cast_precision_loss, reason = "53 bits fit")]
+    Ok(bits as f64 / (1u64 << 53) as f64)
+}
+
+#[op2]
+#[string]
+fn op_ask(state: &mut OpState, #[string] question: &str) -> Result<String, JsErrorBox> {
+    let question: Question = serde_json::from_str(question)
+        .map_err(|error| JsErrorBox::type_error(error.to_string()))?;
+    let execution = execution(state);
+    let host = Rc::clone(&execution.host);
+    execution
+        .session
+        .ask(&*host, &question)
+        .map(|answer| text(&answer))
+        .map_err(|error| refused(&error))
+}
+
+#[op2]
+#[string]
+async fn op_fetch(
+    state: Rc<RefCell<OpState>>,
+    #[string] question: String,
+) -> Result<String, JsErrorBox> {
+    let question: Question = serde_json::from_str(&question)
+        .map_err(|error| JsErrorBox::type_error(error.to_string()))?;
+    let pending = {
+        let mut state = state.borrow_mut();
+        let execution = execution(&mut state);
+        if execution.invocation.fetch_hosts.is_empty() {
+            return Err(JsErrorBox::generic(
+                "fetch reaches no host here: none is allowed, and a block never allows any",
+            ));
+        }
+        execution.host.fetch(question)
+    };
+    pending
+        .await
+        .map(|answer| text(&answer))
+        .map_err(JsErrorBox::generic)
+}
+
+/// The number that holds a decimal text exactly, or not a number.
+#[op2(fast)]
+fn op_exact_number(#[string] text: &str) -> f64 {
+    exact_number(text).unwrap_or(f64::NAN)
+}
+
+#[op2]
+#[string]
+fn op_number_text(number: f64) -> String {
+    number_text(number)
+}
+
+#[op2(fast)]
+fn op_tx_stage(
+    state: &mut OpState,
+    #[string] kind: &str,
+    #[string] from: String,
+    #[string] to: String,
+    #[string] amount: String,
+    #[string] currency: String,
+) -> Result<(), JsErrorBox> {
+    let execution = execution(state);
+    let host = Rc::clone(&execution.host);
+    let change = if kind == "transfer" {
+        Staged::Transfer {
+            from,
+            to,
+            amount,
+            currency,
+        }
+    } else {
+        Staged::SetBalance {
+            owner: to,
+            amount,
+            currency,
+        }
+    };
+    execution
+        .session
+        .stage(&*host, change)
+        .map_err(|error| refused(&error))
+}
+
+#[op2]
+#[string]
+fn op_tx_changes(state: &mut OpState) -> String {
+    text(&execution(state).session.staged())
+}
+
+#[op2]
+#[string]
+fn op_tx_execute(state: &mut OpState) -> String {
+    let execution = execution(state);
+    let host = Rc::clone(&execution.host);
+    text(&execution.session.execute(&*host))
+}
+
+#[op2]
+#[string]
+fn op_data_get(state: &mut OpState, #[string] key: &str) -> Result<Option<String>, JsErrorBox> {
+    let execution = execution(state);
+    let host = Rc::clone(&execution.host);
+    execution
+        .session
+        .get(&*host, key)
+        .map_err(|error| refused(&error))
+}
+
+#[op2(fast)]
+fn op_data_set(
+    state: &mut OpState,
+    #[string] key: &str,
+    #[string] value: String,
+) -> Result<(), JsErrorBox> {
+    execution(state)
+        .session
+        .set(key, Some(value))
+        .map_err(|error| refused(&error))
+}
+
+#[op2(fast)]
+fn op_data_delete(state: &mut OpState, #[string] key: &str) -> Result<(), JsErrorBox> {
+    execution(state)
+        .session
+        .set(key, None)
+        .map_err(|error| refused(&error))
+}
+
+#[op2]
+#[string]
+fn op_data_keys(state: &mut OpState, #[string] pattern: &str) -> Result<String, JsErrorBox> {
+    let execution = execution(state);
+    let host = Rc::clone(&execution.host);
+    execution
+        .session
+        .keys(&*host, pattern)
+        .map(|keys| text(&json!(keys)))
+        .map_err(|error| refused(&error))
+}
+
+#[op2(fast)]
+fn op_data_clear(state: &mut OpState) -> Result<(), JsErrorBox> {
+    let execution = execution(state);
+    let host = Rc::clone(&execution.host);
+    execution
+        .session
+        .clear(&*host)
+        .map_err(|error| refused(&error))
+}
+
+#[op2(fast)]
+fn op_data_commit(state: &mut OpState) -> Result<u32, JsErrorBox> {
+    let execution = execution(state);
+    let host = Rc::clone(&execution.host);
+    let count = execution
+        .session
+        .commit(&*host)
+        .map_err(|error| refused(&error))?;
+    Ok(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
+#[op2(fast)]
+fn op_math1(function: u32, x: f64) -> f64 {
+    math::unary(function, x)
+}
+
+#[op2(fast)]
+fn op_math2(function: u32, x: f64, y: f64) -> f64 {
+    math::binary(function, x, y)
+}
+
+#[op2]
+#[string]
+fn op_base64_text(#[string] text: &str) -> Result<String, JsErrorBox> {
+    let bytes = STANDARD
+        .decode(text)
+        .map_err(|error| JsErrorBox::type_error(error.to_string()))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[op2]
+#[serde]
+fn op_base64_bytes(#[string] text: &str) -> Result<ToJsBuffer, JsErrorBox> {
+    STANDARD
+        .decode(text)
+        .map(Into::into)
+        .map_err(|error| JsErrorBox::type_error(error.to_string()))
+}
+
+#[op2]
+#[serde]
+fn op_text_bytes(#[string] text: String) -> ToJsBuffer {
+    text.into_bytes().into()
+}
+
+#[op2]
+#[string]
+fn op_bytes_base64(#[buffer] bytes: JsBuffer) -> String {
+    STANDARD.encode(&bytes)
+}
+
+deno_core::extension!(
+    tana,
+    ops = [
+        op_abort,
+        op_log,
+        op_versions,
+        op_context,
+        op_now,
+        op_random,
+        op_ask,
+        op_fetch,
+        op_exact_number,
+        op_number_text,
+        op_tx_stage,
+        op_tx_changes,
+        op_tx_execute,
+        op_data_get,
+        op_data_set,
+        op_data_delete,
+        op_data_keys,
+        op_data_clear,
+        op_data_commit,
+        op_math1,
+        op_math2,
+        op_base64_text,
+        op_base64_bytes,
+        op_text_bytes,
+        op_bytes_base64,
+    ],
+    esm_entry_point = "ext:tana/entry.js",
+    esm = [
+        dir "src/js",
+        "node:tana/meter" = "meter.js",
+        "node:tana/core" = "core.js",
+        "node:tana/context" = "context.js",
+        "node:tana/block" = "block.js",
+        "node:tana/tx" = "tx.js",
+        "node:tana/data" = "data.js",
+        "node:tana/net" = "net.js",
+        "node:tana/utils" = "utils.js",
+        "ext:tana/determinism.js" = "determinism.js",
+        "ext:tana/builtins.js" = "builtins.js",
+        "ext:tana/entry.js" = "entry.js",
+    ],
+);
+
+/// The operations and the modules.
+pub(super) fn extension() -> deno_core::Extension {
+    tana::init()
+}

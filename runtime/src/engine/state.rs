@@ -1,0 +1,88 @@
+//! What the operations of one execution share.
+
+use std::rc::Rc;
+
+use deno_core::v8;
+
+use crate::host::{Host, Session};
+use crate::message::{Invocation, LogLevel, LogLine};
+
+/// Why an execution was ended from inside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Abort {
+    Gas,
+    String,
+    Array,
+    Integer,
+    Buffer,
+    Stack,
+}
+
+impl Abort {
+    pub(super) fn from_code(code: u32) -> Self {
+        match code {
+            1 => Self::String,
+            2 => Self::Array,
+            3 => Self::Integer,
+            4 => Self::Buffer,
+            5 => Self::Stack,
+            _ => Self::Gas,
+        }
+    }
+}
+
+/// The state of one execution, in the isolate's `OpState`.
+pub(super) struct Execution {
+    pub(super) invocation: Rc<Invocation>,
+    pub(super) host: Rc<dyn Host>,
+    pub(super) session: Session,
+    pub(super) abort: Option<Abort>,
+    pub(super) handle: v8::IsolateHandle,
+    pub(super) logs: Vec<LogLine>,
+    /// How many random numbers have been drawn.
+    pub(super) drawn: u64,
+    log_bytes: usize,
+}
+
+impl Execution {
+    pub(super) fn new(
+        invocation: Rc<Invocation>,
+        host: Rc<dyn Host>,
+        handle: v8::IsolateHandle,
+    ) -> Self {
+        let caller = invocation.caller.as_ref().map(|user| user.id.clone());
+        let session = Session::new(
+            invocation.authority.clone(),
+            caller,
+            invocation.contract_id.clone(),
+        );
+        Self {
+            invocation,
+            host,
+            session,
+            abort: None,
+            handle,
+            logs: Vec::new(),
+            drawn: 0,
+            log_bytes: 0,
+        }
+    }
+
+    /// Keeps a line of output, until the limit; then one last line says that there was more.
+    pub(super) fn log(&mut self, level: LogLevel, text: String) {
+        let limit = self.invocation.limits.log_bytes;
+        if self.log_bytes > limit {
+            return;
+        }
+        self.log_bytes += text.len() + 1;
+        if self.log_bytes > limit {
+            let text = format!("(more output than {limit} bytes; the rest is not kept)");
+            self.logs.push(LogLine {
+                level: LogLevel::Error,
+                text,
+            });
+        } else {
+            self.logs.push(LogLine { level, text });
+        }
+    }
+}

@@ -1,0 +1,549 @@
+// Built-in functions whose cost depends on their operands: each charges by size before it works, and refuses what is
+// too large. What they replace is reachable to nobody.
+import { primordials } from "ext:core/mod.js";
+import {
+  $g, $k, $s, abort, ARRAY, BUFFER, charge, chargeArray, chargeString, checkInteger, INTEGER, MAX_ARRAY, MAX_STRING, STRING,
+} from "node:tana/meter";
+import { replace, replaceConstructor } from "ext:tana/determinism.js";
+
+const {
+  ArrayIsArray, ArrayPrototype, Number, ObjectKeys, ReflectApply, ReflectConstruct, String, StringPrototype, SymbolIterator, TypeError,
+  TypedArrayPrototypeGetLength, TypedArrayPrototypeGetSymbolToStringTag, RegExpPrototype, SymbolIsConcatSpreadable, BigInt,
+} = primordials;
+
+/** Wraps a method: `before` charges, and may give back other arguments. */
+function meter(target, name, before) {
+  const original = target[name];
+  if (typeof original !== "function") return;
+  const shown = typeof name === "symbol" ? original.name : name;
+  replace(target, name, original.length, {
+    [shown](...args) {
+      const receiver = before(this, args);
+      return ReflectApply(original, receiver === undefined ? this : receiver, args);
+    },
+  }[shown]);
+}
+
+// --- Arrays ---
+
+/** The length that a built-in will see. An object that could say another one the next time is refused. */
+function lengthOf(value) {
+  if (ArrayIsArray(value)) return value.length;
+  if (typeof value === "string") return value.length;
+  if (typeof value === "object" && value !== null) {
+    if (TypedArrayPrototypeGetSymbolToStringTag(value) !== undefined) return TypedArrayPrototypeGetLength(value);
+    const own = Object.getOwnPropertyDescriptor(value, "length");
+    if (own !== undefined && typeof own.value === "number") return own.value > 0 ? own.value : 0;
+    if (own === undefined && !("length" in value)) return 0;
+  }
+  throw new TypeError("array methods take arrays in a contract");
+}
+
+const chargeThis = (self) => {
+  chargeArray(lengthOf(self));
+};
+
+function arrays() {
+  for (const name of [
+    "copyWithin", "every", "fill", "filter", "find", "findIndex", "findLast", "findLastIndex", "forEach", "includes", "indexOf",
+    "lastIndexOf", "map", "reduce", "reduceRight", "reverse", "shift", "slice", "some", "toReversed", "with", "toLocaleString",
+  ]) meter(ArrayPrototype, name, chargeThis);
+  for (const name of ["splice", "unshift", "toSpliced", "push"]) {
+    meter(ArrayPrototype, name, (self, args) => {
+      const length = lengthOf(self);
+      if (length + args.length > MAX_ARRAY) abort(ARRAY);
+      charge(name === "push" ? 1 + args.length : 1 + length + args.length);
+    });
+  }
+  meter(ArrayPrototype, "concat", (self, args) => {
+    let total = spreadLength(self);
+    for (let i = 0; i < args.length; i++) total += spreadLength(args[i]);
+    chargeArray(total);
+  });
+  for (const name of ["join", "toString"]) {
+    meter(ArrayPrototype, name, (self, args) => {
+      const length = lengthOf(self);
+      chargeArray(length);
+      const separator = name === "join" && args[0] !== undefined ? String(args[0]) : ",";
+      if (name === "join") args[0] = separator;
+      let total = length * separator.length;
+      for (let i = 0; i < length; i++) {
+        const item = self[i];
+        if (typeof item === "string") total += item.length;
+        else if (typeof item === "number") total += 8;
+        else if (ArrayIsArray(item)) total += nestedLength(item, 0);
+        if (total > MAX_STRING) abort(STRING);
+      }
+      charge(total >>> 5);
+    });
+  }
+  for (const name of ["flat", "flatMap"]) {
+    meter(ArrayPrototype, name, (self, args) => {
+      chargeArray(lengthOf(self));
+      if (name === "flat") chargeArray(flatLength(self, args[0] === undefined ? 1 : Number(args[0])));
+    });
+  }
+  replace(ArrayPrototype, "sort", 1, {
+    sort(compare) {
+      if (!ArrayIsArray(this)) throw new TypeError("array methods take arrays in a contract");
+      const sorted = mergeSort(this, comparison(compare));
+      for (let i = 0; i < sorted.length; i++) this[i] = sorted[i];
+      return this;
+    },
+  }.sort);
+  replace(ArrayPrototype, "toSorted", 1, {
+    toSorted(compare) {
+      if (!ArrayIsArray(this)) throw new TypeError("array methods take arrays in a contract");
+      return mergeSort(this, comparison(compare));
+    },
+  }.toSorted);
+  replaceConstructor(
+    "Array", Array,
+    (original, args, target) => {
+      if (args.length === 1 && typeof args[0] === "number") chargeArray(args[0]);
+      return ReflectConstruct(original, args, target);
+    },
+    (original, args) => {
+      if (args.length === 1 && typeof args[0] === "number") chargeArray(args[0]);
+      return ReflectApply(original, undefined, args);
+    },
+  );
+  meter(globalThis.Array, "from", (_, args) => {
+    const source = args[0];
+    if (source !== null && source !== undefined && source[SymbolIterator] === undefined) chargeArray(lengthOf(source));
+    else $s(source);
+  });
+  delete globalThis.Array.fromAsync;
+}
+
+function spreadLength(value) {
+  if (ArrayIsArray(value)) return value.length;
+  if (typeof value === "object" && value !== null && value[SymbolIsConcatSpreadable]) {
+    throw new TypeError("only arrays are spread by concat in a contract");
+  }
+  return 1;
+}
+
+function nestedLength(array, depth) {
+  if (depth > 100) abort(ARRAY);
+  chargeArray(array.length);
+  let total = array.length;
+  for (let i = 0; i < array.length; i++) {
+    const item = array[i];
+    if (typeof item === "string") total += item.length;
+    else if (typeof item === "number") total += 8;
+    else if (ArrayIsArray(item)) total += nestedLength(item, depth + 1);
+    if (total > MAX_STRING) abort(STRING);
+  }
+  return total;
+}
+
+function flatLength(array, depth) {
+  let total = 0;
+  for (let i = 0; i < array.length; i++) {
+    const item = array[i];
+    if (ArrayIsArray(item) && depth > 0) {
+      charge(1);
+      total += flatLength(item, depth - 1);
+    } else {
+      total += 1;
+    }
+    if (total > MAX_ARRAY) abort(ARRAY);
+  }
+  return total;
+}
+
+function comparison(compare) {
+  if (compare === undefined) {
+    return (a, b) => {
+      const x = typeof a === "string" ? a : String(a), y = typeof b === "string" ? b : String(b);
+      charge(2 + ((x.length < y.length ? x.length : y.length) >>> 5));
+      return x < y ? -1 : x > y ? 1 : 0;
+    };
+  }
+  if (typeof compare !== "function") throw new TypeError("what sort compares with is a function");
+  return (a, b) => {
+    charge(2);
+    return compare(a, b);
+  };
+}
+
+/** A stable merge sort; holes and `undefined` go to the end, as ever. */
+function mergeSort(array, compare) {
+  const length = array.length;
+  chargeArray(length);
+  let from = [];
+  let missing = 0;
+  for (let i = 0; i < length; i++) {
+    const item = array[i];
+    if (item === undefined) missing++;
+    else from[from.length] = item;
+  }
+  let to = [];
+  const count = from.length;
+  to.length = count;
+  for (let width = 1; width < count; width *= 2) {
+    for (let start = 0; start < count; start += 2 * width) {
+      const middle = start + width < count ? start + width : count;
+      const end = start + 2 * width < count ? start + 2 * width : count;
+      let left = start, right = middle;
+      for (let at = start; at < end; at++) {
+        to[at] = left < middle && (right >= end || !(compare(from[left], from[right]) > 0)) ? from[left++] : from[right++];
+      }
+    }
+    const swap = from;
+    from = to;
+    to = swap;
+  }
+  for (let i = 0; i < missing; i++) from[from.length] = undefined;
+  return from;
+}
+
+// --- Texts ---
+
+/** The receiver as a text, once: an object could say another one the next time. */
+function textOf(self) {
+  if (typeof self === "string") return self;
+  if (self === null || self === undefined) throw new TypeError("a text method needs a text");
+  return String(self);
+}
+
+function search(self, args) {
+  const text = textOf(self);
+  if (typeof args[0] !== "string" && !isRegExp(args[0])) args[0] = String(args[0]);
+  const sought = typeof args[0] === "string" ? args[0].length : 1;
+  charge(1 + (text.length >>> 5) + ((text.length * sought) >>> 12));
+  return text;
+}
+
+const isRegExp = (value) => typeof value === "object" && value !== null && Object.getPrototypeOf(value) !== null && value[Symbol.match] !== undefined;
+
+function texts() {
+  for (const name of [
+    "toLowerCase", "toUpperCase", "toLocaleLowerCase", "toLocaleUpperCase", "trim", "trimStart", "trimEnd", "normalize", "slice", "substring",
+    "substr", "isWellFormed", "toWellFormed", "localeCompare", "split", "match", "matchAll", "search",
+  ]) {
+    meter(StringPrototype, name, (self) => {
+      const text = textOf(self);
+      charge(1 + (text.length >>> (name === "split" ? 1 : 5)));
+      return text;
+    });
+  }
+  for (const name of ["includes", "indexOf", "lastIndexOf", "startsWith", "endsWith"]) meter(StringPrototype, name, search);
+  for (const name of ["replace", "replaceAll"]) {
+    meter(StringPrototype, name, (self, args) => {
+      const text = search(self, args);
+      const put = args[1];
+      if (typeof put !== "function") {
+        const length = (args[1] = String(put)).length;
+        // At worst every place is replaced, and each replacement may name the whole text.
+        const places = typeof args[0] === "string" && name === "replace" ? 1 : text.length + 1;
+        let unit = length;
+        for (let i = 0; i < length; i++) if (args[1][i] === "$") unit += text.length;
+        if (places * unit > MAX_STRING) {
+          if (typeof args[0] === "string") {
+            const found = occurrences(text, args[0]);
+            chargeString(text.length + found * unit);
+          } else {
+            chargeString(places * unit);
+          }
+        } else {
+          charge((places * length) >>> 8);
+        }
+      }
+      return text;
+    });
+  }
+  meter(StringPrototype, "repeat", (self, args) => {
+    const text = textOf(self);
+    const count = (args[0] = Number(args[0]));
+    if (count > 0) chargeString(text.length * count);
+    return text;
+  });
+  for (const name of ["padStart", "padEnd"]) {
+    meter(StringPrototype, name, (self, args) => {
+      const text = textOf(self);
+      const length = (args[0] = Number(args[0]));
+      if (length > text.length) chargeString(length);
+      return text;
+    });
+  }
+  meter(StringPrototype, "concat", (self, args) => {
+    const text = textOf(self);
+    let total = text.length;
+    for (let i = 0; i < args.length; i++) total += (args[i] = String(args[i])).length;
+    chargeString(total);
+    return text;
+  });
+  for (const name of ["raw", "fromCharCode", "fromCodePoint"]) meter(globalThis.String, name, (_, args) => chargeArray(args.length));
+  for (const name of ["anchor", "big", "blink", "bold", "fixed", "fontcolor", "fontsize", "italics", "link", "small", "strike", "sub", "sup"]) {
+    delete StringPrototype[name];
+  }
+  for (const name of ["encodeURI", "encodeURIComponent", "decodeURI", "decodeURIComponent"]) {
+    meter(globalThis, name, (_, args) => {
+      args[0] = String(args[0]);
+      chargeString(args[0].length * 3);
+    });
+  }
+}
+
+function occurrences(text, sought) {
+  if (sought === "") return text.length + 1;
+  let count = 0;
+  for (let at = text.indexOf(sought); at >= 0; at = text.indexOf(sought, at + sought.length)) count++;
+  return count;
+}
+
+// --- Regular expressions: the engine falls back to a linear one when a pattern backtracks much ---
+
+function patterns() {
+  const source = Object.getOwnPropertyDescriptor(RegExpPrototype, "source").get;
+  const weight = (self, text) => {
+    const length = ReflectApply(source, self, []).length;
+    charge(4 + ((text.length * (1 + (length >>> 3))) >>> 2));
+  };
+  for (const name of ["exec", "test", Symbol.match, Symbol.matchAll, Symbol.replace, Symbol.search, Symbol.split]) {
+    meter(RegExpPrototype, name, (self, args) => {
+      args[0] = String(args[0]);
+      weight(self, args[0]);
+    });
+  }
+  delete RegExpPrototype.compile;
+  const plain = (pattern) => {
+    // Look-around and back-references need backtracking, which has no bound.
+    for (let i = 0, inClass = false; i < pattern.length; i++) {
+      const c = pattern[i];
+      if (c === "\\") {
+        const next = pattern[i + 1];
+        if (!inClass && (next >= "1" && next <= "9" || next === "k")) throw new SyntaxError("back-references are not available in a contract's patterns");
+        i++;
+      } else if (c === "[") inClass = true;
+      else if (c === "]") inClass = false;
+      else if (c === "(" && !inClass && pattern[i + 1] === "?") {
+        const kind = pattern[i + 2] === "<" ? pattern[i + 3] : pattern[i + 2];
+        if (kind === "=" || kind === "!") throw new SyntaxError("look-around is not available in a contract's patterns");
+      }
+    }
+  };
+  const check = (args) => {
+    const pattern = args[0];
+    const text = typeof pattern === "object" && pattern !== null && "source" in pattern ? String(pattern.source) : pattern === undefined ? "" : String(pattern);
+    charge(10 + text.length * 4);
+    if (text.length > 10_000) throw new SyntaxError("a pattern has at most 10000 characters in a contract");
+    plain(text);
+  };
+  replaceConstructor(
+    "RegExp", globalThis.RegExp,
+    (original, args, target) => { check(args); return ReflectConstruct(original, args, target); },
+    (original, args) => { check(args); return ReflectConstruct(original, args); },
+  );
+  for (const name of ["input", "$_", "lastMatch", "$&", "lastParen", "$+", "leftContext", "$`", "rightContext", "$'"]) delete globalThis.RegExp[name];
+  for (let i = 1; i <= 9; i++) delete globalThis.RegExp["$" + i];
+}
+
+// --- Objects, JSON, collections ---
+
+function objects() {
+  for (const name of [
+    "keys", "values", "entries", "getOwnPropertyNames", "getOwnPropertySymbols", "getOwnPropertyDescriptors", "freeze", "seal", "preventExtensions",
+    "isFrozen", "isSealed",
+  ]) meter(globalThis.Object, name, (_, args) => { $k(args[0]); });
+  meter(globalThis.Object, "assign", (_, args) => {
+    for (let i = 1; i < args.length; i++) $k(args[i]);
+  });
+  meter(globalThis.Object, "fromEntries", (_, args) => { $s(args[0]); });
+  meter(globalThis.Object, "defineProperties", (_, args) => { $k(args[1]); });
+  meter(globalThis.Object, "groupBy", (_, args) => { $s(args[0]); });
+  meter(globalThis.Reflect, "ownKeys", (_, args) => { $k(args[0]); });
+  for (const name of ["apply", "construct"]) meter(globalThis.Reflect, name, (_, args) => { chargeArray(lengthOf(args[name === "apply" ? 2 : 1])); });
+  meter(globalThis.Function.prototype, "apply", (_, args) => {
+    if (args[1] !== null && args[1] !== undefined) chargeArray(lengthOf(args[1]));
+  });
+  meter(globalThis.JSON, "parse", (_, args) => {
+    args[0] = String(args[0]);
+    charge(4 + (args[0].length >>> 1));
+    if (args[0].length > MAX_STRING) abort(STRING);
+  });
+  meter(globalThis.JSON, "stringify", (_, args) => {
+    weigh(args[0], 0);
+    if (typeof args[2] === "string") charge(args[2].length);
+  });
+  for (const name of ["rawJSON", "isRawJSON"]) delete globalThis.JSON[name];
+}
+
+/** Charges for a value about to be written out, again for each time that it is reached. */
+function weigh(value, depth) {
+  if (typeof value === "string") {
+    charge(1 + (value.length >>> 4));
+  } else if (typeof value === "object" && value !== null) {
+    if (depth > 1000) abort(ARRAY);
+    if (ArrayIsArray(value)) {
+      chargeArray(value.length);
+      for (let i = 0; i < value.length; i++) weigh(value[i], depth + 1);
+    } else {
+      const keys = ObjectKeys(value);
+      charge(2 + keys.length * 2);
+      for (let i = 0; i < keys.length; i++) weigh(value[keys[i]], depth + 1);
+    }
+  }
+}
+
+function collections() {
+  for (const name of ["Map", "Set", "WeakMap", "WeakSet"]) {
+    const original = globalThis[name];
+    replaceConstructor(
+      name, original,
+      (original, args, target) => { $s(args[0]); charge(4); return ReflectConstruct(original, args, target); },
+      (original) => { throw new TypeError(`Constructor ${name} requires 'new'`); },
+    );
+  }
+  for (const kind of [Map, Set]) {
+    const size = Object.getOwnPropertyDescriptor(kind.prototype, "size").get;
+    meter(kind.prototype, "forEach", (self) => { charge(1 + ReflectApply(size, self, [])); });
+    meter(kind.prototype, "clear", (self) => { charge(1 + ReflectApply(size, self, [])); });
+  }
+  for (const name of ["union", "intersection", "difference", "symmetricDifference", "isSubsetOf", "isSupersetOf", "isDisjointFrom"]) {
+    delete Set.prototype[name];
+  }
+  // Helpers of iterators run loops of their own.
+  const iterator = Object.getPrototypeOf(Object.getPrototypeOf([][SymbolIterator]()));
+  for (const name of Object.getOwnPropertyNames(iterator)) if (name !== "constructor") delete iterator[name];
+  delete iterator.constructor;
+}
+
+// --- Buffers ---
+
+let allocated = 0;
+const MAX_ALLOCATED = 64 * 1024 * 1024;
+
+function allocate(bytes) {
+  if (!(bytes >= 0)) return;
+  allocated += bytes;
+  if (!(allocated <= MAX_ALLOCATED)) abort(BUFFER);
+  charge(8 + (bytes >>> 4));
+}
+
+function buffers() {
+  const typed = Object.getPrototypeOf(Uint8Array);
+  for (const name of [
+    "Int8Array", "Uint8Array", "Uint8ClampedArray", "Int16Array", "Uint16Array", "Int32Array", "Uint32Array", "Float32Array", "Float64Array",
+    "BigInt64Array", "BigUint64Array",
+  ]) {
+    const floating = name === "Float32Array" || name === "Float64Array";
+    const size = globalThis[name].BYTES_PER_ELEMENT;
+    replaceConstructor(
+      name, globalThis[name],
+      (original, args, target) => {
+        const source = args[0];
+        if (typeof source === "object" && source !== null) {
+          if (isBuffer(source)) {
+            // The bits of "not a number" differ between machines.
+            if (floating) throw new TypeError(`${name} has a buffer of its own in a contract; use DataView for bytes`);
+            charge(8);
+          } else {
+            $s(source);
+            allocate(lengthOf(source[SymbolIterator] === undefined || ArrayIsArray(source) || isTyped(source) ? source : []) * size);
+          }
+        } else {
+          allocate(Number(source) * size);
+        }
+        return ReflectConstruct(original, args, target);
+      },
+      () => { throw new TypeError(`Constructor ${name} requires 'new'`); },
+    );
+    if (floating) Object.defineProperty(globalThis[name].prototype, "buffer", { get() { throw new TypeError(`the bytes of a ${name} are not available in a contract; use DataView`); }, configurable: false });
+  }
+  replaceConstructor(
+    "ArrayBuffer", ArrayBuffer,
+    (original, args, target) => {
+      if (args.length > 1) args.length = 1;
+      allocate(Number(args[0] = Number(args[0])));
+      return ReflectConstruct(original, args, target);
+    },
+    () => { throw new TypeError("Constructor ArrayBuffer requires 'new'"); },
+  );
+  for (const name of ["resize", "transfer", "transferToFixedLength", "resizable", "maxByteLength", "detached"]) delete ArrayBuffer.prototype[name];
+  meter(ArrayBuffer.prototype, "slice", (self) => allocate(self.byteLength));
+  const length = (self) => TypedArrayPrototypeGetLength(self);
+  for (const name of [
+    "copyWithin", "every", "fill", "find", "findIndex", "findLast", "findLastIndex", "forEach", "includes", "indexOf", "lastIndexOf", "reduce",
+    "reduceRight", "reverse", "some",
+  ]) meter(typed.prototype, name, (self) => { charge(1 + (length(self) >>> 2)); });
+  for (const name of ["filter", "map", "slice", "toReversed", "with", "toSorted"]) meter(typed.prototype, name, (self) => { allocate(length(self) * 8); charge(length(self)); });
+  for (const name of ["join", "toString", "toLocaleString"]) {
+    meter(typed.prototype, name, (self, args) => { chargeString(length(self) * (22 + (name === "join" && args[0] !== undefined ? (args[0] = String(args[0])).length : 1))); });
+  }
+  meter(typed.prototype, "set", (self, args) => { $s(args[0]); charge(1 + (length(self) >>> 4)); });
+  meter(typed.prototype, "sort", (self, args) => {
+    const n = length(self);
+    charge(1 + n * (32 - Math.clz32(n | 1)));
+    if (args[0] !== undefined) charge(n * 4);
+  });
+  // A view of another kind over the same bytes would show the bits of a float.
+  const subarray = typed.prototype.subarray;
+  replace(typed.prototype, "subarray", 2, {
+    subarray(start, end) {
+      charge(8);
+      const tag = TypedArrayPrototypeGetSymbolToStringTag(this);
+      if (tag === "Float32Array" || tag === "Float64Array") throw new TypeError(`a part of a ${tag} is made with slice in a contract`);
+      return ReflectApply(subarray, this, [start, end]);
+    },
+  }.subarray);
+  for (const name of ["from", "of"]) meter(typed, name, (_, args) => { name === "from" ? $s(args[0]) : charge(args.length); });
+  for (const name of ["setFloat32", "setFloat64"]) {
+    meter(DataView.prototype, name, (_, args) => {
+      const value = (args[1] = Number(args[1]));
+      // One "not a number" for all machines.
+      if (value !== value) args[1] = NaN;
+    });
+  }
+  for (const name of ["getFloat16", "setFloat16"]) delete DataView.prototype[name];
+  for (const name of ["toBase64", "toHex", "setFromBase64", "setFromHex"]) delete Uint8Array.prototype[name];
+  for (const name of ["fromBase64", "fromHex"]) delete Uint8Array[name];
+}
+
+const isTyped = (value) => TypedArrayPrototypeGetSymbolToStringTag(value) !== undefined;
+
+const byteLength = Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, "byteLength").get;
+function isBuffer(value) {
+  try {
+    ReflectApply(byteLength, value, []);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+// --- Large integers ---
+
+function integers() {
+  const original = globalThis.BigInt;
+  replaceConstructor(
+    "BigInt", original,
+    () => { throw new TypeError("BigInt is not a constructor"); },
+    (original, args) => {
+      const value = args[0];
+      if (typeof value === "string") {
+        charge(4 + value.length);
+        if (value.length > 10_000) abort(INTEGER);
+      }
+      return checkInteger(original(value));
+    },
+  );
+  for (const name of ["asIntN", "asUintN"]) {
+    meter(globalThis.BigInt, name, (_, args) => {
+      args[0] = Number(args[0]);
+      if (args[0] > 8192) abort(INTEGER);
+      charge(16);
+    });
+  }
+  meter(original.prototype, "toString", () => { charge(200); });
+}
+
+arrays();
+texts();
+patterns();
+objects();
+collections();
+buffers();
+integers();

@@ -1,0 +1,142 @@
+// The gas meter: what the inserted charges and checked operators call. Contracts cannot import it by name.
+import { core, primordials } from "ext:core/mod.js";
+
+const {
+  ArrayIsArray, MapPrototypeGetSize, Number, ObjectKeys, SetPrototypeGetSize, SymbolIterator,
+  TypedArrayPrototypeGetLength, TypedArrayPrototypeGetSymbolToStringTag, ObjectPrototypeIsPrototypeOf, MapPrototype,
+  SetPrototype, TypeError,
+} = primordials;
+const { op_abort, op_math2 } = core.ops;
+
+export const GAS = 0, STRING = 1, ARRAY = 2, INTEGER = 3, BUFFER = 4;
+export const MAX_STRING = 16 * 1024 * 1024;
+export const MAX_ARRAY = 1_000_000;
+const MAX_INTEGER_BITS = 8192n;
+const INTEGER_LIMIT = 1n << MAX_INTEGER_BITS;
+
+/** What is left; the host sets it before and reads it after a run. */
+export const $g = new Int32Array(1);
+// The bootstrap itself runs before there is a limit.
+$g[0] = 2_000_000_000;
+
+/** Ends the execution: the host's flag is set by the operation, and nothing catches a termination. */
+export function abort(reason) {
+  for (;;) op_abort(reason);
+}
+
+export function $x() {
+  abort(GAS);
+}
+
+/** Charges for work whose size is known only now. */
+export function charge(amount) {
+  if (!(amount < 1_000_000_000)) abort(GAS);
+  if (($g[0] -= amount | 0) < 0) abort(GAS);
+}
+
+/** Charges for `length` units of a string about to be made, and refuses what is too long. */
+export function chargeString(length) {
+  if (!(length <= MAX_STRING)) abort(STRING);
+  charge(1 + (length >>> 5));
+}
+
+/** The same for elements. */
+export function chargeArray(length) {
+  if (!(length <= MAX_ARRAY)) abort(ARRAY);
+  charge(1 + length);
+}
+
+function large(value) {
+  if (typeof value === "string") {
+    if (value.length > MAX_STRING) abort(STRING);
+    charge(1 + (value.length >>> 8));
+  } else if (typeof value === "bigint") {
+    checkInteger(value);
+  }
+  return value;
+}
+
+export function checkInteger(value) {
+  if (value >= INTEGER_LIMIT || value <= -INTEGER_LIMIT) abort(INTEGER);
+  charge(8);
+  return value;
+}
+
+/** The result of `+`, `*` or a template. */
+export function $l(value) {
+  return typeof value === "number" ? value : large(value);
+}
+
+/** A value about to be spread or copied. */
+export function $s(value) {
+  if (typeof value === "string") {
+    chargeArray(value.length);
+  } else if (typeof value === "object" && value !== null) {
+    if (ArrayIsArray(value)) chargeArray(value.length);
+    else if (TypedArrayPrototypeGetSymbolToStringTag(value) !== undefined) chargeArray(TypedArrayPrototypeGetLength(value));
+    else if (ObjectPrototypeIsPrototypeOf(MapPrototype, value)) chargeArray(sizeOf(MapPrototypeGetSize, value));
+    else if (ObjectPrototypeIsPrototypeOf(SetPrototype, value)) chargeArray(sizeOf(SetPrototypeGetSize, value));
+    else if (value[SymbolIterator] === undefined) $k(value);
+  }
+  return value;
+}
+
+function sizeOf(get, value) {
+  try {
+    return get(value);
+  } catch {
+    return 0;
+  }
+}
+
+/** An object whose keys are about to be listed. */
+export function $k(value) {
+  if (typeof value === "object" && value !== null) {
+    if (ArrayIsArray(value)) chargeArray(value.length);
+    else if (TypedArrayPrototypeGetSymbolToStringTag(value) !== undefined) chargeArray(TypedArrayPrototypeGetLength(value));
+    else chargeArray(ObjectKeys(value).length);
+  }
+  return value;
+}
+
+/** `a ** b`. */
+export function $pow(a, b) {
+  a = numeric(a);
+  b = numeric(b);
+  if (typeof a === "bigint" && typeof b === "bigint") {
+    if (b > MAX_INTEGER_BITS && a !== 0n && a !== 1n && a !== -1n) abort(INTEGER);
+    if (b >= 0n && (a > 1n || a < -1n) && bits(a) * Number(b) > 2 * Number(MAX_INTEGER_BITS)) abort(INTEGER);
+    charge(64);
+    return checkInteger(a ** b);
+  }
+  if (typeof a === "bigint" || typeof b === "bigint") throw new TypeError("Cannot mix BigInt and other types, use explicit conversions");
+  charge(8);
+  return op_math2(0, a, b);
+}
+
+/** `a << b`. */
+export function $shl(a, b) {
+  a = numeric(a);
+  b = numeric(b);
+  if (typeof a === "bigint" && typeof b === "bigint" && a !== 0n) {
+    if (b > MAX_INTEGER_BITS) abort(INTEGER);
+    return checkInteger(a << b);
+  }
+  return a << b;
+}
+
+function bits(value) {
+  let count = 0;
+  for (let rest = value < 0n ? -value : value; rest > 0xffffffffn; rest >>= 32n) count += 32;
+  return count + 1;
+}
+
+function numeric(value) {
+  if (typeof value === "number" || typeof value === "bigint") return value;
+  if (typeof value === "object" && value !== null || typeof value === "function") {
+    // `- -x` makes what `**` would: a number or a large integer.
+    return - -value;
+  }
+  return Number(value);
+}
+

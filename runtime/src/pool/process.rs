@@ -1,0 +1,198 @@
+//! One worker process and the messages with it.
+
+use std::process::Stdio;
+
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+
+use super::{Answers, PoolError, PoolOptions};
+use crate::message::{FromWorker, Invocation, Outcome, Question, ToWorker};
+
+/// The longest line that is read: an outcome holds a result, output and an answer.
+const MAX_LINE_BYTES: usize = 16 << 20;
+
+#[derive(Debug)]
+pub(super) struct Worker {
+    program: std::path::PathBuf,
+    child: Child,
+    input: ChildStdin,
+    lines: Lines,
+    state: State,
+    /// Executions so far.
+    pub(super) uses: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Starting,
+    Ready,
+}
+
+/// How an execution ended.
+pub(super) enum Ended {
+    Done(Box<Outcome>),
+    Died(String),
+}
+
+impl Worker {
+    pub(super) fn start(options: &PoolOptions) -> Result<Self, PoolError> {
+        let start = |source| PoolError::Start {
+            program: options.program.clone(),
+            source,
+        };
+        let mut child = Command::new(&options.program)
+            .arg("worker")
+            // Nothing of the host's environment reaches contracts, not even its time zone.
+            .env_clear()
+            .env("TZ", "UTC")
+            .env("V82JSC_NO_BC_CACHE", "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(start)?;
+        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(start(std::io::Error::other("it has no streams")));
+        };
+        Ok(Self {
+            program: options.program.clone(),
+            child,
+            input,
+            lines: Lines {
+                output: BufReader::new(output),
+                part: Vec::new(),
+            },
+            state: State::Starting,
+            uses: 0,
+        })
+    }
+
+    /// Waits until it can take an execution.
+    pub(super) async fn ready(&mut self) -> Result<(), PoolError> {
+        if self.state == State::Ready {
+            return Ok(());
+        }
+        let reason = match self.read().await {
+            Ok(Some(FromWorker::Ready { .. })) => {
+                self.state = State::Ready;
+                return Ok(());
+            }
+            Ok(Some(_)) => "it spoke out of turn".to_owned(),
+            Ok(None) => self.why().await,
+            Err(error) => error.to_string(),
+        };
+        Err(PoolError::NoWorker {
+            program: self.program.clone(),
+            reason,
+        })
+    }
+
+    pub(super) async fn run(&mut self, invocation: Invocation, answers: &dyn Answers) -> Ended {
+        self.uses += 1;
+        let id = u64::from(self.uses);
+        if let Err(error) = self
+            .write(&ToWorker::Run {
+                id,
+                invocation: Box::new(invocation),
+            })
+            .await
+        {
+            return Ended::Died(error.to_string());
+        }
+        let mut fetches = FuturesUnordered::new();
+        loop {
+            let message = tokio::select! {
+                message = self.lines.next() => message,
+                Some((question, answer)) = fetches.next() => {
+                    if let Err(error) = write(&mut self.input, &ToWorker::Answer { question, answer }).await {
+                        return Ended::Died(error.to_string());
+                    }
+                    continue;
+                }
+            };
+            match message {
+                Ok(Some(FromWorker::Ask {
+                    question,
+                    ask: ask @ Question::Fetch { .. },
+                })) => {
+                    fetches.push(async move { (question, answers.answer(ask).await) });
+                }
+                Ok(Some(FromWorker::Ask { question, ask })) => {
+                    let answer = answers.answer(ask).await;
+                    if let Err(error) =
+                        write(&mut self.input, &ToWorker::Answer { question, answer }).await
+                    {
+                        return Ended::Died(error.to_string());
+                    }
+                }
+                Ok(Some(FromWorker::Done { id: done, outcome })) if done == id => {
+                    return Ended::Done(outcome);
+                }
+                Ok(Some(_)) => return Ended::Died("it spoke out of turn".to_owned()),
+                Ok(None) => return Ended::Died(self.why().await),
+                Err(error) => return Ended::Died(error.to_string()),
+            }
+        }
+    }
+
+    async fn why(&mut self) -> String {
+        match self.child.wait().await {
+            Ok(status) => status.to_string(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    async fn write(&mut self, message: &ToWorker) -> std::io::Result<()> {
+        write(&mut self.input, message).await
+    }
+
+    async fn read(&mut self) -> std::io::Result<Option<FromWorker>> {
+        self.lines.next().await
+    }
+}
+
+async fn write(input: &mut ChildStdin, message: &ToWorker) -> std::io::Result<()> {
+    let mut line = serde_json::to_vec(message)?;
+    line.push(b'\n');
+    input.write_all(&line).await?;
+    input.flush().await
+}
+
+/// The lines of a worker.
+#[derive(Debug)]
+struct Lines {
+    output: BufReader<ChildStdout>,
+    /// The part of a line that has come already: a read may be abandoned half way and taken up again.
+    part: Vec<u8>,
+}
+
+impl Lines {
+    /// The next message, or none at the end.
+    async fn next(&mut self) -> std::io::Result<Option<FromWorker>> {
+        loop {
+            let bytes = self.output.fill_buf().await?;
+            if bytes.is_empty() {
+                return if self.part.is_empty() {
+                    Ok(None)
+                } else {
+                    Err(std::io::Error::other("its answer broke off"))
+                };
+            }
+            let end = bytes.iter().position(|byte| *byte == b'\n');
+            let count = end.map_or(bytes.len(), |end| end + 1);
+            self.part.extend_from_slice(&bytes[..count]);
+            self.output.consume(count);
+            if self.part.len() > MAX_LINE_BYTES {
+                return Err(std::io::Error::other("its answer is too long"));
+            }
+            if end.is_some() {
+                let message = serde_json::from_slice(&self.part).map_err(std::io::Error::other);
+                self.part.clear();
+                return message.map(Some);
+            }
+        }
+    }
+}

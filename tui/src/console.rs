@@ -39,7 +39,20 @@ pub(crate) fn open(options: ConsoleOptions) -> anyhow::Result<()> {
         model.screen = screen;
     }
     let wrapper = Wrapper::detect(|name| options.environment.get(name).map(str::to_owned));
-    run::run(model, options, wrapper)
+    let was_running = run::run(model, options, wrapper)?;
+    if was_running == Node::Running {
+        println!(
+            "The node keeps running. tana opens the console again, tana status shows it, tana stop ends it."
+        );
+    }
+    Ok(())
+}
+
+/// Whether the node ran when the console was left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Node {
+    Running,
+    NotSeen,
 }
 
 /// The model before anything is connected.
@@ -48,17 +61,34 @@ fn model(options: &ConsoleOptions) -> anyhow::Result<Model> {
     let caps = Caps::detect(|name| options.environment.get(name).map(str::to_owned));
     let mut themes = Themes::builtin();
     let wrong = themes.add_dir(&settings.home.themes_dir());
-    let theme = themes.get(&settings.theme).unwrap_or_else(|| themes.default_for(caps.ground == Ground::Light));
-    let unknown = themes.get(&settings.theme).is_none() && !matches!(settings.theme.as_str(), "" | "auto");
-    let clock = Clock { now: tana_client::now(), zone: TimeZone::system() };
+    let theme = themes
+        .get(&settings.theme)
+        .unwrap_or_else(|| themes.default_for(caps.ground == Ground::Light));
+    let unknown =
+        themes.get(&settings.theme).is_none() && !matches!(settings.theme.as_str(), "" | "auto");
+    let clock = Clock {
+        now: tana_client::now(),
+        zone: TimeZone::system(),
+    };
     let keys = Keymap::new(&[])?;
     let here = here(options);
-    let mut model = Model::new(Look::new(theme, caps), themes, keys, clock, here, options.mode);
+    let mut model = Model::new(
+        Look::new(theme, caps),
+        themes,
+        keys,
+        clock,
+        here,
+        options.mode,
+    );
     // One and a half of the time between two heartbeats.
     model.mesh.late_after = settings.heartbeat_interval.mul_f64(1.5);
     if unknown {
         let names: Vec<&str> = model.themes.names().collect();
-        let text = format!("theme = {:?}: there is none; there are {}", settings.theme, names.join(", "));
+        let text = format!(
+            "theme = {:?}: there is none; there are {}",
+            settings.theme,
+            names.join(", ")
+        );
         model.say(crate::theme::Tone::Warn, text);
     }
     if let Some(first) = wrong.first() {
@@ -72,7 +102,10 @@ fn here(options: &ConsoleOptions) -> Here {
     let settings = &options.settings;
     let home = &settings.home;
     let chain = settings.chain().ok().map(|spec| spec.name);
-    let sovereign = KeyFile::find(&home.sovereign_key_file()).ok().flatten().map(|key| key.public_key);
+    let sovereign = KeyFile::find(&home.sovereign_key_file())
+        .ok()
+        .flatten()
+        .map(|key| key.public_key);
     Here {
         chain,
         node: options.remote.is_none().then(|| settings.node_id.clone()),

@@ -16,17 +16,29 @@ pub(crate) enum Effect {
     Notify(String),
     // Reads.
     LoadBlock(u64),
-    LoadOlder { before: u64 },
+    LoadOlder {
+        before: u64,
+    },
     VerifyBlock(u64),
     LoadMesh,
     LoadQueue,
     LoadContracts,
     // Changes.
     StartNode,
-    Service { name: ServiceKind, order: Order },
-    Decide { node: NodeId, key: Box<tana_protocol::PublicKey>, decision: Decision },
+    Service {
+        name: ServiceKind,
+        order: Order,
+    },
+    Decide {
+        node: NodeId,
+        key: Box<tana_protocol::PublicKey>,
+        decision: Decision,
+    },
     NewSession,
-    Phone { session: SessionId, answer: PhoneAnswer },
+    Phone {
+        session: SessionId,
+        answer: PhoneAnswer,
+    },
 }
 
 /// What a service is told.
@@ -52,7 +64,9 @@ impl Order {
 pub(crate) enum PhoneAnswer {
     Scan,
     /// With the key of this user.
-    Approve { user: String },
+    Approve {
+        user: String,
+    },
     Reject,
 }
 
@@ -69,14 +83,20 @@ pub(crate) enum Reach {
 impl Effect {
     pub(crate) fn reach(&self) -> Reach {
         match self {
-            Self::Quit | Self::Suspend | Self::Repaint | Self::Copy(_) | Self::Notify(_) => Reach::Local,
+            Self::Quit | Self::Suspend | Self::Repaint | Self::Copy(_) | Self::Notify(_) => {
+                Reach::Local
+            }
             Self::LoadBlock(_)
             | Self::LoadOlder { .. }
             | Self::VerifyBlock(_)
             | Self::LoadMesh
             | Self::LoadQueue
             | Self::LoadContracts => Reach::Reads,
-            Self::StartNode | Self::Service { .. } | Self::Decide { .. } | Self::NewSession | Self::Phone { .. } => Reach::Changes,
+            Self::StartNode
+            | Self::Service { .. }
+            | Self::Decide { .. }
+            | Self::NewSession
+            | Self::Phone { .. } => Reach::Changes,
         }
     }
 }

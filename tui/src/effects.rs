@@ -63,7 +63,11 @@ struct Link<C> {
 
 impl<C> Link<C> {
     fn new(url: String, client: Option<C>) -> Self {
-        Self { url, client, follower: None }
+        Self {
+            url,
+            client,
+            follower: None,
+        }
     }
 }
 
@@ -75,8 +79,16 @@ impl Runner {
             Some(remote) => format!("{remote}:{}", settings.port(kind)),
             None => settings.url(kind),
         };
-        let (ledger, mesh, identity) = (url(ServiceKind::Ledger), url(ServiceKind::Mesh), url(ServiceKind::Identity));
-        let node = if options.remote.is_none() { NodeClient::new(&settings.home.socket()).ok() } else { None };
+        let (ledger, mesh, identity) = (
+            url(ServiceKind::Ledger),
+            url(ServiceKind::Mesh),
+            url(ServiceKind::Identity),
+        );
+        let node = if options.remote.is_none() {
+            NodeClient::new(&settings.home.socket()).ok()
+        } else {
+            None
+        };
         let mut runner = Self {
             outbox: Outbox(outbox),
             mode: options.mode,
@@ -91,8 +103,12 @@ impl Runner {
             login: None,
         };
         if let Some(node) = runner.node.clone() {
-            runner.tasks.spawn(sources::node(node.clone(), runner.outbox.clone()));
-            runner.tasks.spawn(sources::logs(node, runner.outbox.clone()));
+            runner
+                .tasks
+                .spawn(sources::node(node.clone(), runner.outbox.clone()));
+            runner
+                .tasks
+                .spawn(sources::logs(node, runner.outbox.clone()));
         }
         runner.follow_ledger();
         runner.follow_mesh();
@@ -131,7 +147,12 @@ impl Runner {
     }
 
     fn addresses(&mut self, view: &NodeView) {
-        let url = |kind: ServiceKind| view.services.iter().find(|s| s.name == kind).and_then(|s| s.url.clone());
+        let url = |kind: ServiceKind| {
+            view.services
+                .iter()
+                .find(|s| s.name == kind)
+                .and_then(|s| s.url.clone())
+        };
         if let Some(url) = url(ServiceKind::Ledger).filter(|u| differs(u, &self.ledger.url)) {
             self.ledger.client = LedgerClient::new(&url).ok();
             self.ledger.url = url;
@@ -154,34 +175,50 @@ impl Runner {
             let why = "this console is read-only: nothing was changed".to_owned();
             self.outbox.send(match effect {
                 Effect::NewSession => Msg::Login(LoginNews::Created(Err(why))),
-                _ => Msg::Ended { what: String::new(), result: Err(why) },
+                _ => Msg::Ended {
+                    what: String::new(),
+                    result: Err(why),
+                },
             });
             return;
         }
         let outbox = self.outbox.clone();
         match effect {
             Effect::LoadBlock(height) => {
-                let Some(ledger) = self.ledger.client.clone() else { return };
-                self.tasks.spawn(chain::load(ledger, self.known.clone(), height, outbox));
+                let Some(ledger) = self.ledger.client.clone() else {
+                    return;
+                };
+                self.tasks
+                    .spawn(chain::load(ledger, self.known.clone(), height, outbox));
             }
             Effect::LoadOlder { before } => {
-                let Some(ledger) = self.ledger.client.clone() else { return };
+                let Some(ledger) = self.ledger.client.clone() else {
+                    return;
+                };
                 self.tasks.spawn(chain::older(ledger, before, outbox));
             }
             Effect::VerifyBlock(height) => {
-                let Some(ledger) = self.ledger.client.clone() else { return };
+                let Some(ledger) = self.ledger.client.clone() else {
+                    return;
+                };
                 self.tasks.spawn(chain::verify(ledger, height, outbox));
             }
             Effect::LoadQueue => {
-                let Some(ledger) = self.ledger.client.clone() else { return };
+                let Some(ledger) = self.ledger.client.clone() else {
+                    return;
+                };
                 self.tasks.spawn(chain::queue(ledger, outbox));
             }
             Effect::LoadContracts => {
-                let Some(ledger) = self.ledger.client.clone() else { return };
+                let Some(ledger) = self.ledger.client.clone() else {
+                    return;
+                };
                 self.tasks.spawn(chain::contracts(ledger, outbox));
             }
             Effect::LoadMesh => {
-                let Some(mesh) = self.mesh.client.clone() else { return };
+                let Some(mesh) = self.mesh.client.clone() else {
+                    return;
+                };
                 self.tasks.spawn(async move {
                     // What it cannot say now, the stream's return will.
                     let _ = sources::whole_mesh(&mesh, &outbox).await;
@@ -191,27 +228,54 @@ impl Runner {
                 self.tasks.spawn(node::start(self.settings.clone(), outbox));
             }
             Effect::Service { name, order } => {
-                let Some(client) = self.node.clone() else { return };
+                let Some(client) = self.node.clone() else {
+                    return;
+                };
                 self.tasks.spawn(node::order(client, name, order, outbox));
             }
-            Effect::Decide { node, key, decision } => {
-                let Some(mesh) = self.mesh.client.clone() else { return };
-                self.tasks.spawn(node::decide(mesh, self.settings.clone(), node, key, decision, outbox));
+            Effect::Decide {
+                node,
+                key,
+                decision,
+            } => {
+                let Some(mesh) = self.mesh.client.clone() else {
+                    return;
+                };
+                self.tasks.spawn(node::decide(
+                    mesh,
+                    self.settings.clone(),
+                    node,
+                    key,
+                    decision,
+                    outbox,
+                ));
             }
             Effect::NewSession => {
                 if let Some(old) = self.login.take() {
                     old.abort();
                 }
-                let Some(identity) = self.identity.client.clone() else { return };
+                let Some(identity) = self.identity.client.clone() else {
+                    return;
+                };
                 self.login = Some(self.tasks.spawn(login::session(identity, outbox)));
             }
             Effect::Phone { session, answer } => {
-                let (Some(identity), Some(ledger)) = (self.identity.client.clone(), self.ledger.client.clone()) else { return };
+                let (Some(identity), Some(ledger)) =
+                    (self.identity.client.clone(), self.ledger.client.clone())
+                else {
+                    return;
+                };
                 let home = self.settings.home.clone();
-                self.tasks.spawn(login::phone(identity, ledger, home, session, answer, outbox));
+                self.tasks.spawn(login::phone(
+                    identity, ledger, home, session, answer, outbox,
+                ));
             }
             // The run loop's own.
-            Effect::Quit | Effect::Suspend | Effect::Repaint | Effect::Copy(_) | Effect::Notify(_) => {}
+            Effect::Quit
+            | Effect::Suspend
+            | Effect::Repaint
+            | Effect::Copy(_)
+            | Effect::Notify(_) => {}
         }
     }
 }

@@ -28,24 +28,56 @@ pub(crate) fn nothing(
     let words = || Words::new(paint.look);
     let mut lines: Vec<Line<'static>> = Vec::new();
     match (model.links.of(source), model.filter()) {
-        (Link::Connecting, _) => lines.push(words().dim(format!("asking the {}…", source.name())).line()),
+        (Link::Connecting, _) => {
+            lines.push(words().dim(format!("asking the {}…", source.name())).line());
+        }
         (Link::Live, Some(filter)) => {
-            lines.push(words().text("Nothing here matches ").strong(filter.text.clone()).text(".").line());
+            lines.push(
+                words()
+                    .text("Nothing here matches ")
+                    .strong(filter.text.clone())
+                    .text(".")
+                    .line(),
+            );
             lines.push(words().accent("Esc").dim(" clears the filter").line());
         }
         (Link::Live, None) => lines.push(empty(words()).line()),
         (Link::Absent { since } | Link::Lost { since, .. }, _) => {
-            lines.push(words().tone(Tone::Warn, format!("No data from the {} since {}.", source.name(), model.clock.time(*since))).line());
+            lines.push(
+                words()
+                    .tone(
+                        Tone::Warn,
+                        format!(
+                            "No data from the {} since {}.",
+                            source.name(),
+                            model.clock.time(*since)
+                        ),
+                    )
+                    .line(),
+            );
             if let Link::Lost { why, .. } = model.links.of(source) {
                 lines.push(words().dim(crate::show::clean(why)).line());
             }
-            lines.push(words().accent(Screen::Services.digit().to_string()).dim(" shows whether it runs; this screen fills by itself").line());
+            lines.push(
+                words()
+                    .accent(Screen::Services.digit().to_string())
+                    .dim(" shows whether it runs; this screen fills by itself")
+                    .line(),
+            );
         }
     }
     let margin = if area.width >= 60 { 3 } else { 1 };
     let top = u16::from(area.height > 3);
-    let area = Rect { x: area.x + margin, y: area.y + top, width: area.width.saturating_sub(margin), height: area.height - top };
-    let wrapped: Vec<Line<'static>> = lines.into_iter().flat_map(|line| fold(line, usize::from(area.width))).collect();
+    let area = Rect {
+        x: area.x + margin,
+        y: area.y + top,
+        width: area.width.saturating_sub(margin),
+        height: area.height - top,
+    };
+    let wrapped: Vec<Line<'static>> = lines
+        .into_iter()
+        .flat_map(|line| fold(line, usize::from(area.width)))
+        .collect();
     paint.lines(area, &wrapped);
 }
 
@@ -56,5 +88,8 @@ pub(crate) fn fold(line: Line<'static>, width: usize) -> Vec<Line<'static>> {
     }
     let style = line.spans.first().map(|s| s.style).unwrap_or_default();
     let text: String = line.spans.iter().map(|s| s.content.as_ref()).collect();
-    crate::show::wrap(&text, width).into_iter().map(|part| Line::styled(part, style)).collect()
+    crate::show::wrap(&text, width)
+        .into_iter()
+        .map(|part| Line::styled(part, style))
+        .collect()
 }

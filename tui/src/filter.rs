@@ -41,7 +41,10 @@ impl Filter {
                 .case_insensitive(true)
                 .size_limit(REGEX_BYTES)
                 .build()
-                .map_or_else(|_| Kind::Broken(pattern.to_lowercase()), |r| Kind::Regex(Box::new(r))),
+                .map_or_else(
+                    |_| Kind::Broken(pattern.to_lowercase()),
+                    |r| Kind::Regex(Box::new(r)),
+                ),
             None => Kind::Words(
                 trimmed
                     .split_whitespace()
@@ -52,7 +55,10 @@ impl Filter {
                     .collect(),
             ),
         };
-        Some(Self { text: trimmed.to_owned(), kind })
+        Some(Self {
+            text: trimmed.to_owned(),
+            kind,
+        })
     }
 
     pub(crate) fn matches(&self, text: &str) -> bool {
@@ -91,7 +97,11 @@ pub(crate) fn rank<T: AsRef<str>>(typed: &str, candidates: impl IntoIterator<Ite
         .filter_map(|(i, c)| {
             let score = pattern.score(Utf32Str::new(c.as_ref(), &mut buf), &mut matcher)?;
             // A name that starts with what was typed comes before one that only contains it.
-            let bonus = if c.as_ref().starts_with(typed) { 1000 } else { 0 };
+            let bonus = if c.as_ref().starts_with(typed) {
+                1000
+            } else {
+                0
+            };
             Some((score + bonus, i, c))
         })
         .collect();
@@ -115,14 +125,20 @@ mod tests {
         assert!(matches("~blkcmt", "block 12 committed"));
         assert!(matches("/block \\d+", "block 12 committed"));
         assert!(!matches("/^12", "block 12 committed"));
-        assert!(matches("/block [", "a block [ open"), "half a pattern is text");
+        assert!(
+            matches("/block [", "a block [ open"),
+            "half a pattern is text"
+        );
         assert!(Filter::parse("  ").is_none());
     }
 
     #[test]
     fn the_palette_finds_what_is_meant() {
         assert_eq!(rank("log", ["blocks", "login", "logs", "log"])[0], "login");
-        assert_eq!(rank("appr", ["services", "approvals", "approve"])[0], "approvals");
+        assert_eq!(
+            rank("appr", ["services", "approvals", "approve"])[0],
+            "approvals"
+        );
         assert!(rank("zzz", ["services"]).is_empty());
     }
 }

@@ -1,5 +1,7 @@
 //! Everything the console knows. Changed by `update` only, drawn by `view`; nothing here does IO.
 
+#[cfg(test)]
+pub(crate) mod fixture;
 pub(crate) mod link;
 pub(crate) mod problems;
 
@@ -189,7 +191,14 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    pub(crate) fn new(look: Look, themes: Themes, keys: Keymap, clock: Clock, here: Here, mode: Mode) -> Self {
+    pub(crate) fn new(
+        look: Look,
+        themes: Themes,
+        keys: Keymap,
+        clock: Clock,
+        here: Here,
+        mode: Mode,
+    ) -> Self {
         Self {
             links: Links::default(),
             look,
@@ -231,14 +240,24 @@ impl Model {
     /// Shows a line for a while; long enough to be read.
     pub(crate) fn say(&mut self, tone: crate::theme::Tone, text: impl Into<String>) {
         let text = text.into();
-        let reading = std::time::Duration::from_millis(4000 + 40 * u64::try_from(text.len()).unwrap_or(100));
-        self.notice = Some(Notice { text, tone, until: self.clock.now.plus(reading) });
+        let reading =
+            std::time::Duration::from_millis(4000 + 40 * u64::try_from(text.len()).unwrap_or(100));
+        self.notice = Some(Notice {
+            text,
+            tone,
+            until: self.clock.now.plus(reading),
+        });
     }
 
     /// The next moment at which the screen changes without any message: nothing else wakes an idle console.
     pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
         let notice = self.notice.as_ref().map(|n| n.until);
-        let waiting = self.waiting.iter().map(|w| w.since.plus(SPINNER_AFTER)).filter(|at| *at > self.clock.now).min();
+        let waiting = self
+            .waiting
+            .iter()
+            .map(|w| w.since.plus(SPINNER_AFTER))
+            .filter(|at| *at > self.clock.now)
+            .min();
         let late = self.mesh.next_late(self.clock.now);
         let login = self.login.expires().filter(|at| *at > self.clock.now);
         [notice, waiting, late, login].into_iter().flatten().min()
@@ -246,7 +265,9 @@ impl Model {
 
     /// What has been waited for long enough to say so.
     pub(crate) fn waited_for(&self) -> Option<&Waiting> {
-        self.waiting.iter().find(|w| self.clock.now.since(w.since) >= SPINNER_AFTER)
+        self.waiting
+            .iter()
+            .find(|w| self.clock.now.since(w.since) >= SPINNER_AFTER)
     }
 }
 

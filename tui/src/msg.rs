@@ -2,7 +2,9 @@
 
 use crossterm::event::KeyEvent;
 use tana_protocol::api::identity::{SessionCreated, SessionEvent};
-use tana_protocol::api::ledger::{BlockVerification, BlockView, ChainInfo, ContractView, QueueView};
+use tana_protocol::api::ledger::{
+    BlockVerification, BlockView, ChainInfo, ContractView, QueueView,
+};
 use tana_protocol::api::mesh::{Link as MeshLink, Node, SovereignKey};
 use tana_protocol::api::node::{LogLine, NodeView, ServiceView};
 
@@ -21,8 +23,6 @@ pub(crate) enum Msg {
     Paste(String),
     Click(Target),
     Wheel(Wheel),
-    /// How many rows the body has now.
-    Page(usize),
     /// A moment that the model waited for has come.
     Wake,
     Told(Told),
@@ -35,7 +35,10 @@ pub(crate) enum Msg {
     /// An effect began that takes a while.
     Began(String),
     /// It ended: what it was, and what to say.
-    Ended { what: String, result: Result<String, String> },
+    Ended {
+        what: String,
+        result: Result<String, String>,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +59,10 @@ pub(crate) enum NodeNews {
 /// From the mesh.
 #[derive(Debug, Clone)]
 pub(crate) enum MeshNews {
-    All { nodes: Vec<Node>, links: Vec<MeshLink> },
+    All {
+        nodes: Vec<Node>,
+        links: Vec<MeshLink>,
+    },
     /// One node changed.
     One(Box<Node>, Change),
     Keys(Vec<SovereignKey>),
@@ -81,8 +87,14 @@ pub(crate) enum ChainNews {
     Block(Box<BlockView>),
     QueueLength(u64),
     /// One block whole, with what was checked of it here.
-    Whole { height: u64, result: Result<Box<WholeBlock>, String> },
-    Verified { height: u64, result: Result<BlockVerification, String> },
+    Whole {
+        height: u64,
+        result: Result<Box<WholeBlock>, String>,
+    },
+    Verified {
+        height: u64,
+        result: Result<BlockVerification, String>,
+    },
     Queue(Result<QueueView, String>),
     Contracts(Result<Vec<ContractView>, String>),
 }

@@ -54,14 +54,22 @@ pub(crate) fn entries(keys: &Keymap, themes: &[String]) -> Vec<Entry> {
         completes: format!("theme {t}"),
         command: Some(Command::Theme(t.clone())),
     });
-    let with_argument = [("height ", "show the block of a height"), ("filter ", "filter the list in view")].map(|(name, about)| Entry {
+    let with_argument = [
+        ("height ", "show the block of a height"),
+        ("filter ", "filter the list in view"),
+    ]
+    .map(|(name, about)| Entry {
         name: name.trim_end().into(),
         about: about.into(),
         key: String::new(),
         completes: name.into(),
         command: None,
     });
-    let mut all: Vec<Entry> = screens.chain(with_argument).chain(actions).chain(themes).collect();
+    let mut all: Vec<Entry> = screens
+        .chain(with_argument)
+        .chain(actions)
+        .chain(themes)
+        .collect();
     // The screen of a name comes before the action of the same name; `filter` with an argument hides the bare one.
     let mut seen = std::collections::HashSet::new();
     all.retain(|e| seen.insert(e.name.clone()));
@@ -87,15 +95,22 @@ pub(crate) fn parse(typed: &str) -> Option<Command> {
     let (name, argument) = typed.trim().split_once(' ').unwrap_or((typed.trim(), ""));
     let argument = argument.trim();
     match (name, argument) {
-        ("height" | "block", n) if !n.is_empty() => n.replace([' ', '_'], "").parse().ok().map(Command::Height),
+        ("height" | "block", n) if !n.is_empty() => {
+            n.replace([' ', '_'], "").parse().ok().map(Command::Height)
+        }
         ("filter", text) if !text.is_empty() => Some(Command::Filter(text.to_owned())),
         ("theme", name) if !name.is_empty() => Some(Command::Theme(name.to_owned())),
         // What fingers know from elsewhere.
         ("q" | "q!" | "wq" | "x" | "exit", "") => Some(Command::Act(Action::Quit)),
-        (n, "") if !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()) => n.parse().ok().map(Command::Height),
-        (name, "") => Screen::by_name(name)
-            .map(Command::Go)
-            .or_else(|| Action::ALL.iter().find(|a| a.info().name == name).map(|a| Command::Act(*a))),
+        (n, "") if !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()) => {
+            n.parse().ok().map(Command::Height)
+        }
+        (name, "") => Screen::by_name(name).map(Command::Go).or_else(|| {
+            Action::ALL
+                .iter()
+                .find(|a| a.info().name == name)
+                .map(|a| Command::Act(*a))
+        }),
         _ => None,
     }
 }
@@ -110,13 +125,20 @@ mod tests {
         let entries = entries(&Keymap::new(&[]).unwrap(), &[]);
         for screen in Screen::ALL {
             assert_eq!(parse(screen.name()), Some(Command::Go(screen)));
-            assert!(entries.iter().any(|e| e.command == Some(Command::Go(screen))));
+            assert!(
+                entries
+                    .iter()
+                    .any(|e| e.command == Some(Command::Go(screen)))
+            );
         }
         for action in Action::ALL {
             let name = action.info().name;
             assert!(entries.iter().any(|e| e.name == name), "{name}");
             let shadowed = Screen::by_name(name).is_some();
-            assert!(shadowed || parse(name) == Some(Command::Act(*action)), "{name}");
+            assert!(
+                shadowed || parse(name) == Some(Command::Act(*action)),
+                "{name}"
+            );
         }
     }
 
@@ -124,7 +146,10 @@ mod tests {
     fn arguments_are_read() {
         assert_eq!(parse("height 12 408"), Some(Command::Height(12_408)));
         assert_eq!(parse("42"), Some(Command::Height(42)));
-        assert_eq!(parse("theme tana-light"), Some(Command::Theme("tana-light".into())));
+        assert_eq!(
+            parse("theme tana-light"),
+            Some(Command::Theme("tana-light".into()))
+        );
         assert_eq!(parse("q"), Some(Command::Act(Action::Quit)));
         assert_eq!(parse("height x"), None);
     }

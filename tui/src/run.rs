@@ -7,7 +7,7 @@ use crossterm::event::{Event, EventStream, KeyEventKind, MouseButton, MouseEvent
 use futures::StreamExt as _;
 use tokio::sync::mpsc;
 
-use crate::console::ConsoleOptions;
+use crate::console::{ConsoleOptions, Node};
 use crate::effect::{Effect, Reach};
 use crate::effects::Runner;
 use crate::model::{Model, problems};
@@ -26,12 +26,25 @@ const FRAME: Duration = Duration::from_millis(50);
 const BURST: usize = 2000;
 
 /// Draws the first frame before anything else, then runs until the console is left.
-pub(crate) fn run(model: Model, options: ConsoleOptions, wrapper: Wrapper) -> anyhow::Result<()> {
+pub(crate) fn run(model: Model, options: ConsoleOptions, wrapper: Wrapper) -> anyhow::Result<Node> {
     let mut term = Term::enter()?;
     let mut hits = Hits::default();
     term.draw(|frame| hits = view::view(&model, frame))?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(2).build()?;
-    let result = runtime.block_on(Loop { model, term, hits, wrapper, drawn: Instant::now(), dirty: false }.run(options));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(2)
+        .build()?;
+    let result = runtime.block_on(
+        Loop {
+            model,
+            term,
+            hits,
+            wrapper,
+            drawn: Instant::now(),
+            dirty: false,
+        }
+        .run(options),
+    );
     // A request that hangs must not keep the process.
     runtime.shutdown_background();
     result
@@ -59,7 +72,7 @@ enum Woken {
 }
 
 impl Loop {
-    async fn run(mut self, options: ConsoleOptions) -> anyhow::Result<()> {
+    async fn run(mut self, options: ConsoleOptions) -> anyhow::Result<Node> {
         let (outbox, mut inbox) = mpsc::unbounded_channel();
         let told = outbox.clone();
         watchdog::start(move |what| {
@@ -90,13 +103,28 @@ impl Loop {
                 self.draw()?;
             }
         }
-        Ok(())
+        let seen = self.model.node.is_some()
+            && self
+                .model
+                .links
+                .silent_since(crate::model::Source::Node)
+                .is_none();
+        Ok(if seen { Node::Running } else { Node::NotSeen })
     }
 
     /// Sleeps until something happens.
-    async fn wait(&self, input: &mut EventStream, inbox: &mut mpsc::UnboundedReceiver<Msg>) -> Woken {
-        let frame_in = self.dirty.then(|| FRAME.saturating_sub(self.drawn.elapsed()));
-        let moment_in = self.model.next_deadline().map(|at| at.since(tana_client::now()));
+    async fn wait(
+        &self,
+        input: &mut EventStream,
+        inbox: &mut mpsc::UnboundedReceiver<Msg>,
+    ) -> Woken {
+        let frame_in = self
+            .dirty
+            .then(|| FRAME.saturating_sub(self.drawn.elapsed()));
+        let moment_in = self
+            .model
+            .next_deadline()
+            .map(|at| at.since(tana_client::now()));
         let sleep = |time: Option<Duration>| async move {
             match time {
                 Some(time) => tokio::time::sleep(time).await,
@@ -121,10 +149,12 @@ impl Loop {
             Event::Key(key) if key.kind != KeyEventKind::Release => Msg::Key(key),
             Event::Paste(text) => Msg::Paste(text),
             Event::Mouse(mouse) => match mouse.kind {
-                MouseEventKind::Down(MouseButton::Left) => match self.hits.at(mouse.column, mouse.row) {
-                    Some(target) => Msg::Click(target),
-                    None => return Ok(()),
-                },
+                MouseEventKind::Down(MouseButton::Left) => {
+                    match self.hits.at(mouse.column, mouse.row) {
+                        Some(target) => Msg::Click(target),
+                        None => return Ok(()),
+                    }
+                }
                 MouseEventKind::ScrollUp => Msg::Wheel(Wheel::Up),
                 MouseEventKind::ScrollDown => Msg::Wheel(Wheel::Down),
                 _ => return Ok(()),
@@ -177,7 +207,8 @@ impl Loop {
             Effect::Suspend => {
                 self.term.leave();
                 if !watchdog::stop_job() {
-                    self.model.say(Tone::Plain, "no shell to return to from here");
+                    self.model
+                        .say(Tone::Plain, "no shell to return to from here");
                     self.continued()?;
                 }
             }

@@ -28,12 +28,19 @@ impl Clock {
 
     /// Day and time to the second, for details.
     pub(crate) fn full(&self, at: Timestamp) -> String {
-        self.zoned(at).map_or_else(|| "–".into(), |at| at.strftime("%Y-%m-%d %H:%M:%S").to_string())
+        self.zoned(at).map_or_else(
+            || "–".into(),
+            |at| at.strftime("%Y-%m-%d %H:%M:%S").to_string(),
+        )
     }
 
     fn zoned(&self, at: Timestamp) -> Option<jiff::Zoned> {
         let ms = i64::try_from(at.ms()).ok()?;
-        Some(jiff::Timestamp::from_millisecond(ms).ok()?.to_zoned(self.zone.clone()))
+        Some(
+            jiff::Timestamp::from_millisecond(ms)
+                .ok()?
+                .to_zoned(self.zone.clone()),
+        )
     }
 }
 
@@ -52,7 +59,10 @@ pub(crate) fn count(n: impl Into<u128>) -> String {
 
 /// `1f3a…9c02`: the middle of a key or hash left out, its scheme prefix too.
 pub(crate) fn short(text: &str) -> String {
-    let bare = text.strip_prefix("ed25519_sig_").or_else(|| text.strip_prefix("ed25519_")).unwrap_or(text);
+    let bare = text
+        .strip_prefix("ed25519_sig_")
+        .or_else(|| text.strip_prefix("ed25519_"))
+        .unwrap_or(text);
     let (kind, rest) = match bare.split_once('_') {
         Some((kind, rest)) if kind.len() <= 5 => (Some(kind), rest),
         _ => (None, bare),
@@ -120,7 +130,10 @@ pub(crate) fn clean(text: &str) -> String {
             },
             '\t' => out.push_str("  "),
             c if c.is_control() => {}
-            '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' => {}
+            '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{2069}'
+            | '\u{feff}' => {}
             c => out.push(c),
         }
     }
@@ -163,14 +176,20 @@ mod tests {
     use super::*;
 
     fn clock() -> Clock {
-        Clock { now: Timestamp::from_ms(1_763_647_402_000), zone: TimeZone::UTC }
+        Clock {
+            now: Timestamp::from_ms(1_763_647_402_000),
+            zone: TimeZone::UTC,
+        }
     }
 
     #[test]
     fn today_is_a_time_and_other_days_carry_their_date() {
         let clock = clock();
         assert_eq!(clock.time(clock.now), "14:03:22");
-        assert_eq!(clock.time(Timestamp::from_ms(clock.now.ms() - 86_400_000)), "Nov 19 14:03");
+        assert_eq!(
+            clock.time(Timestamp::from_ms(clock.now.ms() - 86_400_000)),
+            "Nov 19 14:03"
+        );
         assert_eq!(clock.time(Timestamp::from_ms(0)), "1970-01-01");
         assert!(!clock.time(Timestamp::MAX).is_empty());
     }

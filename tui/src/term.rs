@@ -24,7 +24,10 @@ const BEGIN_SYNC: &[u8] = b"\x1b[?2026h";
 const END_SYNC: &[u8] = b"\x1b[?2026l";
 
 /// Shown until the terminal says how large it is.
-const UNKNOWN_SIZE: Size = Size { width: 80, height: 24 };
+const UNKNOWN_SIZE: Size = Size {
+    width: 80,
+    height: 24,
+};
 
 static ENTERED: AtomicBool = AtomicBool::new(false);
 
@@ -47,7 +50,10 @@ impl Term {
         install_panic_hook();
         take_over()?;
         let pending = Rc::new(RefCell::new(Pending::default()));
-        let screen = Screen { inner: CrosstermBackend::new(Sink(Rc::clone(&pending))), pending: Rc::clone(&pending) };
+        let screen = Screen {
+            inner: CrosstermBackend::new(Sink(Rc::clone(&pending))),
+            pending: Rc::clone(&pending),
+        };
         let terminal = Terminal::new(screen).inspect_err(|_| give_back())?;
         Ok(Self { terminal, pending })
     }
@@ -110,6 +116,8 @@ fn install_panic_hook() {
     std::panic::set_hook(Box::new(move |info| {
         give_back();
         report(info);
+        // Unwinding would go on with a terminal that is gone; nothing here holds keys.
+        #[allow(clippy::disallowed_methods)]
         std::process::exit(101);
     }));
 }
@@ -199,7 +207,10 @@ impl Backend for Screen {
     }
 
     fn window_size(&mut self) -> io::Result<WindowSize> {
-        Ok(WindowSize { columns_rows: size(), pixels: Size::ZERO })
+        Ok(WindowSize {
+            columns_rows: size(),
+            pixels: Size::ZERO,
+        })
     }
 
     fn flush(&mut self) -> io::Result<()> {

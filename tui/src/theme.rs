@@ -100,7 +100,9 @@ impl Look {
     pub(crate) fn base(&self) -> Style {
         match self.caps.depth {
             Depth::None => Style::default(),
-            _ => Style::default().fg(self.color(Role::Text)).bg(self.color(Role::Background)),
+            _ => Style::default()
+                .fg(self.color(Role::Text))
+                .bg(self.color(Role::Background)),
         }
     }
 
@@ -108,7 +110,9 @@ impl Look {
     pub(crate) fn style(&self, role: Role) -> Style {
         if self.caps.depth == Depth::None {
             return match role {
-                Role::Strong | Role::Accent | Role::Warn | Role::Bad => Style::default().add_modifier(Modifier::BOLD),
+                Role::Strong | Role::Accent | Role::Warn | Role::Bad => {
+                    Style::default().add_modifier(Modifier::BOLD)
+                }
                 Role::Line => Style::default().add_modifier(Modifier::DIM),
                 _ => Style::default(),
             };
@@ -227,7 +231,13 @@ mod tests {
 
     #[test]
     fn without_colour_no_style_carries_one() {
-        let look = Look::new(Themes::builtin().default_for(false), Caps { depth: Depth::None, ..Caps::default() });
+        let look = Look::new(
+            Themes::builtin().default_for(false),
+            Caps {
+                depth: Depth::None,
+                ..Caps::default()
+            },
+        );
         for role in Role::ALL {
             let style = look.style(role);
             assert_eq!((style.fg, style.bg), (None, None), "{role:?}");

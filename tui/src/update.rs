@@ -1,6 +1,8 @@
 //! The only place where the model changes: one message in, effects out, no IO. What a screen does with its own is in its feature.
 
 mod overlay;
+#[cfg(test)]
+mod tests;
 
 use crate::effect::Effect;
 use crate::features::{approvals, blocks, contracts, login, logs, mesh, queue, services};
@@ -24,11 +26,16 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             Some(overlay) => overlay::key(model, overlay, key),
             None => match screen_of(model, key) {
                 Some(screen) => go(model, screen),
-                None => model.keys.action(model.screen, Chord::from(key)).map_or_else(Vec::new, |a| act(model, a)),
+                None => model
+                    .keys
+                    .action(model.screen, Chord::from(key))
+                    .map_or_else(Vec::new, |a| act(model, a)),
             },
         },
         Msg::Paste(text) => {
-            if let Some(Overlay::Palette { input, .. } | Overlay::Filter { input }) = &mut model.overlay {
+            if let Some(Overlay::Palette { input, .. } | Overlay::Filter { input }) =
+                &mut model.overlay
+            {
                 input.paste(&text);
             }
             Vec::new()
@@ -43,12 +50,15 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
                 Vec::new()
             }
             Some(_) => Vec::new(),
-            None => walk(model, if wheel == Wheel::Up { Move::Up } else { Move::Down }),
+            None => walk(
+                model,
+                if wheel == Wheel::Up {
+                    Move::Up
+                } else {
+                    Move::Down
+                },
+            ),
         },
-        Msg::Page(rows) => {
-            model.page = rows;
-            Vec::new()
-        }
         Msg::Wake => Vec::new(),
         Msg::Told(Told::End) => {
             model.over = true;
@@ -66,7 +76,10 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Chain(news) => blocks::update::news(model, news),
         Msg::Login(news) => login::update::news(model, news),
         Msg::Began(what) => {
-            model.waiting.push(Waiting { what, since: model.clock.now });
+            model.waiting.push(Waiting {
+                what,
+                since: model.clock.now,
+            });
             Vec::new()
         }
         Msg::Ended { what, result } => {
@@ -88,7 +101,11 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
 /// What the clock alone changes.
 fn expire(model: &mut Model) {
     let now = model.clock.now;
-    if model.notice.as_ref().is_some_and(|Notice { until, .. }| *until <= now) {
+    if model
+        .notice
+        .as_ref()
+        .is_some_and(|Notice { until, .. }| *until <= now)
+    {
         model.notice = None;
     }
     login::update::woke(model);
@@ -120,7 +137,8 @@ fn node_news(model: &mut Model, news: NodeNews) -> Vec<Effect> {
     let ready = |model: &Model| {
         model.node.as_ref().is_some_and(|n| {
             n.services.iter().any(|s| {
-                s.name == tana_protocol::ServiceKind::Identity && s.state == tana_protocol::api::node::ServiceState::Ready
+                s.name == tana_protocol::ServiceKind::Identity
+                    && s.state == tana_protocol::api::node::ServiceState::Ready
             })
         })
     };
@@ -134,7 +152,9 @@ fn node_news(model: &mut Model, news: NodeNews) -> Vec<Effect> {
 
 /// The screen that a digit goes to.
 fn screen_of(_model: &Model, key: crossterm::event::KeyEvent) -> Option<Screen> {
-    let crossterm::event::KeyCode::Char(c) = key.code else { return None };
+    let crossterm::event::KeyCode::Char(c) = key.code else {
+        return None;
+    };
     let plain = key.modifiers.is_empty() || key.modifiers == crossterm::event::KeyModifiers::ALT;
     Screen::ALL.into_iter().find(|s| plain && s.digit() == c)
 }
@@ -154,7 +174,9 @@ pub(crate) fn go(model: &mut Model, screen: Screen) -> Vec<Effect> {
 fn click(model: &mut Model, target: Target) -> Vec<Effect> {
     match target {
         Target::Choose(button) => match model.overlay.take() {
-            Some(Overlay::Ask { effect, .. }) if button == crate::widgets::dialog::Button::Do => vec![effect],
+            Some(Overlay::Ask { effect, .. }) if button == crate::widgets::dialog::Button::Do => {
+                vec![effect]
+            }
             _ => Vec::new(),
         },
         Target::Screen(screen) if model.overlay.is_none() => go(model, screen),
@@ -167,7 +189,11 @@ fn click(model: &mut Model, target: Target) -> Vec<Effect> {
 /// Carries an action out, from a key, the palette or a click.
 pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     if let Scope::On(screen) = action.info().scope {
-        let mut effects = if model.screen == screen { Vec::new() } else { go(model, screen) };
+        let mut effects = if model.screen == screen {
+            Vec::new()
+        } else {
+            go(model, screen)
+        };
         effects.extend(match screen {
             Screen::Services => services::update::act(model, action),
             Screen::Mesh => mesh::update::act(model, action),
@@ -210,10 +236,17 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
                 return go(model, Screen::Approvals);
             }
         }
-        Action::Palette => model.overlay = Some(Overlay::Palette { input: Input::default(), chosen: 0 }),
+        Action::Palette => {
+            model.overlay = Some(Overlay::Palette {
+                input: Input::default(),
+                chosen: 0,
+            });
+        }
         Action::Filter => {
             let text = model.filter().map(|f| f.text.clone()).unwrap_or_default();
-            model.overlay = Some(Overlay::Filter { input: Input::new(&text) });
+            model.overlay = Some(Overlay::Filter {
+                input: Input::new(&text),
+            });
         }
         Action::Theme => {
             let next = model.themes.after(&model.look.theme.name);
@@ -239,7 +272,9 @@ fn walk(model: &mut Model, by: Move) -> Vec<Effect> {
     match model.screen {
         Screen::Services => {
             let keys = services::model::keys(model);
-            model.services.cursor.go(&keys, page, by);
+            if let Some(at) = services::model::selected_row(model) {
+                model.services.cursor.go_from(at, &keys, page, by);
+            }
         }
         Screen::Mesh => {
             let keys = mesh::model::keys(model);
@@ -268,12 +303,21 @@ fn copy(model: &mut Model) -> Vec<Effect> {
             let rows = mesh::model::rows(model);
             let keys = mesh::model::keys(model);
             let node = model.mesh.cursor.index(&keys).and_then(|i| rows.get(i));
-            node.map(|n| n.tailscale_ip.clone().unwrap_or_else(|| n.tailscale_hostname.clone()))
+            node.map(|n| {
+                n.tailscale_ip
+                    .clone()
+                    .unwrap_or_else(|| n.tailscale_hostname.clone())
+            })
         }
         Screen::Approvals => approvals::model::selected(model).map(|n| n.public_key.to_string()),
         Screen::Blocks => {
             let height = model.blocks.height();
-            model.blocks.list.iter().find(|b| Some(b.header.height) == height).map(|b| b.hash.to_hex())
+            model
+                .blocks
+                .list
+                .iter()
+                .find(|b| Some(b.header.height) == height)
+                .map(|b| b.hash.to_hex())
         }
         Screen::Contracts => contracts::model::selected(model).map(|c| c.id.to_string()),
         Screen::Login => model.login.session().map(|s| match &s.token {

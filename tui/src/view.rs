@@ -3,6 +3,8 @@
 
 mod chrome;
 mod over;
+#[cfg(test)]
+mod tests;
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -12,6 +14,7 @@ use ratatui::text::Line;
 use crate::features::{approvals, blocks, contracts, login, logs, mesh, queue, services};
 use crate::model::{Model, Overlay, Screen, problems};
 use crate::theme::ascii;
+use crate::widgets::details::Zoom;
 use crate::widgets::{Hits, Paint};
 
 /// The smallest terminal that shows anything but a line that says so.
@@ -36,7 +39,12 @@ pub(crate) fn layout(area: Rect, screen: Screen, wrong: bool) -> Layout {
     let (tabs, rules, airy) = (area.height >= 12, area.height >= 28, area.height >= 34);
     let mut top = area.y;
     let mut take = |rows: u16| {
-        let rect = Rect { x: area.x, y: top, width: area.width, height: rows };
+        let rect = Rect {
+            x: area.x,
+            y: top,
+            width: area.width,
+            height: rows,
+        };
         top += rows;
         rect
     };
@@ -50,14 +58,33 @@ pub(crate) fn layout(area: Rect, screen: Screen, wrong: bool) -> Layout {
     let mut bottom = area.bottom();
     let mut give = |rows: u16| {
         bottom -= rows;
-        Rect { x: area.x, y: bottom, width: area.width, height: rows }
+        Rect {
+            x: area.x,
+            y: bottom,
+            width: area.width,
+            height: rows,
+        }
     };
     let footer = give(1);
     let footer_rule = rules.then(|| give(1));
     // The code needs every row; the header's word says that something is wrong.
-    let strip = (wrong && area.height >= 20 && !(screen == Screen::Login && area.height < 40)).then(|| give(if rules { 2 } else { 1 }));
-    let body = Rect { x: area.x, y: body_top, width: area.width, height: bottom.saturating_sub(body_top) };
-    Layout { header, tabs, rule, body, strip, footer_rule, footer }
+    let strip = (wrong && area.height >= 20 && !(screen == Screen::Login && area.height < 40))
+        .then(|| give(if rules { 2 } else { 1 }));
+    let body = Rect {
+        x: area.x,
+        y: body_top,
+        width: area.width,
+        height: bottom.saturating_sub(body_top),
+    };
+    Layout {
+        header,
+        tabs,
+        rule,
+        body,
+        strip,
+        footer_rule,
+        footer,
+    }
 }
 
 /// Draws the frame.
@@ -68,9 +95,32 @@ pub(crate) fn view(model: &Model, frame: &mut Frame<'_>) -> Hits {
     buf.set_style(area, model.look.base());
     if area.width < LEAST.0 || area.height < LEAST.1 {
         let text = format!("tana needs {}×{}", LEAST.0, LEAST.1);
-        buf.set_stringn(area.x, area.y, text, usize::from(area.width), Style::default());
+        buf.set_stringn(
+            area.x,
+            area.y,
+            text,
+            usize::from(area.width),
+            Style::default(),
+        );
     } else {
-        let mut paint = Paint { buf, look: &model.look, keys: &model.keys, hits: &mut hits };
+        let mut paint = Paint {
+            buf,
+            look: &model.look,
+            keys: &model.keys,
+            hits: &mut hits,
+        };
+        if model.screen == Screen::Login
+            && model.zoom == Zoom::On
+            && model.overlay.is_none()
+            && model.login.expires().is_some()
+        {
+            // The code alone, as large as the terminal allows.
+            login::view::draw(model, area, &mut paint);
+            if model.look.ascii() {
+                ascii::transliterate(frame.buffer_mut());
+            }
+            return hits;
+        }
         let wrong = problems::problems(model);
         let layout = layout(area, model.screen, !wrong.is_empty());
         chrome::header(model, &wrong, layout, &mut paint);
@@ -87,8 +137,12 @@ pub(crate) fn view(model: &Model, frame: &mut Frame<'_>) -> Hits {
         chrome::footer(model, layout.footer, &mut paint);
         match &model.overlay {
             Some(Overlay::Help { scroll }) => over::help(model, area, *scroll, &mut paint),
-            Some(Overlay::Palette { input, chosen }) => over::palette(model, area, input, *chosen, &mut paint),
-            Some(Overlay::Ask { dialog, .. }) => crate::widgets::dialog::draw(&mut paint, area, dialog),
+            Some(Overlay::Palette { input, chosen }) => {
+                over::palette(model, area, input, *chosen, &mut paint);
+            }
+            Some(Overlay::Ask { dialog, .. }) => {
+                crate::widgets::dialog::draw(&mut paint, area, dialog);
+            }
             Some(Overlay::Filter { .. }) | None => {}
         }
     }

@@ -47,7 +47,11 @@ impl Hits {
     }
 
     pub(crate) fn at(&self, column: u16, row: u16) -> Option<Target> {
-        self.0.iter().rev().find(|(area, _)| area.contains((column, row).into())).map(|(_, target)| *target)
+        self.0
+            .iter()
+            .rev()
+            .find(|(area, _)| area.contains((column, row).into()))
+            .map(|(_, target)| *target)
     }
 }
 
@@ -72,7 +76,10 @@ impl Paint<'_> {
             return u16::try_from(full).unwrap_or(width);
         }
         let (end, _) = self.buf.set_line(x, y, line, width - 1);
-        let style = self.buf.cell((end.saturating_sub(1), y)).map_or_else(Style::default, ratatui::buffer::Cell::style);
+        let style = self
+            .buf
+            .cell((end.saturating_sub(1), y))
+            .map_or_else(Style::default, ratatui::buffer::Cell::style);
         self.buf.set_string(end, y, "…", style);
         width
     }
@@ -101,7 +108,13 @@ impl Paint<'_> {
         if !title.is_empty() {
             let title = crate::show::fit(title, usize::from(room));
             let text = format!(" {title} ");
-            let (end, _) = self.buf.set_stringn(area.x + 2, area.y, text, usize::from(area.width), self.look.dim());
+            let (end, _) = self.buf.set_stringn(
+                area.x + 2,
+                area.y,
+                text,
+                usize::from(area.width),
+                self.look.dim(),
+            );
             taken = end - area.x;
         }
         let width = u16::try_from(right.width()).unwrap_or(u16::MAX);
@@ -109,7 +122,8 @@ impl Paint<'_> {
             let x = area.right() - width - 4;
             self.buf.set_string(x, area.y, " ", self.look.dim());
             self.buf.set_line(x + 1, area.y, right, width);
-            self.buf.set_string(x + 1 + width, area.y, " ", self.look.dim());
+            self.buf
+                .set_string(x + 1 + width, area.y, " ", self.look.dim());
         }
     }
 
@@ -117,7 +131,12 @@ impl Paint<'_> {
     pub(crate) fn select(&mut self, area: Rect) {
         self.buf.set_style(area, self.look.selection());
         if area.width > 0 {
-            self.buf.set_string(area.x, area.y, "▌", self.look.selection().patch(self.look.accent()));
+            self.buf.set_string(
+                area.x,
+                area.y,
+                "▌",
+                self.look.selection().patch(self.look.accent()),
+            );
         }
     }
 

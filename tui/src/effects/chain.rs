@@ -35,7 +35,12 @@ impl Known {
     }
 
     fn user(&self, text: &str) -> Option<(PublicKey, String)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).users.get(text).cloned()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .users
+            .get(text)
+            .cloned()
     }
 
     fn learn(&self, text: &str, key: PublicKey, name: String) {
@@ -49,7 +54,10 @@ impl Known {
     fn producer(&self, block: &BlockView) -> Option<PublicKey> {
         let facts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let validators = &facts.info.as_ref()?.validators;
-        validators.iter().find(|v| v.node_id == block.header.producer).map(|v| v.public_key)
+        validators
+            .iter()
+            .find(|v| v.node_id == block.header.producer)
+            .map(|v| v.public_key)
     }
 }
 
@@ -84,14 +92,31 @@ async fn examine(ledger: &LedgerClient, known: &Known, block: BlockView) -> Whol
     let names = transactions
         .iter()
         .flat_map(|s| [&s.transaction.from, &s.transaction.to])
-        .filter_map(|p: &Party| known.user(p.as_str()).map(|(_, name)| (p.as_str().to_owned(), name)))
+        .filter_map(|p: &Party| {
+            known
+                .user(p.as_str())
+                .map(|(_, name)| (p.as_str().to_owned(), name))
+        })
         .collect();
     let checks = vec![
-        LocalCheck { name: CheckName::Hash, finding: hash(&block) },
-        LocalCheck { name: CheckName::Signatures, finding: signatures(known, transactions).await },
-        LocalCheck { name: CheckName::ProducerSignature, finding: producer(known, &block) },
+        LocalCheck {
+            name: CheckName::Hash,
+            finding: hash(&block),
+        },
+        LocalCheck {
+            name: CheckName::Signatures,
+            finding: signatures(known, transactions).await,
+        },
+        LocalCheck {
+            name: CheckName::ProducerSignature,
+            finding: producer(known, &block),
+        },
     ];
-    WholeBlock { block, checks, names }
+    WholeBlock {
+        block,
+        checks,
+        names,
+    }
 }
 
 fn hash(block: &BlockView) -> Finding {
@@ -99,7 +124,10 @@ fn hash(block: &BlockView) -> Finding {
     if computed == block.hash {
         Finding::Holds
     } else {
-        Finding::Broken(format!("the header hashes to {}, not to what the block says", computed.short()))
+        Finding::Broken(format!(
+            "the header hashes to {}, not to what the block says",
+            computed.short()
+        ))
     }
 }
 
@@ -109,10 +137,15 @@ fn producer(known: &Known, block: &BlockView) -> Finding {
         return Finding::Holds;
     }
     let Some(key) = known.producer(block) else {
-        return Finding::Open(format!("{} is not among the chain's validators as the ledger lists them", block.header.producer));
+        return Finding::Open(format!(
+            "{} is not among the chain's validators as the ledger lists them",
+            block.header.producer
+        ));
     };
     match &block.signature {
-        Some(signature) if key.verify(&producer_message(block.hash), signature).is_ok() => Finding::Holds,
+        Some(signature) if key.verify(&producer_message(block.hash), signature).is_ok() => {
+            Finding::Holds
+        }
         Some(_) => Finding::Broken(format!("the signature is not {}'s", block.header.producer)),
         None => Finding::Broken("the producer's signature is missing".to_owned()),
     }
@@ -123,7 +156,12 @@ async fn signatures(known: &Known, transactions: &[SignedTransaction]) -> Findin
     for (i, signed) in transactions.iter().enumerate() {
         match key_of(known, signed) {
             Some(key) if signed.verify(&key).is_ok() => {}
-            Some(_) => return Finding::Broken(format!("the signature of {} does not fit", signed.id().short())),
+            Some(_) => {
+                return Finding::Broken(format!(
+                    "the signature of {} does not fit",
+                    signed.id().short()
+                ));
+            }
             None => unknown += 1,
         }
         if i % 8 == 7 {
@@ -134,7 +172,9 @@ async fn signatures(known: &Known, transactions: &[SignedTransaction]) -> Findin
     match unknown {
         0 => Finding::Holds,
         1 => Finding::Open("the signer of 1 transaction is not known here".to_owned()),
-        n => Finding::Open(format!("the signers of {n} transactions are not known here")),
+        n => Finding::Open(format!(
+            "the signers of {n} transactions are not known here"
+        )),
     }
 }
 
@@ -144,12 +184,17 @@ fn key_of(known: &Known, signed: &SignedTransaction) -> Option<PublicKey> {
         let input = signed.transaction.contract_input.as_ref()?;
         return input.get("publicKey")?.as_str()?.parse().ok();
     }
-    known.user(signed.transaction.from.as_str()).map(|(key, _)| key)
+    known
+        .user(signed.transaction.from.as_str())
+        .map(|(key, _)| key)
 }
 
 pub(super) async fn older(ledger: LedgerClient, before: u64, outbox: Outbox) {
     // The ledger pages by height: the page after the block `before`.
-    let query = PageQuery { limit: Some(100), cursor: Some(before.to_string()) };
+    let query = PageQuery {
+        limit: Some(100),
+        cursor: Some(before.to_string()),
+    };
     if let Ok(page) = ledger.blocks(&query).await {
         outbox.send(Msg::Chain(ChainNews::Older(page.items)));
     }
@@ -166,6 +211,10 @@ pub(super) async fn queue(ledger: LedgerClient, outbox: Outbox) {
 }
 
 pub(super) async fn contracts(ledger: LedgerClient, outbox: Outbox) {
-    let result = ledger.contracts(&PageQuery::first(500)).await.map(|page| page.items).map_err(|e| e.to_string());
+    let result = ledger
+        .contracts(&PageQuery::first(500))
+        .await
+        .map(|page| page.items)
+        .map_err(|e| e.to_string());
     outbox.send(Msg::Chain(ChainNews::Contracts(result)));
 }

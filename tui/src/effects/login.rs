@@ -16,7 +16,10 @@ const APP_NAME: &str = "Tana Console";
 
 /// Makes a session and follows it to its end.
 pub(super) async fn session(identity: IdentityClient, outbox: Outbox) {
-    let wish = CreateSession { app_name: Some(APP_NAME.into()), ..CreateSession::default() };
+    let wish = CreateSession {
+        app_name: Some(APP_NAME.into()),
+        ..CreateSession::default()
+    };
     let created = match identity.create(&wish).await {
         Ok(created) => created,
         Err(error) => {
@@ -57,18 +60,34 @@ pub(super) async fn phone(
     };
     let work = async {
         match answer {
-            PhoneAnswer::Scan => identity.scan(&session).await.map(|_| String::new()).map_err(|e| e.to_string()),
+            PhoneAnswer::Scan => identity
+                .scan(&session)
+                .await
+                .map(|_| String::new())
+                .map_err(|e| e.to_string()),
             PhoneAnswer::Reject => {
                 let reason = Some("on the test phone".to_owned());
-                identity.reject(&session, reason).await.map(|_| String::new()).map_err(|e| e.to_string())
+                identity
+                    .reject(&session, reason)
+                    .await
+                    .map(|_| String::new())
+                    .map_err(|e| e.to_string())
             }
-            PhoneAnswer::Approve { user } => approve(&identity, &ledger, &home, &session, &user).await.map(|()| String::new()),
+            PhoneAnswer::Approve { user } => approve(&identity, &ledger, &home, &session, &user)
+                .await
+                .map(|()| String::new()),
         }
     };
     outbox.around(what, work).await;
 }
 
-async fn approve(identity: &IdentityClient, ledger: &LedgerClient, home: &Home, session: &SessionId, user: &str) -> Result<(), String> {
+async fn approve(
+    identity: &IdentityClient,
+    ledger: &LedgerClient,
+    home: &Home,
+    session: &SessionId,
+    user: &str,
+) -> Result<(), String> {
     let file = UserFile::read(&home.user_file(user)).map_err(|e| e.to_string())?;
     let id = match file.user_id {
         Some(id) => id,
@@ -79,6 +98,15 @@ async fn approve(identity: &IdentityClient, ledger: &LedgerClient, home: &Home, 
         }
     };
     let scanned = identity.scan(session).await.map_err(|e| e.to_string())?;
-    identity.approve(session, &scanned.challenge, &id, &file.username, &file.secret_key).await.map_err(|e| e.to_string())?;
+    identity
+        .approve(
+            session,
+            &scanned.challenge,
+            &id,
+            &file.username,
+            &file.secret_key,
+        )
+        .await
+        .map_err(|e| e.to_string())?;
     Ok(())
 }

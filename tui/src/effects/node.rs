@@ -15,7 +15,8 @@ use crate::effect::Order;
 /// Runs `tana start` of this very program, detached: it outlives the console.
 pub(super) async fn start(settings: Arc<Settings>, outbox: Outbox) {
     let work = async {
-        let program = std::env::current_exe().map_err(|e| format!("this program cannot be found again: {e}"))?;
+        let program = std::env::current_exe()
+            .map_err(|e| format!("this program cannot be found again: {e}"))?;
         let mut command = tokio::process::Command::new(program);
         command.arg("start");
         // The XDG directories are found without being named.
@@ -29,13 +30,24 @@ pub(super) async fn start(settings: Arc<Settings>, outbox: Outbox) {
             // Its own group: Ctrl-C and a lost terminal are the console's alone.
             .process_group(0);
         let child = command.spawn().map_err(|e| format!("tana start: {e}"))?;
-        let ended = child.wait_with_output().await.map_err(|e| format!("tana start: {e}"))?;
+        let ended = child
+            .wait_with_output()
+            .await
+            .map_err(|e| format!("tana start: {e}"))?;
         if ended.status.success() {
             return Ok("the node runs".to_owned());
         }
         let said = String::from_utf8_lossy(&ended.stderr);
-        let why = said.lines().rev().map(str::trim).find(|l| !l.is_empty()).unwrap_or("it ended with an error");
-        Err(format!("the node did not start: {}", crate::show::clean(why)))
+        let why = said
+            .lines()
+            .rev()
+            .map(str::trim)
+            .find(|l| !l.is_empty())
+            .unwrap_or("it ended with an error");
+        Err(format!(
+            "the node did not start: {}",
+            crate::show::clean(why)
+        ))
     };
     outbox.around("starting the node".into(), work).await;
 }
@@ -49,7 +61,9 @@ pub(super) async fn order(client: NodeClient, name: ServiceKind, order: Order, o
             Order::Restart => client.restart(name).await,
         };
         // What becomes of it is on the screen.
-        result.map(|()| String::new()).map_err(|e| format!("{verb} {name}: {e}"))
+        result
+            .map(|()| String::new())
+            .map_err(|e| format!("{verb} {name}: {e}"))
     };
     outbox.around(format!("{verb} {name}"), work).await;
 }
@@ -67,7 +81,10 @@ pub(super) async fn decide(
     let work = async {
         let path = settings.home.sovereign_key_file();
         let sovereign = KeyFile::read(&path).map_err(|e| e.to_string())?;
-        let decided = mesh.decide(decision, &node, &key, &sovereign.secret_key).await.map_err(|e| format!("{verb} {node}: {e}"))?;
+        let decided = mesh
+            .decide(decision, &node, &key, &sovereign.secret_key)
+            .await
+            .map_err(|e| format!("{verb} {node}: {e}"))?;
         Ok(match decision {
             Decision::Approve => format!("{node} is approved: {}", decided.status),
             Decision::Deny => format!("{node} is denied"),

@@ -3,8 +3,8 @@
 
 use futures::StreamExt as _;
 use tana_client::{
-    ClientError, LedgerClient, LedgerEvent, LogQuery, MeshClient, MeshEvent, NodeClient, NodeEvent, NodeFilter, PageQuery,
-    StreamItem,
+    ClientError, LedgerClient, LedgerEvent, LogQuery, MeshClient, MeshEvent, NodeClient, NodeEvent,
+    NodeFilter, PageQuery, StreamItem,
 };
 use tana_protocol::Timestamp;
 
@@ -12,7 +12,7 @@ use super::Outbox;
 use super::chain::Known;
 use crate::model::Source;
 use crate::model::link::Link;
-use crate::msg::{Change, ChainNews, MeshNews, Msg, NodeNews};
+use crate::msg::{ChainNews, Change, MeshNews, Msg, NodeNews};
 
 /// Log lines of the past that are read at the start.
 const TAIL: u32 = 500;
@@ -23,7 +23,14 @@ const BLOCKS: u32 = 120;
 
 /// What a refusal or a loss says of the connection.
 fn trouble(error: &ClientError, since: Timestamp) -> Link {
-    if error.is_unreachable() { Link::Absent { since } } else { Link::Lost { since, why: error.to_string() } }
+    if error.is_unreachable() {
+        Link::Absent { since }
+    } else {
+        Link::Lost {
+            since,
+            why: error.to_string(),
+        }
+    }
 }
 
 /// A stream that is gone: whether nobody listens there at all is asked once more.
@@ -32,7 +39,9 @@ where
     F: Future<Output = Result<T, ClientError>>,
 {
     match probe.await {
-        Err(error) if error.is_unreachable() => Link::Absent { since: tana_client::now().max(since) },
+        Err(error) if error.is_unreachable() => Link::Absent {
+            since: tana_client::now().max(since),
+        },
         _ => Link::Lost { since, why },
     }
 }
@@ -46,9 +55,13 @@ pub(super) async fn node(client: NodeClient, outbox: Outbox) {
                     outbox.send(Msg::Node(NodeNews::All(Box::new(view))));
                     outbox.send(Msg::Link(Source::Node, Link::Live));
                 }
-                Err(error) => outbox.send(Msg::Link(Source::Node, trouble(&error, tana_client::now()))),
+                Err(error) => {
+                    outbox.send(Msg::Link(Source::Node, trouble(&error, tana_client::now())));
+                }
             },
-            StreamItem::Event(NodeEvent::Service(view)) => outbox.send(Msg::Node(NodeNews::Service(view))),
+            StreamItem::Event(NodeEvent::Service(view)) => {
+                outbox.send(Msg::Node(NodeNews::Service(view)));
+            }
             StreamItem::Event(NodeEvent::Log(line)) => outbox.send(Msg::Logs(vec![line])),
             StreamItem::Event(NodeEvent::Stopping) => outbox.send(Msg::Node(NodeNews::Stopping)),
             StreamItem::Lost { since, why } => {
@@ -64,7 +77,10 @@ pub(super) async fn node(client: NodeClient, outbox: Outbox) {
 }
 
 pub(super) async fn logs(client: NodeClient, outbox: Outbox) {
-    let query = LogQuery { tail: Some(TAIL), ..LogQuery::default() };
+    let query = LogQuery {
+        tail: Some(TAIL),
+        ..LogQuery::default()
+    };
     let mut batches = client.follow_logs(None, &query).ready_chunks(BATCH);
     while let Some(batch) = batches.next().await {
         let lines: Vec<_> = batch
@@ -88,24 +104,38 @@ pub(super) async fn ledger(client: LedgerClient, known: Known, outbox: Outbox) {
         match item {
             StreamItem::Connected => match whole_chain(&client, &known, &outbox).await {
                 Ok(()) => outbox.send(Msg::Link(Source::Ledger, Link::Live)),
-                Err(error) => outbox.send(Msg::Link(Source::Ledger, trouble(&error, tana_client::now()))),
+                Err(error) => outbox.send(Msg::Link(
+                    Source::Ledger,
+                    trouble(&error, tana_client::now()),
+                )),
             },
-            StreamItem::Event(LedgerEvent::Block(block)) => outbox.send(Msg::Chain(ChainNews::Block(block))),
-            StreamItem::Event(LedgerEvent::Queue(queue)) => outbox.send(Msg::Chain(ChainNews::QueueLength(queue.length))),
+            StreamItem::Event(LedgerEvent::Block(block)) => {
+                outbox.send(Msg::Chain(ChainNews::Block(block)));
+            }
+            StreamItem::Event(LedgerEvent::Queue(queue)) => {
+                outbox.send(Msg::Chain(ChainNews::QueueLength(queue.length)));
+            }
             StreamItem::Event(LedgerEvent::Transaction(_)) => {}
             StreamItem::Lost { since, why } => {
                 let link = lost(since, why, client.info()).await;
                 outbox.send(Msg::Link(Source::Ledger, link));
             }
             StreamItem::Refused(error) => {
-                outbox.send(Msg::Link(Source::Ledger, trouble(&error, tana_client::now())));
+                outbox.send(Msg::Link(
+                    Source::Ledger,
+                    trouble(&error, tana_client::now()),
+                ));
                 return;
             }
         }
     }
 }
 
-async fn whole_chain(client: &LedgerClient, known: &Known, outbox: &Outbox) -> Result<(), ClientError> {
+async fn whole_chain(
+    client: &LedgerClient,
+    known: &Known,
+    outbox: &Outbox,
+) -> Result<(), ClientError> {
     let info = client.info().await?;
     known.info(info.clone());
     outbox.send(Msg::Chain(ChainNews::Info(Box::new(info))));
@@ -120,11 +150,15 @@ pub(super) async fn mesh(client: MeshClient, outbox: Outbox) {
         match item {
             StreamItem::Connected => match whole_mesh(&client, &outbox).await {
                 Ok(()) => outbox.send(Msg::Link(Source::Mesh, Link::Live)),
-                Err(error) => outbox.send(Msg::Link(Source::Mesh, trouble(&error, tana_client::now()))),
+                Err(error) => {
+                    outbox.send(Msg::Link(Source::Mesh, trouble(&error, tana_client::now())));
+                }
             },
             StreamItem::Event(event) => outbox.send(Msg::Mesh(match event {
                 MeshEvent::Registered(node) => MeshNews::One(node, Change::Registered),
-                MeshEvent::Approved(node) | MeshEvent::Denied(node) => MeshNews::One(node, Change::Decided),
+                MeshEvent::Approved(node) | MeshEvent::Denied(node) => {
+                    MeshNews::One(node, Change::Decided)
+                }
                 MeshEvent::Status(node) => MeshNews::One(node, Change::Status),
                 MeshEvent::Heartbeat(node) => MeshNews::One(node, Change::Heartbeat),
                 MeshEvent::Sovereign(keys) => MeshNews::Keys(keys.keys),

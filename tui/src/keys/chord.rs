@@ -37,12 +37,17 @@ const NAMED: [(&str, KeyCode); 15] = [
 
 impl From<KeyEvent> for Chord {
     fn from(key: KeyEvent) -> Self {
-        let mut modifiers = key.modifiers & (KeyModifiers::CONTROL | KeyModifiers::ALT | KeyModifiers::SHIFT);
+        let mut modifiers =
+            key.modifiers & (KeyModifiers::CONTROL | KeyModifiers::ALT | KeyModifiers::SHIFT);
         let code = match key.code {
             // Shift is in the character already.
             KeyCode::Char(c) => {
                 modifiers -= KeyModifiers::SHIFT;
-                KeyCode::Char(if modifiers.contains(KeyModifiers::CONTROL) { c.to_ascii_lowercase() } else { c })
+                KeyCode::Char(if modifiers.contains(KeyModifiers::CONTROL) {
+                    c.to_ascii_lowercase()
+                } else {
+                    c
+                })
             }
             KeyCode::BackTab => {
                 modifiers |= KeyModifiers::SHIFT;
@@ -61,8 +66,7 @@ impl FromStr for Chord {
         let wrong = || ChordError(text.to_owned());
         let mut modifiers = KeyModifiers::NONE;
         let mut rest = text;
-        loop {
-            let Some((head, tail)) = rest.split_once('-').filter(|(_, tail)| !tail.is_empty()) else { break };
+        while let Some((head, tail)) = rest.split_once('-').filter(|(_, tail)| !tail.is_empty()) {
             modifiers |= match head {
                 "ctrl" => KeyModifiers::CONTROL,
                 "alt" => KeyModifiers::ALT,
@@ -78,7 +82,10 @@ impl FromStr for Chord {
                 if let Some((_, code)) = NAMED.iter().find(|(name, _)| *name == rest) {
                     *code
                 } else {
-                    let number = rest.strip_prefix('f').and_then(|n| n.parse::<u8>().ok()).filter(|n| (1..=12).contains(n));
+                    let number = rest
+                        .strip_prefix('f')
+                        .and_then(|n| n.parse::<u8>().ok())
+                        .filter(|n| (1..=12).contains(n));
                     KeyCode::F(number.ok_or_else(wrong)?)
                 }
             }
@@ -89,7 +96,11 @@ impl FromStr for Chord {
 
 impl fmt::Display for Chord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (bit, name) in [(KeyModifiers::CONTROL, "Ctrl-"), (KeyModifiers::ALT, "Alt-"), (KeyModifiers::SHIFT, "Shift-")] {
+        for (bit, name) in [
+            (KeyModifiers::CONTROL, "Ctrl-"),
+            (KeyModifiers::ALT, "Alt-"),
+            (KeyModifiers::SHIFT, "Shift-"),
+        ] {
             if self.modifiers.contains(bit) {
                 f.write_str(name)?;
             }
@@ -103,7 +114,10 @@ impl fmt::Display for Chord {
             KeyCode::Left => f.write_str("←"),
             KeyCode::Right => f.write_str("→"),
             other => {
-                let name = NAMED.iter().find(|(_, code)| *code == other).map_or("?", |(name, _)| *name);
+                let name = NAMED
+                    .iter()
+                    .find(|(_, code)| *code == other)
+                    .map_or("?", |(name, _)| *name);
                 let mut chars = name.chars();
                 match chars.next() {
                     Some(first) => write!(f, "{}{}", first.to_ascii_uppercase(), chars.as_str()),
@@ -128,7 +142,11 @@ mod tests {
             ("-", KeyCode::Char('-'), KeyModifiers::NONE),
             ("f5", KeyCode::F(5), KeyModifiers::NONE),
         ] {
-            assert_eq!(text.parse::<Chord>().unwrap(), Chord::from(KeyEvent::new(code, modifiers)), "{text}");
+            assert_eq!(
+                text.parse::<Chord>().unwrap(),
+                Chord::from(KeyEvent::new(code, modifiers)),
+                "{text}"
+            );
         }
         assert_eq!("ctrl-l".parse::<Chord>().unwrap().to_string(), "Ctrl-l");
         assert!("hyper-x".parse::<Chord>().is_err());

@@ -18,9 +18,16 @@ pub(crate) enum KeymapError {
     #[error("keys: {0:?} is no action; `?` in the console lists them")]
     UnknownAction(String),
     #[error("keys.{action}: {source}")]
-    Chord { action: String, source: super::chord::ChordError },
+    Chord {
+        action: String,
+        source: super::chord::ChordError,
+    },
     #[error("keys: {chord} would mean both {first} and {second}; give one of them another key")]
-    Conflict { chord: String, first: &'static str, second: &'static str },
+    Conflict {
+        chord: String,
+        first: &'static str,
+        second: &'static str,
+    },
 }
 
 impl Keymap {
@@ -28,7 +35,12 @@ impl Keymap {
     pub(crate) fn new(changes: &[(String, Vec<String>)]) -> Result<Self, KeymapError> {
         let mut by_action: HashMap<Action, Vec<Chord>> = HashMap::new();
         for action in Action::ALL {
-            let chords = action.info().keys.iter().filter_map(|k| k.parse().ok()).collect();
+            let chords = action
+                .info()
+                .keys
+                .iter()
+                .filter_map(|k| k.parse().ok())
+                .collect();
             by_action.insert(*action, chords);
         }
         for (name, keys) in changes {
@@ -38,7 +50,12 @@ impl Keymap {
                 .ok_or_else(|| KeymapError::UnknownAction(name.clone()))?;
             let chords = keys
                 .iter()
-                .map(|k| k.parse::<Chord>().map_err(|source| KeymapError::Chord { action: name.clone(), source }))
+                .map(|k| {
+                    k.parse::<Chord>().map_err(|source| KeymapError::Chord {
+                        action: name.clone(),
+                        source,
+                    })
+                })
                 .collect::<Result<Vec<_>, _>>()?;
             by_action.insert(*action, chords);
         }
@@ -48,7 +65,10 @@ impl Keymap {
             for chord in &by_action[action] {
                 // A key of a screen may not hide one that works everywhere, else the help would lie.
                 let clash = by_key.iter().find(|((other, c), _)| {
-                    c == chord && (*other == scope || *other == Scope::Everywhere || scope == Scope::Everywhere)
+                    c == chord
+                        && (*other == scope
+                            || *other == Scope::Everywhere
+                            || scope == Scope::Everywhere)
                 });
                 if let Some((_, first)) = clash {
                     return Err(KeymapError::Conflict {
@@ -73,14 +93,24 @@ impl Keymap {
 
     /// The key to show for an action; a dash when the configuration took it away.
     pub(crate) fn key(&self, action: Action) -> String {
-        self.by_action.get(&action).and_then(|c| c.first()).map_or_else(|| "–".into(), ToString::to_string)
+        self.by_action
+            .get(&action)
+            .and_then(|c| c.first())
+            .map_or_else(|| "–".into(), ToString::to_string)
     }
 
     /// All keys of an action, for the help.
     pub(crate) fn keys(&self, action: Action) -> String {
-        let chords: Vec<String> =
-            self.by_action.get(&action).map(|c| c.iter().map(ToString::to_string).collect()).unwrap_or_default();
-        if chords.is_empty() { "–".into() } else { chords.join("  ") }
+        let chords: Vec<String> = self
+            .by_action
+            .get(&action)
+            .map(|c| c.iter().map(ToString::to_string).collect())
+            .unwrap_or_default();
+        if chords.is_empty() {
+            "–".into()
+        } else {
+            chords.join("  ")
+        }
     }
 }
 
@@ -96,19 +126,40 @@ mod tests {
     #[test]
     fn the_defaults_do_not_conflict() {
         let keys = Keymap::new(&[]).unwrap();
-        assert_eq!(keys.action(Screen::Approvals, "a".parse().unwrap()), Some(Action::Approve));
+        assert_eq!(
+            keys.action(Screen::Approvals, "a".parse().unwrap()),
+            Some(Action::Approve)
+        );
         assert_eq!(keys.action(Screen::Services, "a".parse().unwrap()), None);
-        assert_eq!(keys.action(Screen::Services, "q".parse().unwrap()), Some(Action::Quit));
+        assert_eq!(
+            keys.action(Screen::Services, "q".parse().unwrap()),
+            Some(Action::Quit)
+        );
     }
 
     #[test]
     fn a_change_takes_effect_and_a_conflict_names_both() {
         let keys = Keymap::new(&change("approve", "f2")).unwrap();
-        assert_eq!(keys.action(Screen::Approvals, "f2".parse().unwrap()), Some(Action::Approve));
+        assert_eq!(
+            keys.action(Screen::Approvals, "f2".parse().unwrap()),
+            Some(Action::Approve)
+        );
         assert_eq!(keys.action(Screen::Approvals, "a".parse().unwrap()), None);
-        let text = Keymap::new(&change("approve", "q")).unwrap_err().to_string();
+        let text = Keymap::new(&change("approve", "q"))
+            .unwrap_err()
+            .to_string();
         assert!(text.contains("approve") && text.contains("quit"), "{text}");
-        assert!(Keymap::new(&change("fly", "q")).unwrap_err().to_string().contains("fly"));
-        assert!(Keymap::new(&change("quit", "hyper-q")).unwrap_err().to_string().contains("hyper-q"));
+        assert!(
+            Keymap::new(&change("fly", "q"))
+                .unwrap_err()
+                .to_string()
+                .contains("fly")
+        );
+        assert!(
+            Keymap::new(&change("quit", "hyper-q"))
+                .unwrap_err()
+                .to_string()
+                .contains("hyper-q")
+        );
     }
 }

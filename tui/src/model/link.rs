@@ -29,9 +29,14 @@ pub(crate) enum Link {
     Connecting,
     Live,
     /// Nobody listens there: it does not run.
-    Absent { since: Timestamp },
+    Absent {
+        since: Timestamp,
+    },
     /// It fails otherwise.
-    Lost { since: Timestamp, why: String },
+    Lost {
+        since: Timestamp,
+        why: String,
+    },
 }
 
 /// All connections.
@@ -43,26 +48,32 @@ pub(crate) struct Links {
 impl Default for Links {
     fn default() -> Self {
         Self {
-            links: [Source::Node, Source::Ledger, Source::Mesh, Source::Identity].map(|source| (source, Link::Connecting)),
+            links: [Source::Node, Source::Ledger, Source::Mesh, Source::Identity]
+                .map(|source| (source, Link::Connecting)),
         }
     }
 }
 
 impl Links {
     pub(crate) fn of(&self, source: Source) -> &Link {
-        self.links.iter().find(|(s, _)| *s == source).map_or(&Link::Connecting, |(_, link)| link)
-    }
-
-    pub(crate) fn is_live(&self, source: Source) -> bool {
-        *self.of(source) == Link::Live
+        self.links
+            .iter()
+            .find(|(s, _)| *s == source)
+            .map_or(&Link::Connecting, |(_, link)| link)
     }
 
     /// Takes a new state; the time since when stays while the kind of trouble does. Answers whether anything changed.
     pub(crate) fn set(&mut self, source: Source, new: Link) -> bool {
-        let Some((_, link)) = self.links.iter_mut().find(|(s, _)| *s == source) else { return false };
+        let Some((_, link)) = self.links.iter_mut().find(|(s, _)| *s == source) else {
+            return false;
+        };
         let new = match (&*link, new) {
-            (Link::Absent { since } | Link::Lost { since, .. }, Link::Absent { .. }) => Link::Absent { since: *since },
-            (Link::Absent { since } | Link::Lost { since, .. }, Link::Lost { why, .. }) => Link::Lost { since: *since, why },
+            (Link::Absent { since } | Link::Lost { since, .. }, Link::Absent { .. }) => {
+                Link::Absent { since: *since }
+            }
+            (Link::Absent { since } | Link::Lost { since, .. }, Link::Lost { why, .. }) => {
+                Link::Lost { since: *since, why }
+            }
             (_, new) => new,
         };
         let changed = *link != new;

@@ -23,18 +23,40 @@ pub(crate) struct Problem {
 /// All of them, worst first.
 pub(crate) fn problems(model: &Model) -> Vec<Problem> {
     let mut found = Vec::new();
-    let mut add = |tone, text: String, since, screen| found.push(Problem { tone, text, since, screen });
+    let mut add = |tone, text: String, since, screen| {
+        found.push(Problem {
+            tone,
+            text,
+            since,
+            screen,
+        });
+    };
     match model.links.of(Source::Node) {
         Link::Absent { since } => {
-            add(Tone::Bad, "the node does not run".into(), Some(*since), Screen::Services);
+            add(
+                Tone::Bad,
+                "the node does not run".into(),
+                Some(*since),
+                Screen::Services,
+            );
             // Everything else follows from that.
             return found;
         }
-        Link::Lost { since, why } => add(Tone::Bad, format!("no data from the node: {}", crate::show::clean(why)), Some(*since), Screen::Services),
+        Link::Lost { since, why } => add(
+            Tone::Bad,
+            format!("no data from the node: {}", crate::show::clean(why)),
+            Some(*since),
+            Screen::Services,
+        ),
         Link::Connecting | Link::Live => {}
     }
     if model.services.stopping == Ending::Announced {
-        add(Tone::Warn, "the node stops its services".into(), None, Screen::Services);
+        add(
+            Tone::Warn,
+            "the node stops its services".into(),
+            None,
+            Screen::Services,
+        );
     }
     let mut explained = Vec::new();
     for service in model.node.iter().flat_map(|n| &n.services) {
@@ -42,7 +64,10 @@ pub(crate) fn problems(model: &Model) -> Vec<Problem> {
         let (tone, text) = match service.state {
             ServiceState::Failed => (Tone::Bad, why.unwrap_or_else(|| "failed".into())),
             ServiceState::Degraded => (Tone::Warn, why.unwrap_or_else(|| "degraded".into())),
-            ServiceState::Waits => (Tone::Warn, why.map_or_else(|| "waits".into(), |w| format!("waits {w}"))),
+            ServiceState::Waits => (
+                Tone::Warn,
+                why.map_or_else(|| "waits".into(), |w| format!("waits {w}")),
+            ),
             ServiceState::Starting | ServiceState::Stopping => {
                 explained.push(service.name);
                 continue;
@@ -54,7 +79,8 @@ pub(crate) fn problems(model: &Model) -> Vec<Problem> {
             ServiceState::Ready => continue,
         };
         explained.push(service.name);
-        let text = if service.state == ServiceState::Stopped || service.state == ServiceState::Waits {
+        let text = if service.state == ServiceState::Stopped || service.state == ServiceState::Waits
+        {
             format!("{} {text}", service.name)
         } else {
             format!("{}: {text}", service.name)
@@ -62,7 +88,11 @@ pub(crate) fn problems(model: &Model) -> Vec<Problem> {
         add(tone, text, Some(service.since), Screen::Services);
     }
     let sources = [
-        (Source::Ledger, tana_protocol::ServiceKind::Ledger, Screen::Blocks),
+        (
+            Source::Ledger,
+            tana_protocol::ServiceKind::Ledger,
+            Screen::Blocks,
+        ),
         (Source::Mesh, tana_protocol::ServiceKind::Mesh, Screen::Mesh),
     ];
     for (source, kind, screen) in sources {
@@ -71,13 +101,28 @@ pub(crate) fn problems(model: &Model) -> Vec<Problem> {
             continue;
         }
         if let Some(since) = model.links.silent_since(source) {
-            add(Tone::Warn, format!("no data from the {}", source.name()), Some(since), screen);
+            add(
+                Tone::Warn,
+                format!("no data from the {}", source.name()),
+                Some(since),
+                screen,
+            );
         }
     }
     for node in model.mesh.nodes.values() {
         match model.mesh.standing(node, model.clock.now) {
-            Standing::Offline => add(Tone::Bad, format!("node {} is offline", node.id), node.last_heartbeat, Screen::Mesh),
-            Standing::Late => add(Tone::Warn, format!("node {}: no heartbeat", node.id), node.last_heartbeat, Screen::Mesh),
+            Standing::Offline => add(
+                Tone::Bad,
+                format!("node {} is offline", node.id),
+                node.last_heartbeat,
+                Screen::Mesh,
+            ),
+            Standing::Late => add(
+                Tone::Warn,
+                format!("node {}: no heartbeat", node.id),
+                node.last_heartbeat,
+                Screen::Mesh,
+            ),
             _ => {}
         }
     }
@@ -124,5 +169,10 @@ pub(crate) fn health(model: &Model, problems: &[Problem]) -> (Tone, String) {
 }
 
 fn count(model: &Model, standing: Standing) -> usize {
-    model.mesh.nodes.values().filter(|n| model.mesh.standing(n, model.clock.now) == standing).count()
+    model
+        .mesh
+        .nodes
+        .values()
+        .filter(|n| model.mesh.standing(n, model.clock.now) == standing)
+        .count()
 }

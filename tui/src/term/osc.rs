@@ -17,7 +17,9 @@ impl Wrapper {
     pub(crate) fn detect(var: impl Fn(&str) -> Option<String>) -> Self {
         if var("TMUX").is_some_and(|v| !v.is_empty()) {
             Self::Tmux
-        } else if var("STY").is_some_and(|v| !v.is_empty()) || var("TERM").is_some_and(|t| t.starts_with("screen")) {
+        } else if var("STY").is_some_and(|v| !v.is_empty())
+            || var("TERM").is_some_and(|t| t.starts_with("screen"))
+        {
             Self::Screen
         } else {
             Self::None
@@ -32,7 +34,10 @@ impl Wrapper {
             // screen passes DCS strings of at most 768 bytes; longer ones go in pieces.
             Self::Screen => {
                 let chars: Vec<char> = sequence.chars().collect();
-                chars.chunks(250).map(|c| format!("\x1bP{}\x1b\\", c.iter().collect::<String>())).collect()
+                chars
+                    .chunks(250)
+                    .map(|c| format!("\x1bP{}\x1b\\", c.iter().collect::<String>()))
+                    .collect()
             }
         }
     }
@@ -57,7 +62,10 @@ mod tests {
     #[test]
     fn the_clipboard_sequence_is_wrapped_for_what_stands_between() {
         assert_eq!(copy("ab", Wrapper::None), "\x1b]52;c;YWI=\x07");
-        assert_eq!(copy("ab", Wrapper::Tmux), "\x1bPtmux;\x1b\x1b]52;c;YWI=\x07\x1b\\");
+        assert_eq!(
+            copy("ab", Wrapper::Tmux),
+            "\x1bPtmux;\x1b\x1b]52;c;YWI=\x07\x1b\\"
+        );
         assert_eq!(copy("ab", Wrapper::Screen), "\x1bP\x1b]52;c;YWI=\x07\x1b\\");
     }
 

@@ -27,7 +27,13 @@ pub(crate) enum Told {
     Continued,
 }
 
-const SIGNALS: [Signal; 5] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGTSTP, Signal::SIGCONT];
+const SIGNALS: [Signal; 5] = [
+    Signal::SIGTERM,
+    Signal::SIGINT,
+    Signal::SIGHUP,
+    Signal::SIGTSTP,
+    Signal::SIGCONT,
+];
 
 /// Starts watching. `tell` hands a [`Told`] to the main loop and must not block.
 pub(crate) fn start(tell: impl Fn(Told) + Send + 'static) -> io::Result<()> {
@@ -39,7 +45,10 @@ pub(crate) fn start(tell: impl Fn(Told) + Send + 'static) -> io::Result<()> {
         signal_hook::low_level::pipe::register(signal as i32, write)?;
         pipes.push((signal, read));
     }
-    std::thread::Builder::new().name("watchdog".into()).stack_size(128 * 1024).spawn(move || watch(&mut pipes, &tell))?;
+    std::thread::Builder::new()
+        .name("watchdog".into())
+        .stack_size(128 * 1024)
+        .spawn(move || watch(&mut pipes, &tell))?;
     Ok(())
 }
 
@@ -49,17 +58,28 @@ fn watch(pipes: &mut [(Signal, UnixStream)], tell: &impl Fn(Told)) {
         let (gone, ready) = {
             // No events asked for: poll still reports a hang-up, and sleeps through everything else.
             let mut fds = vec![PollFd::new(stdin.as_fd(), PollFlags::empty())];
-            fds.extend(pipes.iter().map(|(_, p)| PollFd::new(p.as_fd(), PollFlags::POLLIN)));
+            fds.extend(
+                pipes
+                    .iter()
+                    .map(|(_, p)| PollFd::new(p.as_fd(), PollFlags::POLLIN)),
+            );
             match poll(&mut fds, PollTimeout::NONE) {
                 Ok(_) => {}
                 Err(Errno::EINTR | Errno::EAGAIN) => continue,
                 Err(_) => return,
             }
             let gone = fds[0].any().unwrap_or(true);
-            (gone, fds[1..].iter().map(|fd| fd.any().unwrap_or(false)).collect::<Vec<_>>())
+            (
+                gone,
+                fds[1..]
+                    .iter()
+                    .map(|fd| fd.any().unwrap_or(false))
+                    .collect::<Vec<_>>(),
+            )
         };
         if gone {
             // Nothing is left to restore and nobody to tell.
+            #[allow(clippy::disallowed_methods)]
             std::process::exit(128 + Signal::SIGHUP as i32);
         }
         for (i, ready) in ready.into_iter().enumerate() {
@@ -73,6 +93,7 @@ fn watch(pipes: &mut [(Signal, UnixStream)], tell: &impl Fn(Told)) {
                         std::thread::sleep(GRACE);
                         // Still here: the main loop hangs.
                         restore_in_time();
+                        #[allow(clippy::disallowed_methods)]
                         std::process::exit(128 + ending as i32);
                     }
                 }
@@ -96,10 +117,12 @@ fn drain(pipe: &mut UnixStream) -> bool {
 /// Restores the terminal from another thread, since writing to one that is stopped never returns.
 fn restore_in_time() {
     let (done, wait) = mpsc::channel();
-    let _ = std::thread::Builder::new().name("restore".into()).spawn(move || {
-        super::give_back();
-        let _ = done.send(());
-    });
+    let _ = std::thread::Builder::new()
+        .name("restore".into())
+        .spawn(move || {
+            super::give_back();
+            let _ = done.send(());
+        });
     let _ = wait.recv_timeout(RESTORE);
 }
 

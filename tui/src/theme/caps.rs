@@ -41,7 +41,11 @@ impl Caps {
         let set = |name: &str| var(name).filter(|v| !v.is_empty());
         let term = set("TERM").unwrap_or_default();
         let color_term = set("COLORTERM").unwrap_or_default();
-        let depth = if set("NO_COLOR").is_some() || term == "dumb" || term.ends_with("-m") || term.starts_with("vt1") {
+        let depth = if set("NO_COLOR").is_some()
+            || term == "dumb"
+            || term.ends_with("-m")
+            || term.starts_with("vt1")
+        {
             Depth::None
         } else if color_term == "truecolor" || color_term == "24bit" || term.ends_with("-direct") {
             Depth::True
@@ -51,7 +55,9 @@ impl Caps {
             Depth::Ansi16
         };
         // The first of these that is set decides, as setlocale(3) does.
-        let locale = set("LC_ALL").or_else(|| set("LC_CTYPE")).or_else(|| set("LANG"));
+        let locale = set("LC_ALL")
+            .or_else(|| set("LC_CTYPE"))
+            .or_else(|| set("LANG"));
         let utf8 = match &locale {
             Some(name) => {
                 let name = name.to_ascii_lowercase();
@@ -60,13 +66,25 @@ impl Caps {
             // No locale at all: containers and cron. A terminal without one is UTF-8 today, except the kernel's own.
             None => term != "linux",
         };
-        let charset = if utf8 && term != "dumb" { Charset::Unicode } else { Charset::Ascii };
+        let charset = if utf8 && term != "dumb" {
+            Charset::Unicode
+        } else {
+            Charset::Ascii
+        };
         // rxvt, konsole and others say `foreground;background` as indices of the sixteen colours.
-        let ground = match set("COLORFGBG").as_deref().and_then(|v| v.rsplit(';').next()).and_then(|v| v.parse::<u8>().ok()) {
+        let ground = match set("COLORFGBG")
+            .as_deref()
+            .and_then(|v| v.rsplit(';').next())
+            .and_then(|v| v.parse::<u8>().ok())
+        {
             Some(7 | 15) => Ground::Light,
             _ => Ground::Dark,
         };
-        Self { depth, charset, ground }
+        Self {
+            depth,
+            charset,
+            ground,
+        }
     }
 }
 
@@ -75,24 +93,49 @@ mod tests {
     use super::*;
 
     fn caps(vars: &[(&str, &str)]) -> Caps {
-        Caps::detect(|name| vars.iter().find(|(k, _)| *k == name).map(|(_, v)| (*v).to_owned()))
+        Caps::detect(|name| {
+            vars.iter()
+                .find(|(k, _)| *k == name)
+                .map(|(_, v)| (*v).to_owned())
+        })
     }
 
     #[test]
     fn colour_follows_the_terminal_and_no_color_wins() {
-        assert_eq!(caps(&[("TERM", "xterm-256color"), ("COLORTERM", "truecolor")]).depth, Depth::True);
+        assert_eq!(
+            caps(&[("TERM", "xterm-256color"), ("COLORTERM", "truecolor")]).depth,
+            Depth::True
+        );
         assert_eq!(caps(&[("TERM", "xterm-256color")]).depth, Depth::Ansi256);
         assert_eq!(caps(&[("TERM", "xterm")]).depth, Depth::Ansi16);
         assert_eq!(caps(&[("TERM", "dumb")]).depth, Depth::None);
-        assert_eq!(caps(&[("TERM", "xterm-256color"), ("COLORTERM", "truecolor"), ("NO_COLOR", "1")]).depth, Depth::None);
-        assert_eq!(caps(&[("TERM", "xterm-256color"), ("NO_COLOR", "")]).depth, Depth::Ansi256, "empty does not count");
+        assert_eq!(
+            caps(&[
+                ("TERM", "xterm-256color"),
+                ("COLORTERM", "truecolor"),
+                ("NO_COLOR", "1")
+            ])
+            .depth,
+            Depth::None
+        );
+        assert_eq!(
+            caps(&[("TERM", "xterm-256color"), ("NO_COLOR", "")]).depth,
+            Depth::Ansi256,
+            "empty does not count"
+        );
     }
 
     #[test]
     fn ascii_where_the_locale_is_not_utf_8() {
         assert_eq!(caps(&[("LANG", "C")]).charset, Charset::Ascii);
-        assert_eq!(caps(&[("LANG", "de_DE.UTF-8"), ("LC_ALL", "C")]).charset, Charset::Ascii);
-        assert_eq!(caps(&[("LANG", "C"), ("LC_ALL", "C.utf8")]).charset, Charset::Unicode);
+        assert_eq!(
+            caps(&[("LANG", "de_DE.UTF-8"), ("LC_ALL", "C")]).charset,
+            Charset::Ascii
+        );
+        assert_eq!(
+            caps(&[("LANG", "C"), ("LC_ALL", "C.utf8")]).charset,
+            Charset::Unicode
+        );
         assert_eq!(caps(&[("TERM", "xterm")]).charset, Charset::Unicode);
         assert_eq!(caps(&[("TERM", "linux")]).charset, Charset::Ascii);
     }

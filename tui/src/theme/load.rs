@@ -9,8 +9,14 @@ use super::{Rgb, Role, Theme};
 
 const BUILTIN: [(&str, &str); 3] = [
     ("tana-dark", include_str!("../../../themes/tana-dark.toml")),
-    ("tana-light", include_str!("../../../themes/tana-light.toml")),
-    ("high-contrast", include_str!("../../../themes/high-contrast.toml")),
+    (
+        "tana-light",
+        include_str!("../../../themes/tana-light.toml"),
+    ),
+    (
+        "high-contrast",
+        include_str!("../../../themes/high-contrast.toml"),
+    ),
 ];
 
 /// A theme file is a page; anything larger is not one.
@@ -28,9 +34,18 @@ pub(crate) enum ThemeError {
     #[error("{0}")]
     Toml(String),
     #[error("[{table}] {key} is missing; write it as {hint}")]
-    Missing { table: &'static str, key: &'static str, hint: &'static str },
+    Missing {
+        table: &'static str,
+        key: &'static str,
+        hint: &'static str,
+    },
     #[error("[{table}] {key} = \"{value}\" is not a colour; write it as {hint}")]
-    Colour { table: &'static str, key: &'static str, value: String, hint: &'static str },
+    Colour {
+        table: &'static str,
+        key: &'static str,
+        value: String,
+        hint: &'static str,
+    },
 }
 
 #[derive(Deserialize)]
@@ -49,15 +64,23 @@ impl Themes {
     pub(crate) fn builtin() -> Self {
         let list = BUILTIN
             .iter()
-            .map(|(name, text)| parse(text).unwrap_or_else(|e| unreachable!("built-in theme {name}: {e}")))
+            .map(|(name, text)| {
+                parse(text).unwrap_or_else(|e| unreachable!("built-in theme {name}: {e}"))
+            })
             .collect();
         Self { list }
     }
 
     /// Adds the files of a directory, by name; one with the name of an existing theme replaces it. Answers what was wrong.
     pub(crate) fn add_dir(&mut self, dir: &Path) -> Vec<String> {
-        let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
-        let mut files: Vec<_> = entries.flatten().map(|e| e.path()).filter(|p| p.extension().is_some_and(|x| x == "toml")).collect();
+        let Ok(entries) = std::fs::read_dir(dir) else {
+            return Vec::new();
+        };
+        let mut files: Vec<_> = entries
+            .flatten()
+            .map(|e| e.path())
+            .filter(|p| p.extension().is_some_and(|x| x == "toml"))
+            .collect();
         files.sort();
         let mut wrong = Vec::new();
         for path in files {
@@ -87,12 +110,20 @@ impl Themes {
 
     /// The one for a ground.
     pub(crate) fn default_for(&self, light: bool) -> Theme {
-        self.list.iter().find(|t| t.light == light).unwrap_or(&self.list[0]).clone()
+        self.list
+            .iter()
+            .find(|t| t.light == light)
+            .unwrap_or(&self.list[0])
+            .clone()
     }
 
     /// The one after `name`, round and round.
     pub(crate) fn after(&self, name: &str) -> Theme {
-        let at = self.list.iter().position(|t| t.name == name).map_or(0, |i| i + 1);
+        let at = self
+            .list
+            .iter()
+            .position(|t| t.name == name)
+            .map_or(0, |i| i + 1);
         self.list[at % self.list.len()].clone()
     }
 }
@@ -106,25 +137,48 @@ pub(crate) fn parse(text: &str) -> Result<Theme, ThemeError> {
     let mut ansi = [Color::Reset; 10];
     for role in Role::ALL {
         let key = role.key();
-        let value = file
-            .colors
-            .get(key)
+        let value =
+            file.colors
+                .get(key)
+                .and_then(toml::Value::as_str)
+                .ok_or(ThemeError::Missing {
+                    table: "colors",
+                    key,
+                    hint: HEX,
+                })?;
+        colors[role as usize] = hex(value).ok_or_else(|| ThemeError::Colour {
+            table: "colors",
+            key,
+            value: value.to_owned(),
+            hint: HEX,
+        })?;
+        ansi[role as usize] = match file
+            .ansi
+            .as_ref()
+            .and_then(|t| t.get(key))
             .and_then(toml::Value::as_str)
-            .ok_or(ThemeError::Missing { table: "colors", key, hint: HEX })?;
-        colors[role as usize] =
-            hex(value).ok_or_else(|| ThemeError::Colour { table: "colors", key, value: value.to_owned(), hint: HEX })?;
-        ansi[role as usize] = match file.ansi.as_ref().and_then(|t| t.get(key)).and_then(toml::Value::as_str) {
-            Some(value) => {
-                named(value).ok_or_else(|| ThemeError::Colour { table: "ansi", key, value: value.to_owned(), hint: ANSI })?
-            }
+        {
+            Some(value) => named(value).ok_or_else(|| ThemeError::Colour {
+                table: "ansi",
+                key,
+                value: value.to_owned(),
+                hint: ANSI,
+            })?,
             None => plain(role),
         };
     }
-    Ok(Theme { name: file.name, light: file.light, colors, ansi })
+    Ok(Theme {
+        name: file.name,
+        light: file.light,
+        colors,
+        ansi,
+    })
 }
 
 fn hex(text: &str) -> Option<Rgb> {
-    let digits = text.strip_prefix('#').filter(|d| d.len() == 6 && d.is_ascii())?;
+    let digits = text
+        .strip_prefix('#')
+        .filter(|d| d.len() == 6 && d.is_ascii())?;
     let part = |at: usize| u8::from_str_radix(&digits[at..at + 2], 16).ok();
     Some((part(0)?, part(2)?, part(4)?))
 }
@@ -172,7 +226,10 @@ mod tests {
     #[test]
     fn the_built_in_themes_parse_and_there_is_a_dark_a_light_and_a_high_contrast_one() {
         let themes = Themes::builtin();
-        assert_eq!(themes.names().collect::<Vec<_>>(), ["tana-dark", "tana-light", "high-contrast"]);
+        assert_eq!(
+            themes.names().collect::<Vec<_>>(),
+            ["tana-dark", "tana-light", "high-contrast"]
+        );
         assert!(!themes.default_for(false).light);
         assert!(themes.default_for(true).light);
         assert_eq!(themes.after("high-contrast").name, "tana-dark");
@@ -183,7 +240,11 @@ mod tests {
         let lum = |c: Rgb| {
             let f = |v: u8| {
                 let v = f64::from(v) / 255.0;
-                if v <= 0.040_45 { v / 12.92 } else { ((v + 0.055) / 1.055).powf(2.4) }
+                if v <= 0.040_45 {
+                    v / 12.92
+                } else {
+                    ((v + 0.055) / 1.055).powf(2.4)
+                }
             };
             0.2126 * f(c.0) + 0.7152 * f(c.1) + 0.0722 * f(c.2)
         };
@@ -197,14 +258,26 @@ mod tests {
         for name in themes.names() {
             let t = themes.get(name).unwrap();
             let ground = t.colors[Role::Background as usize];
-            for role in [Role::Text, Role::Strong, Role::Dim, Role::Accent, Role::Good, Role::Warn, Role::Bad] {
+            for role in [
+                Role::Text,
+                Role::Strong,
+                Role::Dim,
+                Role::Accent,
+                Role::Good,
+                Role::Warn,
+                Role::Bad,
+            ] {
                 let least = match (name, role) {
                     ("high-contrast", _) => 7.0,
                     _ => 4.5,
                 };
                 for on in [ground, t.colors[Role::Selection as usize]] {
                     // Dim text on the selected row may be a little weaker.
-                    let least = if on != ground && least < 5.0 { 3.6 } else { least };
+                    let least = if on != ground && least < 5.0 {
+                        3.6
+                    } else {
+                        least
+                    };
                     let got = contrast(t.colors[role as usize], on);
                     assert!(got >= least, "{name} {role:?}: {got:.1}");
                 }
@@ -215,11 +288,20 @@ mod tests {
     #[test]
     fn a_wrong_file_is_named_with_what_would_be_right() {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("x.toml"), "name = \"x\"\n[colors]\nbackground = \"blue\"\n").unwrap();
+        std::fs::write(
+            dir.path().join("x.toml"),
+            "name = \"x\"\n[colors]\nbackground = \"blue\"\n",
+        )
+        .unwrap();
         let mut themes = Themes::builtin();
         let wrong = themes.add_dir(dir.path());
         assert_eq!(wrong.len(), 1);
-        assert!(wrong[0].contains("x.toml") && wrong[0].contains("background") && wrong[0].contains("#rrggbb"), "{wrong:?}");
+        assert!(
+            wrong[0].contains("x.toml")
+                && wrong[0].contains("background")
+                && wrong[0].contains("#rrggbb"),
+            "{wrong:?}"
+        );
         assert_eq!(themes.names().count(), 3);
     }
 }

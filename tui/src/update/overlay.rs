@@ -13,7 +13,8 @@ use crate::widgets::input::Input;
 
 /// Takes a key for `overlay`, which was taken off the model; puts it back unless the key closed it.
 pub(super) fn key(model: &mut Model, overlay: Overlay, key: KeyEvent) -> Vec<Effect> {
-    let ctrl = |c: char| key.modifiers.contains(KeyModifiers::CONTROL) && key.code == KeyCode::Char(c);
+    let ctrl =
+        |c: char| key.modifiers.contains(KeyModifiers::CONTROL) && key.code == KeyCode::Char(c);
     if ctrl('z') {
         model.overlay = Some(overlay);
         return vec![Effect::Suspend];
@@ -72,12 +73,21 @@ fn palette(model: &mut Model, mut input: Input, chosen: usize, key: KeyEvent) ->
             return match (command, entry) {
                 (Some(command), _) => run(model, command),
                 (None, Some(entry)) => {
-                    model.overlay = Some(Overlay::Palette { input: Input::new(&entry.completes), chosen: 0 });
+                    model.overlay = Some(Overlay::Palette {
+                        input: Input::new(&entry.completes),
+                        chosen: 0,
+                    });
                     Vec::new()
                 }
                 (None, None) => {
                     if !typed.trim().is_empty() {
-                        model.say(Tone::Warn, format!("no command {:?}; Tab completes, ? lists the keys", typed.trim()));
+                        model.say(
+                            Tone::Warn,
+                            format!(
+                                "no command {:?}; Tab completes, ? lists the keys",
+                                typed.trim()
+                            ),
+                        );
                     }
                     Vec::new()
                 }
@@ -85,7 +95,11 @@ fn palette(model: &mut Model, mut input: Input, chosen: usize, key: KeyEvent) ->
         }
         KeyCode::Backspace if input.is_empty() => return Vec::new(),
         _ => {
-            if input.key(key) { 0 } else { chosen }
+            if input.key(key) {
+                0
+            } else {
+                chosen
+            }
         }
     };
     model.overlay = Some(Overlay::Palette { input, chosen });
@@ -119,7 +133,10 @@ fn filter(model: &mut Model, mut input: Input, key: KeyEvent) {
     match key.code {
         KeyCode::Enter => {
             if let Some(filter) = model.filter().filter(|f| f.is_broken()) {
-                let text = format!("{:?} is no regular expression; it matches as plain text", filter.text);
+                let text = format!(
+                    "{:?} is no regular expression; it matches as plain text",
+                    filter.text
+                );
                 model.say(Tone::Warn, text);
             }
         }
@@ -152,7 +169,11 @@ fn ask(model: &mut Model, mut dialog: Dialog, effect: Effect, key: KeyEvent) -> 
         KeyCode::Enter | KeyCode::Char('n' | 'q') => return Vec::new(),
         // Enter takes the chosen answer, the safe one where it harms; the letter says it outright.
         KeyCode::Char('y') => return vec![effect],
-        KeyCode::Tab | KeyCode::BackTab | KeyCode::Left | KeyCode::Right | KeyCode::Char('h' | 'l') => {
+        KeyCode::Tab
+        | KeyCode::BackTab
+        | KeyCode::Left
+        | KeyCode::Right
+        | KeyCode::Char('h' | 'l') => {
             dialog.chosen = match dialog.chosen {
                 Button::Safe => Button::Do,
                 Button::Do => Button::Safe,

@@ -23,30 +23,60 @@ struct Part {
 pub(super) fn header(model: &Model, wrong: &[Problem], layout: Layout, paint: &mut Paint<'_>) {
     let area = layout.header;
     let words = || Words::new(paint.look);
-    let part = |keep, words: Words<'_>, right| Part { keep, line: words.line(), right };
+    let part = |keep, words: Words<'_>, right| Part {
+        keep,
+        line: words.line(),
+        right,
+    };
     let mut parts = Vec::new();
-    let name = if layout.tabs.is_some() { words().accent("tana") } else { words().accent(model.screen.title()) };
+    let name = if layout.tabs.is_some() {
+        words().accent("tana")
+    } else {
+        words().accent(model.screen.title())
+    };
     let mut name = name.line();
     for span in &mut name.spans {
         span.style = span.style.add_modifier(Modifier::BOLD);
     }
-    parts.push(Part { keep: 9, line: name, right: false });
-    let chain = model.node.as_ref().map(|n| n.chain.clone()).or_else(|| model.here.chain.clone());
+    parts.push(Part {
+        keep: 9,
+        line: name,
+        right: false,
+    });
+    let chain = model
+        .node
+        .as_ref()
+        .map(|n| n.chain.clone())
+        .or_else(|| model.here.chain.clone());
     if let Some(chain) = chain.filter(|c| !c.is_empty()) {
         parts.push(part(4, words().strong(crate::show::clean(&chain)), false));
     }
     if let Some(block) = model.blocks.newest() {
-        parts.push(part(6, words().dim("height ").text(count(block.header.height)), false));
+        parts.push(part(
+            6,
+            words().dim("height ").text(count(block.header.height)),
+            false,
+        ));
         let at = model.clock.time(block.header.timestamp);
         let stale = model.links.silent_since(Source::Ledger);
         let line = match stale {
-            Some(since) => words().tone(Tone::Warn, format!("no data since {}", model.clock.time(since))),
+            Some(since) => words().tone(
+                Tone::Warn,
+                format!("no data since {}", model.clock.time(since)),
+            ),
             None => words().dim("at ").text(at),
         };
         parts.push(part(5, line, false));
     }
     let (tone, text) = health(model, wrong);
-    parts.push(part(10, words().tone(tone, tone.mark()).gap(1).text(crate::show::fit(&text, 48)), false));
+    parts.push(part(
+        10,
+        words()
+            .tone(tone, tone.mark())
+            .gap(1)
+            .text(crate::show::fit(&text, 48)),
+        false,
+    ));
     if let Some(wait) = model.waited_for() {
         parts.push(part(3, words().dim(format!("{}…", wait.what)), false));
     }
@@ -55,12 +85,29 @@ pub(super) fn header(model: &Model, wrong: &[Problem], layout: Layout, paint: &m
     }
     let pending = model.mesh.pending().len();
     if pending > 0 {
-        let long = if pending == 1 { "1 waits for approval".to_owned() } else { format!("{pending} wait for approval") };
-        let text = if area.width >= 60 { long } else { format!("{pending} wait") };
+        let long = if pending == 1 {
+            "1 waits for approval".to_owned()
+        } else {
+            format!("{pending} wait for approval")
+        };
+        let text = if area.width >= 60 {
+            long
+        } else {
+            format!("{pending} wait")
+        };
         parts.push(part(8, words().tone(Tone::Warn, text), true));
     }
-    let node = model.node.as_ref().map(|n| (n.node_id.to_string(), Some(n.role), n.engine.clone()));
-    let node = node.or_else(|| model.here.node.as_ref().map(|id| (id.to_string(), None, None)));
+    let node = model
+        .node
+        .as_ref()
+        .map(|n| (n.node_id.to_string(), Some(n.role), n.engine.clone()));
+    let node = node.or_else(|| {
+        model
+            .here
+            .node
+            .as_ref()
+            .map(|id| (id.to_string(), None, None))
+    });
     if let Some((id, role, engine)) = node {
         let mut line = words().text(id);
         if let Some(role) = role {
@@ -72,7 +119,9 @@ pub(super) fn header(model: &Model, wrong: &[Problem], layout: Layout, paint: &m
         parts.push(part(2, line, true));
     }
     let room = usize::from(area.width.saturating_sub(2));
-    let gaps = |parts: &[Part]| parts.len().saturating_sub(1) * 2 + parts.iter().map(|p| p.line.width()).sum::<usize>();
+    let gaps = |parts: &[Part]| {
+        parts.len().saturating_sub(1) * 2 + parts.iter().map(|p| p.line.width()).sum::<usize>()
+    };
     while parts.len() > 1 && gaps(&parts) > room {
         let weakest = (0..parts.len()).min_by_key(|i| parts[*i].keep).unwrap_or(0);
         parts.remove(weakest);
@@ -87,7 +136,10 @@ pub(super) fn header(model: &Model, wrong: &[Problem], layout: Layout, paint: &m
         x = x.saturating_sub(width);
         paint.line(x, area.y, width, &part.line);
         if part.keep == 8 {
-            paint.hits.add(Rect::new(x, area.y, width, 1), Target::Screen(Screen::Approvals));
+            paint.hits.add(
+                Rect::new(x, area.y, width, 1),
+                Target::Screen(Screen::Approvals),
+            );
         }
         x = x.saturating_sub(3);
     }
@@ -106,7 +158,11 @@ pub(super) fn tabs(model: &Model, area: Rect, paint: &mut Paint<'_>) {
                     Titles::OnlyHere => screen.digit().to_string(),
                 };
                 let mut words = Words::new(look);
-                words = if here { words.accent(title) } else { words.dim(title) };
+                words = if here {
+                    words.accent(title)
+                } else {
+                    words.dim(title)
+                };
                 if screen == Screen::Approvals && pending > 0 {
                     words = words.tone(Tone::Warn, format!(" {pending}"));
                 }
@@ -121,7 +177,9 @@ pub(super) fn tabs(model: &Model, area: Rect, paint: &mut Paint<'_>) {
             .collect()
     };
     let room = usize::from(area.width.saturating_sub(2));
-    let width = |tabs: &[(Screen, Line<'static>)], gap: usize| tabs.iter().map(|(_, l)| l.width() + gap).sum::<usize>();
+    let width = |tabs: &[(Screen, Line<'static>)], gap: usize| {
+        tabs.iter().map(|(_, l)| l.width() + gap).sum::<usize>()
+    };
     let long = lines(Titles::Long, paint.look);
     let (tabs, gap) = if width(&long, 3) <= room + 3 {
         (long, 3)
@@ -133,7 +191,9 @@ pub(super) fn tabs(model: &Model, area: Rect, paint: &mut Paint<'_>) {
     let mut x = area.x + 1;
     for (screen, line) in tabs {
         let taken = paint.line(x, area.y, area.right().saturating_sub(x), &line);
-        paint.hits.add(Rect::new(x, area.y, taken, 1), Target::Screen(screen));
+        paint
+            .hits
+            .add(Rect::new(x, area.y, taken, 1), Target::Screen(screen));
         x += taken + gap;
         if x >= area.right() {
             break;
@@ -152,52 +212,132 @@ pub(super) fn wrong_now(model: &Model, wrong: &[Problem], area: Rect, paint: &mu
     let Some(worst) = wrong.first() else { return };
     let mut row = area;
     if area.height >= 2 {
-        let right = if wrong.len() > 1 { paint.words().dim(format!("1 of {}", wrong.len())).line() } else { Line::default() };
+        let right = if wrong.len() > 1 {
+            paint.words().dim(format!("1 of {}", wrong.len())).line()
+        } else {
+            Line::default()
+        };
         paint.rule(Rect { height: 1, ..area }, "wrong now", &right);
-        row = Rect { y: area.y + 1, height: 1, ..area };
+        row = Rect {
+            y: area.y + 1,
+            height: 1,
+            ..area
+        };
     }
-    let mut words = paint.words().tone(worst.tone, worst.tone.mark()).gap(1).text(worst.text.clone());
+    let mut words = paint
+        .words()
+        .tone(worst.tone, worst.tone.mark())
+        .gap(1)
+        .text(worst.text.clone());
     if let Some(since) = worst.since {
         words = words.dim(format!("   since {}", model.clock.time(since)));
     }
     if worst.screen != model.screen {
-        words = words.gap(3).accent(worst.screen.digit().to_string()).dim(format!(" {}", worst.screen.title()));
+        words = words
+            .gap(3)
+            .accent(worst.screen.digit().to_string())
+            .dim(format!(" {}", worst.screen.title()));
     }
     let line = words.line();
     paint.line(row.x + 1, row.y, row.width.saturating_sub(2), &line);
     paint.hits.add(row, Target::Screen(worst.screen));
 }
 
+/// Whether an action of the screen in view can do anything now: the footer shows no others.
+fn works(model: &Model, action: Action) -> bool {
+    use crate::features::{approvals, contracts, mesh};
+    match model.screen {
+        Screen::Services => {
+            let node = model.node.is_some() && model.links.silent_since(Source::Node).is_none();
+            let runs =
+                crate::features::services::model::selected(model).is_some_and(|s| s.pid.is_some());
+            match action {
+                Action::StartService => !node || !runs,
+                Action::StopService => node && runs,
+                _ => node,
+            }
+        }
+        Screen::Login => {
+            let open = model.login.expires().is_some();
+            match action {
+                Action::NewSession => true,
+                Action::CopyLink | Action::PhoneScan | Action::PhoneReject => open,
+                Action::PhoneApprove => open && !model.here.users.is_empty(),
+                _ => open,
+            }
+        }
+        Screen::Approvals => !approvals::model::keys(model).is_empty(),
+        Screen::Mesh => !mesh::model::keys(model).is_empty(),
+        Screen::Blocks => model.blocks.newest().is_some(),
+        Screen::Contracts => action != Action::Open || !contracts::model::keys(model).is_empty(),
+        Screen::Queue | Screen::Logs => true,
+    }
+}
+
 /// The keys that work here; for a while a notice, or the filter that is being typed.
 pub(super) fn footer(model: &Model, area: Rect, paint: &mut Paint<'_>) {
     if let Some(Overlay::Filter { input }) = &model.overlay {
         let mut line = Words::new(paint.look).accent("/").line();
-        line.spans.extend(input.line(paint.look, usize::from(area.width.saturating_sub(14))).spans);
+        line.spans.extend(
+            input
+                .line(paint.look, usize::from(area.width.saturating_sub(14)))
+                .spans,
+        );
         paint.line(area.x + 1, area.y, area.width.saturating_sub(2), &line);
         return;
     }
     if let Some(notice) = &model.notice {
-        let line = Words::new(paint.look).tone(notice.tone, crate::show::clean(&notice.text)).line();
+        let line = Words::new(paint.look)
+            .tone(notice.tone, crate::show::clean(&notice.text))
+            .line();
         paint.line(area.x + 1, area.y, area.width.saturating_sub(2), &line);
         return;
     }
     let entry = |action: Action| {
-        let line = Words::new(paint.look).accent(model.keys.key(action)).dim(format!(" {}", action.info().footer)).line();
+        let line = Words::new(paint.look)
+            .accent(model.keys.key(action))
+            .dim(format!(" {}", action.info().footer))
+            .line();
         (action, line)
     };
-    let of_scope = |scope: Scope| Action::ALL.iter().copied().filter(move |a| a.info().scope == scope && !a.info().footer.is_empty());
+    let of_scope = |scope: Scope| {
+        Action::ALL
+            .iter()
+            .copied()
+            .filter(move |a| a.info().scope == scope && !a.info().footer.is_empty())
+    };
     let mut left: Vec<(Action, Line<'static>)> = Vec::new();
-    if !matches!(model.screen, Screen::Login | Screen::Logs | Screen::Queue) {
+    if !matches!(model.screen, Screen::Login | Screen::Logs | Screen::Queue)
+        && works(model, Action::Open)
+    {
         left.push(entry(Action::Open));
     }
-    left.extend(of_scope(Scope::On(model.screen)).map(entry));
-    let mut right: Vec<(Action, Line<'static>)> = of_scope(Scope::Everywhere).filter(|a| *a != Action::Open).map(entry).collect();
+    left.extend(
+        of_scope(Scope::On(model.screen))
+            .filter(|a| works(model, *a))
+            .map(entry),
+    );
+    let mut right: Vec<(Action, Line<'static>)> = of_scope(Scope::Everywhere)
+        .filter(|a| *a != Action::Open)
+        .map(entry)
+        .collect();
     if let Some(filter) = model.filter() {
-        let line = Words::new(paint.look).tone(Tone::Accent, format!("/{}", crate::show::fit(&filter.text, 20))).dim("  Esc clears").line();
+        let line = Words::new(paint.look)
+            .tone(
+                Tone::Accent,
+                format!("/{}", crate::show::fit(&filter.text, 20)),
+            )
+            .dim("  Esc clears")
+            .line();
         left.insert(0, (Action::Filter, line));
     }
     let room = usize::from(area.width.saturating_sub(2));
-    let width = |list: &[(Action, Line<'static>)], gap: usize| list.iter().map(|(_, l)| l.width() + gap).sum::<usize>().saturating_sub(gap);
+    let width = |list: &[(Action, Line<'static>)], gap: usize| {
+        list.iter()
+            .map(|(_, l)| l.width() + gap)
+            .sum::<usize>()
+            .saturating_sub(gap)
+    };
     // First what works everywhere thins out, help and leave last; then what works here.
     let order = [Action::Filter, Action::Palette];
     for action in order {
@@ -217,13 +357,19 @@ pub(super) fn footer(model: &Model, area: Rect, paint: &mut Paint<'_>) {
     let mut x = area.x + 1;
     for (action, line) in left {
         let taken = paint.line(x, area.y, area.right().saturating_sub(x), &line);
-        paint.hits.add(Rect::new(x, area.y, taken, 1), Target::Act(action));
+        paint
+            .hits
+            .add(Rect::new(x, area.y, taken, 1), Target::Act(action));
         x += taken + 3;
     }
-    let mut x = area.right().saturating_sub(1 + u16::try_from(width(&right, 2)).unwrap_or(0));
+    let mut x = area
+        .right()
+        .saturating_sub(1 + u16::try_from(width(&right, 2)).unwrap_or(0));
     for (action, line) in right {
         let taken = paint.line(x, area.y, area.right().saturating_sub(x), &line);
-        paint.hits.add(Rect::new(x, area.y, taken, 1), Target::Act(action));
+        paint
+            .hits
+            .add(Rect::new(x, area.y, taken, 1), Target::Act(action));
         x += taken + 2;
     }
 }

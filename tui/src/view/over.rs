@@ -14,10 +14,19 @@ use crate::widgets::{Paint, Words, dialog};
 /// Every key, by where it works: the screen in view first.
 pub(crate) fn help_lines(look: &Look, keys: &Keymap, here: Screen) -> Vec<Line<'static>> {
     let mut scopes = vec![Scope::On(here), Scope::Everywhere];
-    scopes.extend(Screen::ALL.into_iter().filter(|s| *s != here).map(Scope::On));
+    scopes.extend(
+        Screen::ALL
+            .into_iter()
+            .filter(|s| *s != here)
+            .map(Scope::On),
+    );
     let mut lines = Vec::new();
     for scope in scopes {
-        let actions: Vec<Action> = Action::ALL.iter().copied().filter(|a| a.info().scope == scope).collect();
+        let actions: Vec<Action> = Action::ALL
+            .iter()
+            .copied()
+            .filter(|a| a.info().scope == scope)
+            .collect();
         if actions.is_empty() {
             continue;
         }
@@ -31,7 +40,12 @@ pub(crate) fn help_lines(look: &Look, keys: &Keymap, here: Screen) -> Vec<Line<'
         lines.push(Words::new(look).title(title).line());
         for action in actions {
             let shown = keys.keys(action);
-            lines.push(Words::new(look).accent(format!("{shown:<14}")).text(action.info().help).line());
+            lines.push(
+                Words::new(look)
+                    .accent(format!("{shown:<14}"))
+                    .text(action.info().help)
+                    .line(),
+            );
         }
         if scope == Scope::Everywhere {
             let note = "In a question: n or Esc leaves all as it is, y does it, Enter takes the marked answer.";
@@ -42,15 +56,27 @@ pub(crate) fn help_lines(look: &Look, keys: &Keymap, here: Screen) -> Vec<Line<'
 }
 
 pub(super) fn help(model: &Model, screen: Rect, scroll: usize, paint: &mut Paint<'_>) {
-    let width = screen.width.saturating_sub(4).min(92).max(screen.width.min(20));
+    let width = screen
+        .width
+        .saturating_sub(4)
+        .min(92)
+        .max(screen.width.min(20));
     let inner = usize::from(width.saturating_sub(4)).max(1);
     let lines: Vec<Line<'static>> = help_lines(paint.look, paint.keys, model.screen)
         .into_iter()
         .flat_map(|l| crate::features::fold(l, inner))
         .collect();
     let margin = u16::from(screen.height >= 16);
-    let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(2).min(screen.height - 2 * margin);
-    let area = Rect { x: screen.x + (screen.width - width) / 2, y: screen.y + margin, width, height };
+    let height = u16::try_from(lines.len())
+        .unwrap_or(u16::MAX)
+        .saturating_add(2)
+        .min(screen.height - 2 * margin);
+    let area = Rect {
+        x: screen.x + (screen.width - width) / 2,
+        y: screen.y + margin,
+        width,
+        height,
+    };
     paint.hits.clear();
     Clear.render(area, paint.buf);
     paint.buf.set_style(area, paint.look.base());
@@ -58,46 +84,99 @@ pub(super) fn help(model: &Model, screen: Rect, scroll: usize, paint: &mut Paint
     let rows = usize::from(height.saturating_sub(2));
     let most = lines.len().saturating_sub(rows);
     let from = scroll.min(most);
-    let inside = Rect { x: area.x + 2, y: area.y + 1, width: width.saturating_sub(4), height: height.saturating_sub(2) };
+    let inside = Rect {
+        x: area.x + 2,
+        y: area.y + 1,
+        width: width.saturating_sub(4),
+        height: height.saturating_sub(2),
+    };
     paint.lines(inside, &lines[from..]);
     if most > 0 {
-        let text = if from < most { " ↓ more " } else { " the end " };
+        let text = if from < most {
+            " ↓ more "
+        } else {
+            " the end "
+        };
         let line = Words::new(paint.look).dim(text).line();
         let w = u16::try_from(line.width()).unwrap_or(0);
-        paint.line(area.right().saturating_sub(w + 2), area.bottom() - 1, w, &line);
+        paint.line(
+            area.right().saturating_sub(w + 2),
+            area.bottom() - 1,
+            w,
+            &line,
+        );
     }
 }
 
-pub(super) fn palette(model: &Model, screen: Rect, input: &Input, chosen: usize, paint: &mut Paint<'_>) {
+pub(super) fn palette(
+    model: &Model,
+    screen: Rect,
+    input: &Input,
+    chosen: usize,
+    paint: &mut Paint<'_>,
+) {
     let found = palette::matching(model, &input.text());
-    let width = screen.width.saturating_sub(4).min(72).max(screen.width.min(20));
+    let width = screen
+        .width
+        .saturating_sub(4)
+        .min(72)
+        .max(screen.width.min(20));
     let most = screen.height.saturating_sub(4).clamp(1, 12);
     let rows = u16::try_from(found.len()).unwrap_or(u16::MAX).min(most);
     let height = (rows + 3).min(screen.height);
     let y = screen.y + (screen.height.saturating_sub(height)) / 4;
-    let area = Rect { x: screen.x + (screen.width - width) / 2, y, width, height };
+    let area = Rect {
+        x: screen.x + (screen.width - width) / 2,
+        y,
+        width,
+        height,
+    };
     paint.hits.clear();
     Clear.render(area, paint.buf);
     paint.buf.set_style(area, paint.look.base());
     dialog::frame(paint, area, "command");
     let inner = width.saturating_sub(4);
     let mut line = Words::new(paint.look).accent(":").line();
-    line.spans.extend(input.line(paint.look, usize::from(inner.saturating_sub(2))).spans);
+    line.spans.extend(
+        input
+            .line(paint.look, usize::from(inner.saturating_sub(2)))
+            .spans,
+    );
     paint.line(area.x + 2, area.y + 1, inner, &line);
     let chosen = chosen.min(found.len().saturating_sub(1));
     let first = crate::widgets::grid::first_row(
-        crate::widgets::grid::Rows { count: found.len(), selected: Some(chosen) },
+        crate::widgets::grid::Rows {
+            count: found.len(),
+            selected: Some(chosen),
+        },
         usize::from(rows),
     );
-    for (i, entry) in found.iter().enumerate().skip(first).take(usize::from(height.saturating_sub(3))) {
+    for (i, entry) in found
+        .iter()
+        .enumerate()
+        .skip(first)
+        .take(usize::from(height.saturating_sub(3)))
+    {
         let y = area.y + 2 + u16::try_from(i - first).unwrap_or(0);
         let words = Words::new(paint.look);
         let name = format!("{:<22}", crate::show::fit(&entry.name, 22));
-        let words = if i == chosen { words.strong(name) } else { words.text(name) };
-        let line = words.dim(format!("{:<5}", entry.key)).dim(entry.about.clone()).line();
+        let words = if i == chosen {
+            words.strong(name)
+        } else {
+            words.text(name)
+        };
+        let line = words
+            .dim(format!("{:<5}", entry.key))
+            .dim(entry.about.clone())
+            .line();
         paint.line(area.x + 3, y, inner.saturating_sub(1), &line);
         if i == chosen {
-            paint.select(Rect { x: area.x + 1, y, width: width.saturating_sub(2), height: 1 });
+            paint.select(Rect {
+                x: area.x + 1,
+                y,
+                width: width.saturating_sub(2),
+                height: 1,
+            });
         }
     }
 }

@@ -47,31 +47,39 @@ impl<K: PartialEq + Clone> Cursor<K> {
         if keys.is_empty() {
             return None;
         }
-        let found = self.key.as_ref().and_then(|key| keys.iter().position(|k| k == key));
+        let found = self
+            .key
+            .as_ref()
+            .and_then(|key| keys.iter().position(|k| k == key));
         Some(found.unwrap_or(self.last.min(keys.len() - 1)))
+    }
+
+    /// The same, but `otherwise` until it was moved for the first time.
+    pub(crate) fn index_or(&self, keys: &[K], otherwise: usize) -> Option<usize> {
+        if self.key.is_none() && otherwise < keys.len() {
+            Some(otherwise)
+        } else {
+            self.index(keys)
+        }
     }
 
     /// Moves among `keys`.
     pub(crate) fn go(&mut self, keys: &[K], page: usize, by: Move) {
-        let Some(at) = self.index(keys) else { return };
-        self.set(keys, moved(at, keys.len(), page, by));
+        if let Some(at) = self.index(keys) {
+            self.go_from(at, keys, page, by);
+        }
+    }
+
+    /// Moves from a row that something else had selected.
+    pub(crate) fn go_from(&mut self, at: usize, keys: &[K], page: usize, by: Move) {
+        if !keys.is_empty() {
+            self.set(keys, moved(at, keys.len(), page, by));
+        }
     }
 
     fn set(&mut self, keys: &[K], index: usize) {
         self.last = index;
         self.key = keys.get(index).cloned();
-    }
-
-    /// Selects a key, wherever it is or will be.
-    pub(crate) fn select(&mut self, key: K) {
-        self.key = Some(key);
-    }
-
-    /// Nails the cursor to the row it is on, so that it does not drift when rows come above it.
-    pub(crate) fn hold(&mut self, keys: &[K]) {
-        if let Some(index) = self.index(keys) {
-            self.set(keys, index);
-        }
     }
 }
 
@@ -84,7 +92,11 @@ mod tests {
         let mut cursor = Cursor::default();
         cursor.go(&["a", "b", "c"], 10, Move::Down);
         assert_eq!(cursor.index(&["x", "a", "b", "c"]), Some(2));
-        assert_eq!(cursor.index(&["x"]), Some(0), "gone: where it was, or the last");
+        assert_eq!(
+            cursor.index(&["x"]),
+            Some(0),
+            "gone: where it was, or the last"
+        );
         assert_eq!(cursor.index(&[]), None);
         cursor.go(&["a", "b", "c"], 10, Move::Bottom);
         assert_eq!(cursor.index(&["a", "b", "c"]), Some(2));

@@ -29,27 +29,55 @@ pub(crate) enum Zoom {
 /// Divides `body` for a list that needs `rows` rows, heading included, and details that want `wanted`.
 pub(crate) fn split(body: Rect, rows: u16, wanted: u16, zoom: Zoom) -> Split {
     if zoom == Zoom::On {
-        return Split { list: None, details: Some(body), beside: false };
+        return Split {
+            list: None,
+            details: Some(body),
+            beside: false,
+        };
     }
     if body.width >= BESIDE {
         let left = body.width * 11 / 20;
         return Split {
-            list: Some(Rect { width: left - 1, ..body }),
-            details: Some(Rect { x: body.x + left + 1, width: body.width - left - 1, ..body }),
+            list: Some(Rect {
+                width: left - 1,
+                ..body
+            }),
+            details: Some(Rect {
+                x: body.x + left + 1,
+                width: body.width - left - 1,
+                ..body
+            }),
             beside: true,
         };
     }
     // Less than this is no list, and no details.
     let least = wanted.clamp(3, 8);
     if body.height < least + 4 {
-        return Split { list: Some(body), details: None, beside: false };
+        return Split {
+            list: Some(body),
+            details: None,
+            beside: false,
+        };
     }
-    let gap = u16::from(body.height >= 24);
-    let list = rows.min(body.height.saturating_sub(wanted.min(body.height * 3 / 5) + gap)).max(4.min(rows)).max(1);
+    let gap = u16::from(body.height >= 14);
+    let list = rows
+        .min(
+            body.height
+                .saturating_sub(wanted.min(body.height * 3 / 5) + gap),
+        )
+        .max(4.min(rows))
+        .max(1);
     let top = body.y + list + gap;
     Split {
-        list: Some(Rect { height: list, ..body }),
-        details: Some(Rect { y: top, height: body.bottom().saturating_sub(top), ..body }),
+        list: Some(Rect {
+            height: list,
+            ..body
+        }),
+        details: Some(Rect {
+            y: top,
+            height: body.bottom().saturating_sub(top),
+            ..body
+        }),
         beside: false,
     }
 }
@@ -75,17 +103,31 @@ pub(crate) fn label_width(width: u16) -> usize {
 
 /// `label        value`: one line of details.
 pub(crate) fn labelled(look: &Look, width: u16, label: &str, value: Words<'_>) -> Line<'static> {
-    let mut line = Words::new(look).dim(format!("{label:<w$}", w = label_width(width))).line();
+    let mut line = Words::new(look)
+        .dim(format!("{label:<w$}", w = label_width(width)))
+        .line();
     line.spans.extend(value.line().spans);
     line
 }
 
 /// The same for text that may take several lines.
-pub(crate) fn labelled_text(look: &Look, width: u16, label: &str, text: &str) -> Vec<Line<'static>> {
+pub(crate) fn labelled_text(
+    look: &Look,
+    width: u16,
+    label: &str,
+    text: &str,
+) -> Vec<Line<'static>> {
     let indent = label_width(width);
     crate::show::wrap(text, usize::from(width).saturating_sub(indent))
         .into_iter()
         .enumerate()
-        .map(|(i, part)| labelled(look, width, if i == 0 { label } else { "" }, Words::new(look).text(part)))
+        .map(|(i, part)| {
+            labelled(
+                look,
+                width,
+                if i == 0 { label } else { "" },
+                Words::new(look).text(part),
+            )
+        })
         .collect()
 }

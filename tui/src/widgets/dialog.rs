@@ -36,9 +36,23 @@ pub(crate) enum Harm {
 }
 
 pub(crate) fn draw(paint: &mut Paint<'_>, screen: Rect, dialog: &Dialog) {
-    let width = screen.width.saturating_sub(4).min(76).max(screen.width.min(24));
+    let width = screen
+        .width
+        .saturating_sub(4)
+        .min(76)
+        .max(screen.width.min(24));
     let inner = usize::from(width.saturating_sub(6)).max(10);
-    let mut body: Vec<String> = dialog.body.iter().flat_map(|l| crate::show::wrap(l, inner)).collect();
+    let mut body: Vec<String> = dialog
+        .body
+        .iter()
+        .flat_map(|l| {
+            if unicode_width::UnicodeWidthStr::width(l.as_str()) <= inner {
+                vec![l.clone()]
+            } else {
+                crate::show::wrap(l, inner)
+            }
+        })
+        .collect();
     // On a small screen the question and its answers matter more than the frame around them.
     let room = usize::from(screen.height.saturating_sub(4));
     if body.len() > room {
@@ -56,19 +70,27 @@ pub(crate) fn draw(paint: &mut Paint<'_>, screen: Rect, dialog: &Dialog) {
     Clear.render(area, paint.buf);
     paint.buf.set_style(area, paint.look.base());
     frame(paint, area, &dialog.title);
-    let mut y = area.y + if tall { 2 } else { 1 };
-    for line in &body {
+    let top = area.y + if tall { 2 } else { 1 };
+    for (y, line) in (top..).zip(&body) {
         let line = paint.words().text(line.clone()).line();
         paint.line(area.x + 3, y, area.width.saturating_sub(6), &line);
-        y += 1;
     }
     let y = area.bottom().saturating_sub(if tall { 3 } else { 2 });
     let mut x = area.x + 3;
     paint.hits.clear();
-    for (button, letter, text) in [(Button::Safe, "n", dialog.safe), (Button::Do, "y", dialog.doing)] {
+    for (button, letter, text) in [
+        (Button::Safe, "n", dialog.safe),
+        (Button::Do, "y", dialog.doing),
+    ] {
         let chosen = dialog.chosen == button;
         let words = paint.words();
-        let words = if chosen { words.accent("▸ ") } else { words.text("  ") }.accent(letter).gap(1);
+        let words = if chosen {
+            words.accent("▸ ")
+        } else {
+            words.text("  ")
+        }
+        .accent(letter)
+        .gap(1);
         let words = match (button, dialog.harm, chosen) {
             (Button::Do, Harm::Harmful, true) => words.tone(crate::theme::Tone::Bad, text),
             (_, _, true) => words.title(text),
@@ -76,7 +98,9 @@ pub(crate) fn draw(paint: &mut Paint<'_>, screen: Rect, dialog: &Dialog) {
         };
         let line: Line<'_> = words.line();
         let taken = paint.line(x, y, area.right().saturating_sub(x + 1), &line);
-        paint.hits.add(Rect::new(x, y, taken, 1), Target::Choose(button));
+        paint
+            .hits
+            .add(Rect::new(x, y, taken, 1), Target::Choose(button));
         x += taken + 3;
     }
 }
@@ -96,7 +120,12 @@ pub(crate) fn frame(paint: &mut Paint<'_>, area: Rect, title: &str) {
         paint.buf.set_string(left, y, "│", style);
         paint.buf.set_string(right, y, "│", style);
     }
-    for (x, y, corner) in [(left, top, "╭"), (right, top, "╮"), (left, bottom, "╰"), (right, bottom, "╯")] {
+    for (x, y, corner) in [
+        (left, top, "╭"),
+        (right, top, "╮"),
+        (left, bottom, "╰"),
+        (right, bottom, "╯"),
+    ] {
         paint.buf.set_string(x, y, corner, style);
     }
     let title = crate::show::fit(title, usize::from(area.width.saturating_sub(6)));

@@ -28,11 +28,23 @@ pub(crate) struct Column {
 
 impl Column {
     pub(crate) const fn left(title: &'static str, width: u16, keep: u8) -> Self {
-        Self { title, width, side: Side::Left, keep, most: width }
+        Self {
+            title,
+            width,
+            side: Side::Left,
+            keep,
+            most: width,
+        }
     }
 
     pub(crate) const fn right(title: &'static str, width: u16, keep: u8) -> Self {
-        Self { title, width, side: Side::Right, keep, most: width }
+        Self {
+            title,
+            width,
+            side: Side::Right,
+            keep,
+            most: width,
+        }
     }
 
     /// Takes what the others leave, up to `most`.
@@ -54,7 +66,9 @@ pub(crate) struct Rows {
 
 /// The first row to show, so that the selected one is in view with neighbours on both sides.
 pub(crate) fn first_row(rows: Rows, height: usize) -> usize {
-    let Some(selected) = rows.selected else { return 0 };
+    let Some(selected) = rows.selected else {
+        return 0;
+    };
     if rows.count <= height {
         return 0;
     }
@@ -65,11 +79,18 @@ pub(crate) fn first_row(rows: Rows, height: usize) -> usize {
 fn layout(columns: &[Column], width: u16) -> Vec<Option<u16>> {
     let mut shown: Vec<bool> = columns.iter().map(|_| true).collect();
     let needed = |shown: &[bool]| -> u16 {
-        let sum: u16 = columns.iter().zip(shown).filter(|(_, s)| **s).map(|(c, _)| c.width + GAP).sum();
+        let sum: u16 = columns
+            .iter()
+            .zip(shown)
+            .filter(|(_, s)| **s)
+            .map(|(c, _)| c.width + GAP)
+            .sum();
         sum.saturating_sub(GAP)
     };
     while needed(&shown) > width {
-        let weakest = (0..columns.len()).filter(|i| shown[*i]).min_by_key(|i| columns[*i].keep);
+        let weakest = (0..columns.len())
+            .filter(|i| shown[*i])
+            .min_by_key(|i| columns[*i].keep);
         match weakest {
             Some(i) if shown.iter().filter(|s| **s).count() > 1 => shown[i] = false,
             _ => break,
@@ -108,15 +129,22 @@ pub(crate) fn draw(
         for ((column, width), cell) in columns.iter().zip(&widths).zip(cells) {
             let Some(width) = *width else { continue };
             let taken = u16::try_from(cell.width()).unwrap_or(u16::MAX).min(width);
-            let start = if column.side == Side::Right { x + width - taken } else { x };
+            let start = if column.side == Side::Right {
+                x + width - taken
+            } else {
+                x
+            };
             paint.line(start, y, taken, cell);
             x += width + GAP;
         }
     };
-    let with_heading = area.height >= 3;
+    let with_heading = area.height >= 3 || (area.height == 2 && rows.count == 1);
     let mut y = area.y;
     if with_heading {
-        let titles: Vec<Line<'static>> = columns.iter().map(|c| paint.words().dim(c.title).line()).collect();
+        let titles: Vec<Line<'static>> = columns
+            .iter()
+            .map(|c| paint.words().dim(c.title).line())
+            .collect();
         place(paint, y, &titles);
         y += 1;
     }
@@ -127,7 +155,11 @@ pub(crate) fn draw(
         place(paint, y, &cells);
         let whole = Rect::new(area.x, y, area.width, 1);
         if rows.selected == Some(index) {
-            paint.select(Rect { x: area.x + bar, width: area.width - bar, ..whole });
+            paint.select(Rect {
+                x: area.x + bar,
+                width: area.width - bar,
+                ..whole
+            });
         }
         paint.hits.add(whole, Target::Row(index));
         y += 1;
@@ -139,15 +171,23 @@ pub(crate) fn draw(
 mod tests {
     use super::*;
 
-    const COLUMNS: [Column; 4] =
-        [Column::left("name", 10, 9), Column::right("size", 5, 3), Column::left("state", 8, 8), Column::left("text", 10, 1).up_to(200)];
+    const COLUMNS: [Column; 4] = [
+        Column::left("name", 10, 9),
+        Column::right("size", 5, 3),
+        Column::left("state", 8, 8),
+        Column::left("text", 10, 1).up_to(200),
+    ];
 
     #[test]
     fn columns_leave_by_priority_and_the_last_takes_the_rest() {
         assert_eq!(layout(&COLUMNS, 80), [Some(10), Some(5), Some(8), Some(51)]);
         assert_eq!(layout(&COLUMNS, 38), [Some(10), Some(5), Some(8), None]);
         assert_eq!(layout(&COLUMNS, 22), [Some(10), None, Some(8), None]);
-        assert_eq!(layout(&COLUMNS, 6), [Some(6), None, None, None], "never nothing");
+        assert_eq!(
+            layout(&COLUMNS, 6),
+            [Some(6), None, None, None],
+            "never nothing"
+        );
     }
 
     #[test]
@@ -155,7 +195,13 @@ mod tests {
         for count in [1, 5, 100] {
             for selected in 0..count {
                 for height in 1..20 {
-                    let first = first_row(Rows { count, selected: Some(selected) }, height);
+                    let first = first_row(
+                        Rows {
+                            count,
+                            selected: Some(selected),
+                        },
+                        height,
+                    );
                     assert!((first..first + height).contains(&selected));
                 }
             }

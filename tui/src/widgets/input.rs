@@ -19,7 +19,10 @@ pub(crate) struct Input {
 impl Input {
     pub(crate) fn new(text: &str) -> Self {
         let text: Vec<char> = text.chars().take(MOST).collect();
-        Self { cursor: text.len(), text }
+        Self {
+            cursor: text.len(),
+            text,
+        }
     }
 
     pub(crate) fn text(&self) -> String {
@@ -51,7 +54,11 @@ impl Input {
             }
             KeyCode::Char('a') if ctrl => self.cursor = 0,
             KeyCode::Char('e') if ctrl => self.cursor = self.text.len(),
-            KeyCode::Char(c) if !ctrl && !c.is_control() && !key.modifiers.contains(KeyModifiers::ALT) => self.insert(c),
+            KeyCode::Char(c)
+                if !ctrl && !c.is_control() && !key.modifiers.contains(KeyModifiers::ALT) =>
+            {
+                self.insert(c);
+            }
             KeyCode::Backspace if self.cursor > 0 => {
                 self.cursor -= 1;
                 self.text.remove(self.cursor);
@@ -89,7 +96,10 @@ impl Input {
         let after: String = self.text.iter().skip(self.cursor + 1).collect();
         Line::from(vec![
             Span::styled(before, look.strong()),
-            Span::styled(at(self.cursor).to_string(), look.strong().add_modifier(Modifier::REVERSED)),
+            Span::styled(
+                at(self.cursor).to_string(),
+                look.strong().add_modifier(Modifier::REVERSED),
+            ),
             Span::styled(after, look.strong()),
         ])
     }

@@ -24,12 +24,15 @@ enum Cells {
 
 /// How dark and light are told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ink {
-    Colours { dark: Color, light: Color },
+enum Tinting {
+    Colours {
+        dark: Color,
+        light: Color,
+    },
     /// No colours allowed. The terminal's own foreground is the lighter one on a dark ground: light modules are inked.
-    InkLight,
+    LightInked,
     /// The same on a light ground: dark modules are inked.
-    InkDark,
+    DarkInked,
 }
 
 /// A code that fits, ready to be drawn.
@@ -69,7 +72,9 @@ pub(crate) fn plan(texts: &[&str], columns: u16, rows: u16, look: &Look) -> Resu
     let room = across.min(down);
     let mut smallest = None;
     for (choice, text) in texts.iter().enumerate() {
-        let Ok(code) = QrCode::with_error_correction_level(text, EcLevel::L) else { continue };
+        let Ok(code) = QrCode::with_error_correction_level(text, EcLevel::L) else {
+            continue;
+        };
         let side = u16::try_from(code.width()).unwrap_or(u16::MAX);
         if side.saturating_add(2 * QUIET_LEAST) > room {
             smallest = Some(side);
@@ -83,13 +88,32 @@ pub(crate) fn plan(texts: &[&str], columns: u16, rows: u16, look: &Look) -> Resu
             Cells::Half => (pixels, pixels.div_ceil(2)),
             Cells::Wide => (pixels * 2, pixels),
         };
-        let modules = strongest(text, &code).to_colors().into_iter().map(|m| m == Module::Dark).collect();
-        return Ok(Plan { choice, width, height, side, quiet, scale, modules, cells });
+        let modules = strongest(text, &code)
+            .to_colors()
+            .into_iter()
+            .map(|m| m == Module::Dark)
+            .collect();
+        return Ok(Plan {
+            choice,
+            width,
+            height,
+            side,
+            quiet,
+            scale,
+            modules,
+            cells,
+        });
     }
     let side = smallest.unwrap_or(21) + 2 * QUIET_LEAST;
     Err(match cells {
-        Cells::Half => TooSmall { columns: side, rows: side.div_ceil(2) },
-        Cells::Wide => TooSmall { columns: side * 2, rows: side },
+        Cells::Half => TooSmall {
+            columns: side,
+            rows: side.div_ceil(2),
+        },
+        Cells::Wide => TooSmall {
+            columns: side * 2,
+            rows: side,
+        },
     })
 }
 
@@ -101,22 +125,34 @@ fn strongest(text: &str, least: &QrCode) -> QrCode {
         .unwrap_or_else(|| least.clone())
 }
 
-fn ink(look: &Look) -> Ink {
+fn tinting(look: &Look) -> Tinting {
     match look.caps.depth {
-        Depth::None if look.theme.light => Ink::InkDark,
-        Depth::None => Ink::InkLight,
-        Depth::Ansi16 => Ink::Colours { dark: Color::Black, light: Color::White },
-        Depth::Ansi256 => Ink::Colours { dark: Color::Indexed(16), light: Color::Indexed(231) },
-        Depth::True => Ink::Colours { dark: Color::Rgb(10, 10, 12), light: Color::Rgb(250, 250, 250) },
+        Depth::None if look.theme.light => Tinting::DarkInked,
+        Depth::None => Tinting::LightInked,
+        Depth::Ansi16 => Tinting::Colours {
+            dark: Color::Black,
+            light: Color::White,
+        },
+        Depth::Ansi256 => Tinting::Colours {
+            dark: Color::Indexed(16),
+            light: Color::Indexed(231),
+        },
+        Depth::True => Tinting::Colours {
+            dark: Color::Rgb(10, 10, 12),
+            light: Color::Rgb(250, 250, 250),
+        },
     }
 }
 
 /// Draws into the top left corner of `area`.
 pub(crate) fn draw(plan: &Plan, area: Rect, buf: &mut Buffer, look: &Look) {
-    let ink = ink(look);
+    let tinting = tinting(look);
     // Whether a pixel of the drawing is dark; everything outside the code is light.
     let dark = |x: u16, y: u16| -> bool {
-        let (mx, my) = ((x / plan.scale).checked_sub(plan.quiet), (y / plan.scale).checked_sub(plan.quiet));
+        let (mx, my) = (
+            (x / plan.scale).checked_sub(plan.quiet),
+            (y / plan.scale).checked_sub(plan.quiet),
+        );
         match (mx, my) {
             (Some(mx), Some(my)) if mx < plan.side && my < plan.side => {
                 plan.modules[usize::from(my) * usize::from(plan.side) + usize::from(mx)]
@@ -127,8 +163,8 @@ pub(crate) fn draw(plan: &Plan, area: Rect, buf: &mut Buffer, look: &Look) {
     for row in 0..plan.height.min(area.height) {
         for column in 0..plan.width.min(area.width) {
             let (symbol, style) = match plan.cells {
-                Cells::Half => half(ink, dark(column, row * 2), dark(column, row * 2 + 1)),
-                Cells::Wide => wide(ink, dark(column / 2, row)),
+                Cells::Half => half(tinting, dark(column, row * 2), dark(column, row * 2 + 1)),
+                Cells::Wide => wide(tinting, dark(column / 2, row)),
             };
             if let Some(cell) = buf.cell_mut((area.x + column, area.y + row)) {
                 cell.reset();
@@ -138,34 +174,36 @@ pub(crate) fn draw(plan: &Plan, area: Rect, buf: &mut Buffer, look: &Look) {
     }
 }
 
-fn half(ink: Ink, top: bool, bottom: bool) -> (&'static str, Style) {
+fn half(tinting: Tinting, top: bool, bottom: bool) -> (&'static str, Style) {
     let inked = |top: bool, bottom: bool| match (top, bottom) {
         (true, true) => "█",
         (true, false) => "▀",
         (false, true) => "▄",
         (false, false) => " ",
     };
-    match ink {
+    match tinting {
         // A blank on a ground where both are alike: no font can leave a seam in it.
-        Ink::Colours { dark, light } => match (top, bottom) {
+        Tinting::Colours { dark, light } => match (top, bottom) {
             (true, true) => (" ", Style::new().fg(light).bg(dark)),
             (false, false) => (" ", Style::new().fg(dark).bg(light)),
             (true, false) => ("▀", Style::new().fg(dark).bg(light)),
             (false, true) => ("▄", Style::new().fg(dark).bg(light)),
         },
-        Ink::InkLight => (inked(!top, !bottom), Style::new()),
-        Ink::InkDark => (inked(top, bottom), Style::new()),
+        Tinting::LightInked => (inked(!top, !bottom), Style::new()),
+        Tinting::DarkInked => (inked(top, bottom), Style::new()),
     }
 }
 
-fn wide(ink: Ink, is_dark: bool) -> (&'static str, Style) {
+fn wide(tinting: Tinting, is_dark: bool) -> (&'static str, Style) {
     let reversed = Style::new().add_modifier(Modifier::REVERSED);
-    match ink {
-        Ink::Colours { dark, light } => (" ", Style::new().bg(if is_dark { dark } else { light })),
+    match tinting {
+        Tinting::Colours { dark, light } => {
+            (" ", Style::new().bg(if is_dark { dark } else { light }))
+        }
         // ASCII and no colour: only the reversed blank fills a cell.
-        Ink::InkLight if !is_dark => (" ", reversed),
-        Ink::InkDark if is_dark => (" ", reversed),
-        Ink::InkLight | Ink::InkDark => (" ", Style::new()),
+        Tinting::LightInked if !is_dark => (" ", reversed),
+        Tinting::DarkInked if is_dark => (" ", reversed),
+        Tinting::LightInked | Tinting::DarkInked => (" ", Style::new()),
     }
 }
 
@@ -180,7 +218,11 @@ pub(crate) mod tests {
 
     /// Paints cells as a terminal does, 4 × 8 pixels each, and reads whatever codes are in the picture.
     pub(crate) fn decode(buf: &Buffer, light_terminal: bool) -> Vec<String> {
-        let (fg0, bg0) = if light_terminal { (20_u8, 250_u8) } else { (208, 24) };
+        let (fg0, bg0) = if light_terminal {
+            (20_u8, 250_u8)
+        } else {
+            (208, 24)
+        };
         let luma = |c: Color, default: u8| match c {
             Color::Rgb(r, _, _) => r,
             Color::Indexed(231) | Color::White => 255,
@@ -205,14 +247,30 @@ pub(crate) mod tests {
                 _ => bg,
             }
         });
-        img.detect_grids().into_iter().filter_map(|g| g.decode().ok()).map(|(_, text)| text).collect()
+        img.detect_grids()
+            .into_iter()
+            .filter_map(|g| g.decode().ok())
+            .map(|(_, text)| text)
+            .collect()
     }
 
     fn look(depth: Depth, charset: Charset, theme: &str) -> Look {
-        Look::new(Themes::builtin().get(theme).unwrap(), Caps { depth, charset, ..Caps::default() })
+        Look::new(
+            Themes::builtin().get(theme).unwrap(),
+            Caps {
+                depth,
+                charset,
+                ..Caps::default()
+            },
+        )
     }
 
-    fn draw_alone(texts: &[&str], columns: u16, rows: u16, look: &Look) -> Option<(usize, Vec<String>)> {
+    fn draw_alone(
+        texts: &[&str],
+        columns: u16,
+        rows: u16,
+        look: &Look,
+    ) -> Option<(usize, Vec<String>)> {
         let plan = plan(texts, columns, rows, look).ok()?;
         assert!(plan.width <= columns && plan.height <= rows, "stays inside");
         let area = Rect::new(0, 0, columns + 4, rows + 2);
@@ -228,9 +286,17 @@ pub(crate) mod tests {
             for depth in [Depth::True, Depth::Ansi256, Depth::Ansi16, Depth::None] {
                 let look = look(depth, Charset::Unicode, theme);
                 let small = draw_alone(&[RICH, SHORT], 80, 21, &look);
-                assert_eq!(small, Some((1, vec![SHORT.to_owned()])), "{theme} {depth:?} small");
+                assert_eq!(
+                    small,
+                    Some((1, vec![SHORT.to_owned()])),
+                    "{theme} {depth:?} small"
+                );
                 let large = draw_alone(&[RICH, SHORT], 120, 46, &look);
-                assert_eq!(large, Some((0, vec![RICH.to_owned()])), "{theme} {depth:?} large");
+                assert_eq!(
+                    large,
+                    Some((0, vec![RICH.to_owned()])),
+                    "{theme} {depth:?} large"
+                );
             }
         }
     }
@@ -258,7 +324,16 @@ pub(crate) mod tests {
     fn where_none_fits_it_says_what_is_needed() {
         let look = look(Depth::True, Charset::Unicode, "tana-dark");
         let need = plan(&[RICH, SHORT], 30, 15, &look).unwrap_err();
-        assert_eq!(need, TooSmall { columns: 37, rows: 19 });
-        assert!(plan(&[RICH, SHORT], need.columns, need.rows, &look).is_ok(), "what it says is true");
+        assert_eq!(
+            need,
+            TooSmall {
+                columns: 37,
+                rows: 19
+            }
+        );
+        assert!(
+            plan(&[RICH, SHORT], need.columns, need.rows, &look).is_ok(),
+            "what it says is true"
+        );
     }
 }

@@ -14,7 +14,10 @@ pub(crate) struct Words<'a> {
 
 impl<'a> Words<'a> {
     pub(crate) fn new(look: &'a Look) -> Self {
-        Self { look, spans: Vec::new() }
+        Self {
+            look,
+            spans: Vec::new(),
+        }
     }
 
     fn push(mut self, text: impl Into<String>, style: Style) -> Self {

@@ -36,9 +36,17 @@ pub(crate) fn keys(model: &crate::model::Model) -> Vec<NodeId> {
 pub(crate) fn selected(model: &crate::model::Model) -> Option<&Node> {
     let rows = rows(model);
     let keys: Vec<NodeId> = rows.iter().map(|n| n.id.clone()).collect();
-    model.approvals.cursor.index(&keys).and_then(|i| rows.get(i).copied())
+    model
+        .approvals
+        .cursor
+        .index(&keys)
+        .and_then(|i| rows.get(i).copied())
 }
 
 pub(crate) fn check(model: &crate::model::Model, node: &NodeId) -> Option<Check> {
-    model.approvals.checked.get(node).map(|(_, _, check)| *check)
+    model
+        .approvals
+        .checked
+        .get(node)
+        .map(|(_, _, check)| *check)
 }

@@ -13,9 +13,18 @@ pub(crate) fn check(model: &mut Model) {
     let mut found = Vec::new();
     for node in model.mesh.pending() {
         let known = model.approvals.checked.get(&node.id);
-        if known.is_none_or(|(key, signature, _)| *key != node.public_key || *signature != node.registration_signature) {
-            let check = if node.verify_registration().is_ok() { Check::Fits } else { Check::Wrong };
-            found.push((node.id.clone(), (node.public_key, node.registration_signature.clone(), check)));
+        if known.is_none_or(|(key, signature, _)| {
+            *key != node.public_key || *signature != node.registration_signature
+        }) {
+            let check = if node.verify_registration().is_ok() {
+                Check::Fits
+            } else {
+                Check::Wrong
+            };
+            found.push((
+                node.id.clone(),
+                (node.public_key, node.registration_signature, check),
+            ));
         }
     }
     model.approvals.checked.extend(found);
@@ -32,17 +41,26 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         return Vec::new();
     };
     if model.mode == Mode::ReadOnly {
-        model.say(Tone::Warn, "this console is read-only: nothing is decided here");
+        model.say(
+            Tone::Warn,
+            "this console is read-only: nothing is decided here",
+        );
         return Vec::new();
     }
     if model.here.sovereign.is_none() {
-        let text = format!("no sovereign key in {}; put sovereign-key.json there, or decide where it is", model.here.home);
+        let text = format!(
+            "no sovereign key in {}; put sovereign-key.json there, or decide where it is",
+            model.here.home
+        );
         model.say(Tone::Warn, text);
         return Vec::new();
     }
     let check = model::check(model, &node.id);
     if decision == Decision::Approve && check == Some(Check::Wrong) {
-        let text = format!("{}: the registration's signature does not fit its key; it can only be denied", node.id);
+        let text = format!(
+            "{}: the registration's signature does not fit its key; it can only be denied",
+            node.id
+        );
         model.say(Tone::Bad, text);
         return Vec::new();
     }
@@ -50,24 +68,30 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     let host = crate::show::clean(&node.tailscale_hostname);
     let key = node.public_key;
     let id = node.id.clone();
+    let halves = halves(&key.fingerprint());
     let dialog = match decision {
         Decision::Approve => Dialog {
             title: format!("approve {id}"),
             body: vec![
-                format!("{id} ({role}, {host}) joins the mesh: its services are trusted by all others, and its heartbeats count."),
+                format!(
+                    "{id} ({role}, {host}) joins the mesh: its services are trusted by all others, and its heartbeats count."
+                ),
                 String::new(),
-                format!("key {}", key.fingerprint()),
+                halves.0,
+                halves.1,
                 "Compare it with what its operator reads to you.".to_owned(),
             ],
             safe: "not now",
             doing: "approve",
-            chosen: Button::Do,
+            chosen: Button::Safe,
             harm: Harm::None,
         },
         Decision::Deny => Dialog {
             title: format!("deny {id}"),
             body: vec![
-                format!("{id} ({role}, {host}) stays out. The name and the key are refused from now on; to come back it needs both anew."),
+                format!(
+                    "{id} ({role}, {host}) stays out. The name and the key are refused from now on; to come back it needs both anew."
+                ),
                 String::new(),
                 "This cannot be undone here.".to_owned(),
             ],
@@ -77,6 +101,23 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             harm: Harm::Harmful,
         },
     };
-    model.overlay = Some(Overlay::Ask { dialog, effect: Effect::Decide { node: id, key: Box::new(key), decision } });
+    model.overlay = Some(Overlay::Ask {
+        dialog,
+        effect: Effect::Decide {
+            node: id,
+            key: Box::new(key),
+            decision,
+        },
+    });
     Vec::new()
+}
+
+/// A fingerprint in two lines of eight groups, as the details show it.
+fn halves(fingerprint: &str) -> (String, String) {
+    let groups: Vec<&str> = fingerprint.split(' ').collect();
+    let (first, second) = groups.split_at(groups.len() / 2);
+    (
+        format!("key  {}", first.join(" ")),
+        format!("     {}", second.join(" ")),
+    )
 }

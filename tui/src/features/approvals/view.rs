@@ -28,16 +28,29 @@ pub(crate) fn draw(model: &Model, area: Rect, paint: &mut Paint<'_>) {
     let rows = model::rows(model);
     if rows.is_empty() {
         super::super::nothing(model, Source::Mesh, area, paint, |w| {
-            w.text("No node waits for approval. One registers with ").strong("tana mesh register").text(".")
+            w.text("No node waits for approval. One registers with ")
+                .strong("tana mesh register")
+                .text(".")
         });
         return;
     }
     let keys: Vec<_> = rows.iter().map(|n| n.id.clone()).collect();
     let selected = model.approvals.cursor.index(&keys);
-    let list_rows = u16::try_from(rows.len()).unwrap_or(u16::MAX).saturating_add(1);
+    let list_rows = u16::try_from(rows.len())
+        .unwrap_or(u16::MAX)
+        .saturating_add(1);
     let split = details::split(area, list_rows, 13, model.zoom);
     if let Some(list) = split.list {
-        grid::draw(paint, list, &COLUMNS, Rows { count: rows.len(), selected }, |p, i| row(model, p, rows[i]));
+        grid::draw(
+            paint,
+            list,
+            &COLUMNS,
+            Rows {
+                count: rows.len(),
+                selected,
+            },
+            |p, i| row(model, p, rows[i]),
+        );
     }
     if let (Some(area), Some(node)) = (split.details, selected.and_then(|i| rows.get(i))) {
         detail(model, area, paint, node);
@@ -68,13 +81,24 @@ fn row(model: &Model, paint: &Paint<'_>, node: &Node) -> Vec<Line<'static>> {
 }
 
 fn detail(model: &Model, area: Rect, paint: &mut Paint<'_>, node: &Node) {
-    let right = paint.words().dim(format!("registered {}", model.clock.time(node.registered_at))).line();
+    let right = paint
+        .words()
+        .dim(format!(
+            "registered {}",
+            model.clock.time(node.registered_at)
+        ))
+        .line();
     let area = details::heading(paint, area, node.id.as_str(), &right);
     let look = paint.look;
     let words = || Words::new(look);
     let roomy = area.height >= 12;
     let mut lines = fingerprint_lines(look, area.width, &node.public_key.fingerprint());
-    lines.push(labelled(look, area.width, "", words().dim("compare it with what its operator reads to you")));
+    lines.push(labelled(
+        look,
+        area.width,
+        "",
+        words().dim("compare it with what its operator reads to you"),
+    ));
     if roomy {
         lines.push(Line::default());
     }
@@ -85,7 +109,10 @@ fn detail(model: &Model, area: Rect, paint: &mut Paint<'_>, node: &Node) {
     lines.push(labelled(look, area.width, "host", host));
     let mut services = words();
     for (i, s) in node.services.iter().enumerate() {
-        services = services.gap(if i > 0 { 3 } else { 0 }).text(clean(&s.kind)).dim(format!(" {}", s.port));
+        services = services
+            .gap(if i > 0 { 3 } else { 0 })
+            .text(clean(&s.kind))
+            .dim(format!(" {}", s.port));
     }
     if node.services.is_empty() {
         services = services.dim("offers none");
@@ -93,21 +120,44 @@ fn detail(model: &Model, area: Rect, paint: &mut Paint<'_>, node: &Node) {
     lines.push(labelled(look, area.width, "services", services));
     for (label, value) in [("region", &node.region), ("version", &node.version)] {
         if let Some(value) = value {
-            lines.push(labelled(look, area.width, label, words().text(clean(value)).dim("   says its operator")));
+            lines.push(labelled(
+                look,
+                area.width,
+                label,
+                words().text(clean(value)).dim("   says its operator"),
+            ));
         }
     }
-    lines.push(labelled(look, area.width, "signature", signature(words(), model::check(model, &node.id))));
+    lines.push(labelled(
+        look,
+        area.width,
+        "signature",
+        signature(words(), model::check(model, &node.id)),
+    ));
     if roomy {
         lines.push(Line::default());
     }
-    let approve = words().accent(model.keys.key(Action::Approve)).text(" makes it part of the mesh").gap(3);
-    let both = approve.accent(model.keys.key(Action::Deny)).text(" keeps it out for good");
+    let approve = words()
+        .accent(model.keys.key(Action::Approve))
+        .text(" makes it part of the mesh")
+        .gap(3);
+    let both = approve
+        .accent(model.keys.key(Action::Deny))
+        .text(" keeps it out for good");
     lines.push(labelled(look, area.width, "decide", both));
     let sign = match (&model.here.sovereign, model.mode) {
-        (_, Mode::ReadOnly) => words().tone(Tone::Warn, "read-only: nothing is decided in this console"),
+        (_, Mode::ReadOnly) => {
+            words().tone(Tone::Warn, "read-only: nothing is decided in this console")
+        }
         (Some(key), _) => {
-            let known = model.approvals.sovereigns.iter().find(|k| k.public_key == *key);
-            let line = words().text(key.short()).dim(format!("   {}/sovereign-key.json", model.here.home));
+            let known = model
+                .approvals
+                .sovereigns
+                .iter()
+                .find(|k| k.public_key == *key);
+            let line = words()
+                .text(key.short())
+                .dim(format!("   {}/sovereign-key.json", model.here.home));
             match known.and_then(|k| k.description.as_deref()) {
                 Some(whose) => line.dim(format!("   {}", clean(whose))),
                 None if known.is_none() && !model.approvals.sovereigns.is_empty() => {
@@ -116,7 +166,10 @@ fn detail(model: &Model, area: Rect, paint: &mut Paint<'_>, node: &Node) {
                 None => line,
             }
         }
-        (None, _) => words().tone(Tone::Warn, format!("no sovereign key in {}", model.here.home)),
+        (None, _) => words().tone(
+            Tone::Warn,
+            format!("no sovereign key in {}", model.here.home),
+        ),
     };
     lines.push(labelled(look, area.width, "sign with", sign));
     paint.lines(area, &lines);

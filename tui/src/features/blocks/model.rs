@@ -71,7 +71,8 @@ pub(crate) enum Verdict {
 impl Model {
     /// The height that is looked at.
     pub(crate) fn height(&self) -> Option<u64> {
-        self.at.or_else(|| self.list.first().map(|b| b.header.height))
+        self.at
+            .or_else(|| self.list.first().map(|b| b.header.height))
     }
 
     pub(crate) fn newest(&self) -> Option<&BlockView> {
@@ -102,7 +103,11 @@ impl Model {
         self.whole.insert(height, block);
         while self.whole.len() > WHOLE {
             let looked_at = self.height().unwrap_or(height);
-            let farthest = self.whole.keys().copied().max_by_key(|h| h.abs_diff(looked_at));
+            let farthest = self
+                .whole
+                .keys()
+                .copied()
+                .max_by_key(|h| h.abs_diff(looked_at));
             if let Some(farthest) = farthest {
                 self.whole.remove(&farthest);
             }
@@ -131,7 +136,11 @@ impl Model {
                 }
             }
         }
-        if names.is_empty() { Verdict::Unknown } else { Verdict::Holds(names.len()) }
+        if names.is_empty() {
+            Verdict::Unknown
+        } else {
+            Verdict::Holds(names.len())
+        }
     }
 
     /// Moves to another block.
@@ -139,15 +148,19 @@ impl Model {
         if heights.is_empty() {
             return;
         }
-        let at = self.height().and_then(|h| heights.iter().position(|x| *x == h)).unwrap_or(0);
+        let at = self
+            .height()
+            .and_then(|h| heights.iter().position(|x| *x == h))
+            .unwrap_or(0);
         let to = moved(at, heights.len(), page, by);
         self.transaction = 0;
         // On the newest one the cursor follows what comes.
-        self.at = if to == 0 && self.list.first().map(|b| b.header.height) == heights.first().copied() {
-            None
-        } else {
-            heights.get(to).copied()
-        };
+        self.at =
+            if to == 0 && self.list.first().map(|b| b.header.height) == heights.first().copied() {
+                None
+            } else {
+                heights.get(to).copied()
+            };
     }
 
     /// Milliseconds from each block to the next, oldest first.
@@ -155,14 +168,23 @@ impl Model {
         self.list
             .windows(2)
             .filter(|w| w[0].header.height == w[1].header.height + 1 && w[1].header.height > 0)
-            .map(|w| w[0].header.timestamp.ms().saturating_sub(w[1].header.timestamp.ms()))
+            .map(|w| {
+                w[0].header
+                    .timestamp
+                    .ms()
+                    .saturating_sub(w[1].header.timestamp.ms())
+            })
             .rev()
             .collect()
     }
 
     /// Transactions of each block, oldest first.
     pub(crate) fn transactions(&self) -> Vec<u64> {
-        self.list.iter().rev().map(|b| u64::from(b.header.tx_count)).collect()
+        self.list
+            .iter()
+            .rev()
+            .map(|b| u64::from(b.header.tx_count))
+            .collect()
     }
 }
 
@@ -174,7 +196,12 @@ pub(crate) fn rows(model: &crate::model::Model) -> Vec<&BlockView> {
         .list
         .iter()
         .filter(|b| {
-            filter.is_none_or(|f| f.matches(&format!("{} {} {}", b.header.height, b.header.producer, b.hash)))
+            filter.is_none_or(|f| {
+                f.matches(&format!(
+                    "{} {} {}",
+                    b.header.height, b.header.producer, b.hash
+                ))
+            })
         })
         .collect()
 }

@@ -14,7 +14,11 @@ pub(crate) fn news(model: &mut Model, news: ChainNews) -> Vec<Effect> {
     match news {
         ChainNews::Info(info) => {
             // Another chain behind the same address: nothing of the old one holds.
-            if blocks.info.as_ref().is_some_and(|old| old.genesis_hash != info.genesis_hash) {
+            if blocks
+                .info
+                .as_ref()
+                .is_some_and(|old| old.genesis_hash != info.genesis_hash)
+            {
                 *blocks = super::Model::default();
             }
             blocks.info = Some(*info);
@@ -56,10 +60,18 @@ pub(crate) fn news(model: &mut Model, news: ChainNews) -> Vec<Effect> {
             let replay = match result {
                 Ok(v) => {
                     let text = if v.valid {
-                        (Tone::Good, format!("block {height} is valid: all {} checks hold", v.checks.len()))
+                        (
+                            Tone::Good,
+                            format!(
+                                "block {height} is valid: all {} checks hold",
+                                v.checks.len()
+                            ),
+                        )
                     } else {
                         let first = v.checks.iter().find(|c| !c.ok);
-                        let what = first.and_then(|c| c.detail.clone()).unwrap_or_else(|| "a check fails".into());
+                        let what = first
+                            .and_then(|c| c.detail.clone())
+                            .unwrap_or_else(|| "a check fails".into());
                         (Tone::Bad, format!("block {height} is not valid: {what}"))
                     };
                     model.say(text.0, text.1);
@@ -85,7 +97,11 @@ pub(crate) fn want(model: &mut Model) -> Option<Effect> {
         return None;
     }
     let height = model.blocks.height()?;
-    let failed = model.blocks.failed.as_ref().is_some_and(|(h, _)| *h == height);
+    let failed = model
+        .blocks
+        .failed
+        .as_ref()
+        .is_some_and(|(h, _)| *h == height);
     if failed || model.blocks.whole.contains_key(&height) {
         return None;
     }
@@ -94,8 +110,15 @@ pub(crate) fn want(model: &mut Model) -> Option<Effect> {
 }
 
 pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
-    let Some(height) = model.blocks.height() else { return Vec::new() };
-    let count = model.blocks.whole.get(&height).and_then(|w| w.block.transactions.as_ref()).map_or(0, Vec::len);
+    let Some(height) = model.blocks.height() else {
+        return Vec::new();
+    };
+    let count = model
+        .blocks
+        .whole
+        .get(&height)
+        .and_then(|w| w.block.transactions.as_ref())
+        .map_or(0, Vec::len);
     match action {
         Action::VerifyBlock => {
             model.blocks.replayed.insert(height, Replay::Asked);
@@ -105,13 +128,18 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             return vec![Effect::VerifyBlock(height)];
         }
         Action::GoToHeight => {
-            model.overlay = Some(Overlay::Palette { input: Input::new("height "), chosen: 0 });
+            model.overlay = Some(Overlay::Palette {
+                input: Input::new("height "),
+                chosen: 0,
+            });
         }
         Action::Newest => {
             model.blocks.at = None;
             model.blocks.transaction = 0;
         }
-        Action::ReceiptDown => model.blocks.transaction = (model.blocks.transaction + 1).min(count.saturating_sub(1)),
+        Action::ReceiptDown => {
+            model.blocks.transaction = (model.blocks.transaction + 1).min(count.saturating_sub(1));
+        }
         Action::ReceiptUp => model.blocks.transaction = model.blocks.transaction.saturating_sub(1),
         _ => {}
     }
@@ -126,7 +154,9 @@ pub(crate) fn go(model: &mut Model, by: Move) -> Vec<Effect> {
     model.blocks.go(&heights, page, by);
     let last = model.blocks.list.last().map(|b| b.header.height);
     match (last, model.blocks.height()) {
-        (Some(last), Some(at)) if last > 0 && at < last + 10 && model.blocks.list.len() < super::model::LISTED => {
+        (Some(last), Some(at))
+            if last > 0 && at < last + 10 && model.blocks.list.len() < super::model::LISTED =>
+        {
             vec![Effect::LoadOlder { before: last }]
         }
         _ => Vec::new(),
@@ -138,7 +168,10 @@ pub(crate) fn jump(model: &mut Model, height: u64) -> Vec<Effect> {
     model.screen = Screen::Blocks;
     let tip = model.blocks.newest().map_or(0, |b| b.header.height);
     if height > tip {
-        model.say(Tone::Warn, format!("there is no block {height} yet; the newest is {tip}"));
+        model.say(
+            Tone::Warn,
+            format!("there is no block {height} yet; the newest is {tip}"),
+        );
         return Vec::new();
     }
     model.blocks.at = (height != tip).then_some(height);

@@ -29,5 +29,9 @@ pub(crate) fn keys(model: &crate::model::Model) -> Vec<ContractId> {
 pub(crate) fn selected(model: &crate::model::Model) -> Option<&ContractView> {
     let rows = rows(model);
     let keys: Vec<ContractId> = rows.iter().map(|c| c.id).collect();
-    model.contracts.cursor.index(&keys).and_then(|i| rows.get(i).copied())
+    model
+        .contracts
+        .cursor
+        .index(&keys)
+        .and_then(|i| rows.get(i).copied())
 }

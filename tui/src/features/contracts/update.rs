@@ -21,5 +21,9 @@ pub(crate) fn answered(model: &mut Model, result: Result<Vec<ContractView>, Stri
 }
 
 pub(crate) fn act(action: Action) -> Vec<Effect> {
-    if action == Action::ReloadContracts { vec![Effect::LoadContracts] } else { Vec::new() }
+    if action == Action::ReloadContracts {
+        vec![Effect::LoadContracts]
+    } else {
+        Vec::new()
+    }
 }

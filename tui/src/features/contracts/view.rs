@@ -24,20 +24,42 @@ const COLUMNS: [Column; 6] = [
 pub(crate) fn draw(model: &Model, area: Rect, paint: &mut Paint<'_>) {
     let rows = model::rows(model);
     if rows.is_empty() {
-        let (failed, asked) = (model.contracts.failed.clone(), model.contracts.list.is_none());
+        let (failed, asked) = (
+            model.contracts.failed.clone(),
+            model.contracts.list.is_none(),
+        );
         super::super::nothing(model, Source::Ledger, area, paint, |w| match failed {
-            Some(why) => w.tone(Tone::Warn, format!("The ledger did not answer: {}", clean(&why))),
+            Some(why) => w.tone(
+                Tone::Warn,
+                format!("The ledger did not answer: {}", clean(&why)),
+            ),
             None if asked => w.dim("asking the ledger for the contracts…"),
-            None => w.text("No contract is deployed. ").strong("tana new contract NAME").text(" makes one, ").strong("tana run").text(" tries it."),
+            None => w
+                .text("No contract is deployed. ")
+                .strong("tana new contract NAME")
+                .text(" makes one, ")
+                .strong("tana run")
+                .text(" tries it."),
         });
         return;
     }
     let keys = model::keys(model);
     let selected = model.contracts.cursor.index(&keys);
-    let list_rows = u16::try_from(rows.len()).unwrap_or(u16::MAX).saturating_add(1);
+    let list_rows = u16::try_from(rows.len())
+        .unwrap_or(u16::MAX)
+        .saturating_add(1);
     let split = details::split(area, list_rows, 9, model.zoom);
     if let Some(list) = split.list {
-        grid::draw(paint, list, &COLUMNS, Rows { count: rows.len(), selected }, |p, i| row(model, p, rows[i]));
+        grid::draw(
+            paint,
+            list,
+            &COLUMNS,
+            Rows {
+                count: rows.len(),
+                selected,
+            },
+            |p, i| row(model, p, rows[i]),
+        );
     }
     if let (Some(area), Some(contract)) = (split.details, selected.and_then(|i| rows.get(i))) {
         detail(model, area, paint, contract);
@@ -45,16 +67,32 @@ pub(crate) fn draw(model: &Model, area: Rect, paint: &mut Paint<'_>) {
 }
 
 fn answers(contract: &ContractView) -> String {
-    let exports = [("init", contract.has_init), ("get", contract.has_get), ("post", contract.has_post)];
-    let names: Vec<&str> = exports.into_iter().filter(|(_, has)| *has).map(|(name, _)| name).collect();
-    if names.is_empty() { "calls".into() } else { names.join(" ") }
+    let exports = [
+        ("init", contract.has_init),
+        ("get", contract.has_get),
+        ("post", contract.has_post),
+    ];
+    let names: Vec<&str> = exports
+        .into_iter()
+        .filter(|(_, has)| *has)
+        .map(|(name, _)| name)
+        .collect();
+    if names.is_empty() {
+        "calls".into()
+    } else {
+        names.join(" ")
+    }
 }
 
 fn row(model: &Model, paint: &Paint<'_>, contract: &ContractView) -> Vec<Line<'static>> {
     let w = || paint.words();
     let name = w().strong(clean(&contract.name));
     [
-        if contract.is_active { name } else { name.dim(" off") },
+        if contract.is_active {
+            name
+        } else {
+            name.dim(" off")
+        },
         w().text(clean(&contract.version)),
         w().text(answers(contract)),
         w().text(count(contract.deployed_in_block)),
@@ -67,13 +105,24 @@ fn row(model: &Model, paint: &Paint<'_>, contract: &ContractView) -> Vec<Line<'s
 }
 
 fn detail(model: &Model, area: Rect, paint: &mut Paint<'_>, contract: &ContractView) {
-    let right = paint.words().dim(format!("deployed {}", model.clock.time(contract.created_at))).line();
+    let right = paint
+        .words()
+        .dim(format!(
+            "deployed {}",
+            model.clock.time(contract.created_at)
+        ))
+        .line();
     let area = details::heading(paint, area, &clean(&contract.name), &right);
     let look = paint.look;
     let words = || Words::new(look);
     let mut lines = Vec::new();
     if let Some(text) = &contract.description {
-        lines.extend(details::labelled_text(look, area.width, "about", &clean(text)));
+        lines.extend(details::labelled_text(
+            look,
+            area.width,
+            "about",
+            &clean(text),
+        ));
     }
     for (label, value) in [
         ("id", contract.id.to_string()),

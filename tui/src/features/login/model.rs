@@ -17,7 +17,10 @@ pub(crate) enum State {
     #[default]
     Closed,
     Making,
-    Failed { why: String, at: Timestamp },
+    Failed {
+        why: String,
+        at: Timestamp,
+    },
     Open(Box<Session>),
 }
 
@@ -52,7 +55,9 @@ impl Model {
 
     /// When the code ends, while that matters.
     pub(crate) fn expires(&self) -> Option<Timestamp> {
-        self.session().filter(|s| s.status.is_open()).map(|s| s.created.expires_at)
+        self.session()
+            .filter(|s| s.status.is_open())
+            .map(|s| s.created.expires_at)
     }
 }
 

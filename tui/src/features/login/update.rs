@@ -22,13 +22,19 @@ pub(crate) fn opened(model: &mut Model) -> Vec<Effect> {
 
 /// Another try once the service answers again.
 pub(crate) fn service_is_ready(model: &mut Model) -> Vec<Effect> {
-    if matches!(model.login.state, State::Failed { .. }) { make(model) } else { Vec::new() }
+    if matches!(model.login.state, State::Failed { .. }) {
+        make(model)
+    } else {
+        Vec::new()
+    }
 }
 
 fn make(model: &mut Model) -> Vec<Effect> {
     if model.mode == Mode::ReadOnly {
-        model.login.state =
-            State::Failed { why: "this console is read-only: it makes no session".into(), at: model.clock.now };
+        model.login.state = State::Failed {
+            why: "this console is read-only: it makes no session".into(),
+            at: model.clock.now,
+        };
         return Vec::new();
     }
     model.login.state = State::Making;
@@ -38,7 +44,9 @@ fn make(model: &mut Model) -> Vec<Effect> {
 pub(crate) fn news(model: &mut Model, news: LoginNews) -> Vec<Effect> {
     let now = model.clock.now;
     match news {
-        LoginNews::Created(Ok(created)) => model.login.state = State::Open(Box::new(fresh(*created, now))),
+        LoginNews::Created(Ok(created)) => {
+            model.login.state = State::Open(Box::new(fresh(*created, now)));
+        }
         LoginNews::Created(Err(why)) => model.login.state = State::Failed { why, at: now },
         LoginNews::Event(event) => event_of(model, *event),
         LoginNews::Silent(why) => {
@@ -62,13 +70,17 @@ fn fresh(created: SessionCreated, now: tana_protocol::Timestamp) -> Session {
 }
 
 fn event_of(model: &mut Model, event: SessionEvent) {
-    let State::Open(session) = &mut model.login.state else { return };
+    let State::Open(session) = &mut model.login.state else {
+        return;
+    };
     if session.created.session_id != event.session_id {
         return;
     }
     session.silent = None;
     let status = match event.kind {
-        SessionEventType::Connected | SessionEventType::StatusUpdate => event.status.unwrap_or(session.status),
+        SessionEventType::Connected | SessionEventType::StatusUpdate => {
+            event.status.unwrap_or(session.status)
+        }
         SessionEventType::Approved => SessionStatus::Approved,
         SessionEventType::Rejected => SessionStatus::Rejected,
         SessionEventType::Expired => SessionStatus::Expired,
@@ -107,7 +119,9 @@ pub(crate) fn woke(model: &mut Model) {
         && now >= session.created.expires_at
     {
         session.status = SessionStatus::Expired;
-        session.so_far.push((session.created.expires_at, "expired".into()));
+        session
+            .so_far
+            .push((session.created.expires_at, "expired".into()));
     }
 }
 
@@ -124,7 +138,9 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         }
         _ => {}
     }
-    let Some(session) = model.login.session() else { return Vec::new() };
+    let Some(session) = model.login.session() else {
+        return Vec::new();
+    };
     let id = session.created.qr_data.session_id.clone();
     let (status, uri) = (session.status, session.created.qr_uri.clone());
     let answer = match action {
@@ -141,10 +157,19 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         _ => return Vec::new(),
     };
     if !status.is_open() {
-        model.say(Tone::Plain, format!("this code is {status}; {} makes a new one", model.keys.key(Action::NewSession)));
+        model.say(
+            Tone::Plain,
+            format!(
+                "this code is {status}; {} makes a new one",
+                model.keys.key(Action::NewSession)
+            ),
+        );
         return Vec::new();
     }
-    vec![Effect::Phone { session: id, answer }]
+    vec![Effect::Phone {
+        session: id,
+        answer,
+    }]
 }
 
 fn no_user(model: &mut Model) {

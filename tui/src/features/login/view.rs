@@ -24,58 +24,87 @@ pub(crate) fn draw(model: &Model, area: Rect, paint: &mut Paint<'_>) {
         }
     };
     if !session.status.is_open() {
-        text(model, session, inset(area, paint), paint, None);
+        text(model, session, inset(area), paint, None);
         return;
     }
     let texts = model::texts(session);
     let offered = [texts[0].as_str(), texts[1].as_str()];
     // Beside the code when both fit, else the code alone and what is left below it.
     let beside = area.width.saturating_sub(TEXT + 3);
-    let plan = qr::plan(&offered, beside.saturating_sub(2), area.height, paint.look).map(|plan| (plan, true)).or_else(|small| {
-        qr::plan(&offered, area.width, area.height, paint.look).map(|plan| (plan, false)).map_err(|_| small)
-    });
+    let plan = qr::plan(&offered, beside.saturating_sub(2), area.height, paint.look)
+        .map(|plan| (plan, true))
+        .or_else(|small| {
+            qr::plan(&offered, area.width, area.height, paint.look)
+                .map(|plan| (plan, false))
+                .map_err(|_| small)
+        });
     match plan {
         Ok((plan, true)) => {
             let margin = 2.min(area.width - plan.width);
-            qr::draw(&plan, Rect { x: area.x + margin, ..area }, paint.buf, paint.look);
-            let x = area.x + margin + plan.width + 4.min(area.width.saturating_sub(plan.width + TEXT));
+            qr::draw(
+                &plan,
+                Rect {
+                    x: area.x + margin,
+                    ..area
+                },
+                paint.buf,
+                paint.look,
+            );
+            let x =
+                area.x + margin + plan.width + 4.min(area.width.saturating_sub(plan.width + TEXT));
             let top = area.y + u16::from(area.height > 12);
-            let right = Rect { x, y: top, width: area.right().saturating_sub(x + 1).min(70), height: area.bottom() - top };
+            let right = Rect {
+                x,
+                y: top,
+                width: area.right().saturating_sub(x + 1).min(70),
+                height: area.bottom() - top,
+            };
             text(model, session, right, paint, None);
         }
         Ok((plan, false)) => {
             qr::draw(&plan, area, paint.buf, paint.look);
             let y = area.y + plan.height;
             if y < area.bottom() {
-                let line = status(model, session, paint).line();
+                let line = status(session, paint).line();
                 paint.line(area.x + 1, y, area.width.saturating_sub(1), &line);
             }
         }
-        Err(small) => text(model, session, inset(area, paint), paint, Some(small)),
+        Err(small) => text(model, session, inset(area), paint, Some(small)),
     }
 }
 
-fn inset(area: Rect, _paint: &Paint<'_>) -> Rect {
+fn inset(area: Rect) -> Rect {
     let margin = if area.width >= 60 { 3 } else { 1 };
     let top = u16::from(area.height > 8);
-    Rect { x: area.x + margin, y: area.y + top, width: area.width.saturating_sub(margin + 1), height: area.height - top }
+    Rect {
+        x: area.x + margin,
+        y: area.y + top,
+        width: area.width.saturating_sub(margin + 1),
+        height: area.height - top,
+    }
 }
 
 /// The session's own word first, then what it means.
-fn status<'w>(_model: &Model, session: &Session, paint: &Paint<'w>) -> Words<'w>
-where
-{
+fn status<'w>(session: &Session, paint: &Paint<'w>) -> Words<'w> {
     let words = Words::new(paint.look);
     match session.status {
         SessionStatus::Waiting => words.state(Tone::Warn, "waiting").dim(" for a phone"),
-        SessionStatus::Scanned => words.state(Tone::Accent, "scanned").dim(", the phone asks its owner"),
+        SessionStatus::Scanned => words
+            .state(Tone::Accent, "scanned")
+            .dim(", the phone asks its owner"),
         SessionStatus::Approved => words.state(Tone::Good, "approved"),
         SessionStatus::Rejected => words.state(Tone::Bad, "rejected"),
         SessionStatus::Expired => words.state(Tone::Bad, "expired"),
     }
 }
 
-fn text(model: &Model, session: &Session, area: Rect, paint: &mut Paint<'_>, small: Option<qr::TooSmall>) {
+fn text(
+    model: &Model,
+    session: &Session,
+    area: Rect,
+    paint: &mut Paint<'_>,
+    small: Option<qr::TooSmall>,
+) {
     let look = paint.look;
     let words = || Words::new(look);
     let open = session.status.is_open();
@@ -86,31 +115,75 @@ fn text(model: &Model, session: &Session, area: Rect, paint: &mut Paint<'_>, sma
             lines.push(Line::default());
         }
     };
-    if open {
+    if open && small.is_none() {
         lines.push(words().title("Scan with the Tana app").line());
         blank(&mut lines);
     }
-    lines.push(status(model, session, paint).line());
+    lines.push(status(session, paint).line());
     blank(&mut lines);
+    if let Some(small) = small {
+        // The link first: it is all that helps here.
+        lines.extend(
+            wrap(&session.created.qr_uri, usize::from(area.width))
+                .into_iter()
+                .map(|l| words().strong(l).line()),
+        );
+        let mut need = format!(
+            "the code needs {} columns and {} rows",
+            small.columns, small.rows
+        );
+        if model.zoom == crate::widgets::details::Zoom::Off {
+            need.push_str(&format!(
+                "; {} gives it the whole screen",
+                model.keys.key(Action::Open)
+            ));
+        }
+        lines.extend(
+            wrap(&need, usize::from(area.width))
+                .into_iter()
+                .map(|l| words().tone(Tone::Warn, l).line()),
+        );
+    }
     if open {
-        lines.push(labelled(look, area.width, "expires", words().text(model.clock.time(session.created.expires_at))));
-        let app = session.created.qr_data.app_name.as_deref().unwrap_or("this console");
+        lines.push(labelled(
+            look,
+            area.width,
+            "expires",
+            words().text(model.clock.time(session.created.expires_at)),
+        ));
+        let app = session
+            .created
+            .qr_data
+            .app_name
+            .as_deref()
+            .unwrap_or("this console");
         lines.push(labelled(look, area.width, "site", words().text(clean(app))));
     }
     if let Some(name) = &session.username {
-        lines.push(labelled(look, area.width, "user", words().strong(clean(name))));
+        lines.push(labelled(
+            look,
+            area.width,
+            "user",
+            words().strong(clean(name)),
+        ));
     }
     if let Some(token) = &session.token {
-        let value = words().text(crate::show::short(&token.0)).gap(2).accent(model.keys.key(Action::Copy)).dim(" copies it");
+        let value = words()
+            .text(crate::show::short(&token.0))
+            .gap(2)
+            .accent(model.keys.key(Action::Copy))
+            .dim(" copies it");
         lines.push(labelled(look, area.width, "token", value));
     }
     if let Some(why) = &session.silent {
-        lines.push(words().tone(Tone::Warn, format!("the identity service is silent: {}", clean(why))).line());
-    }
-    if let Some(small) = small {
-        let need = format!("The code needs {} columns and {} rows here; this is too small. The link says the same:", small.columns, small.rows);
-        lines.extend(wrap(&need, usize::from(area.width)).into_iter().map(|l| words().tone(Tone::Warn, l).line()));
-        lines.extend(wrap(&session.created.qr_uri, usize::from(area.width)).into_iter().map(|l| words().strong(l).line()));
+        lines.push(
+            words()
+                .tone(
+                    Tone::Warn,
+                    format!("the identity service is silent: {}", clean(why)),
+                )
+                .line(),
+        );
     }
     blank(&mut lines);
     let keys = keys(model, session, look);
@@ -119,17 +192,31 @@ fn text(model: &Model, session: &Session, area: Rect, paint: &mut Paint<'_>, sma
         if roomy {
             lines.push(words().dim("so far").line());
         }
-        let from = session.so_far.len().saturating_sub(room.saturating_sub(1).max(1));
+        let from = session
+            .so_far
+            .len()
+            .saturating_sub(room.saturating_sub(1).max(1));
         for (at, what) in &session.so_far[from..] {
-            lines.push(words().dim(model.clock.time(*at)).gap(2).text(what.clone()).line());
+            lines.push(
+                words()
+                    .dim(model.clock.time(*at))
+                    .gap(2)
+                    .text(what.clone())
+                    .line(),
+            );
         }
         blank(&mut lines);
     }
     lines.extend(keys);
     if roomy && open && area.height > 22 {
         lines.push(Line::default());
-        let note = "The code can be photographed without harm: the token comes to this screen only.";
-        lines.extend(wrap(note, usize::from(area.width)).into_iter().map(|l| words().dim(l).line()));
+        let note =
+            "The code can be photographed without harm: the token comes to this screen only.";
+        lines.extend(
+            wrap(note, usize::from(area.width))
+                .into_iter()
+                .map(|l| words().dim(l).line()),
+        );
     }
     paint.lines(area, &lines);
 }
@@ -147,7 +234,12 @@ fn keys(model: &Model, session: &Session, look: &crate::theme::Look) -> Vec<Line
             lines.push(line.line());
         }
     } else {
-        lines.push(words().accent(key(Action::NewSession)).text(" new code").line());
+        lines.push(
+            words()
+                .accent(key(Action::NewSession))
+                .text(" new code")
+                .line(),
+        );
     }
     lines
 }
@@ -155,16 +247,38 @@ fn keys(model: &Model, session: &Session, look: &crate::theme::Look) -> Vec<Line
 fn unopened(model: &Model, state: &State, area: Rect, paint: &mut Paint<'_>) {
     let look = paint.look;
     let words = || Words::new(look);
-    let area = inset(area, paint);
+    let area = inset(area);
     let lines = match state {
         State::Failed { why, at } => {
-            let mut lines = vec![words().tone(Tone::Warn, format!("No code: the identity service did not make a session at {}.", model.clock.time(*at))).line()];
+            let mut lines = vec![
+                words()
+                    .tone(
+                        Tone::Warn,
+                        format!(
+                            "No code: the identity service did not make a session at {}.",
+                            model.clock.time(*at)
+                        ),
+                    )
+                    .line(),
+            ];
             lines.push(words().dim(clean(why)).line());
-            lines.push(words().accent(model.keys.key(Action::NewSession)).dim(" tries again; so does this screen once the service is ready").line());
+            lines.push(
+                words()
+                    .accent(model.keys.key(Action::NewSession))
+                    .dim(" tries again; so does this screen once the service is ready")
+                    .line(),
+            );
             lines
         }
-        _ => vec![words().dim("asking the identity service for a session…").line()],
+        _ => vec![
+            words()
+                .dim("asking the identity service for a session…")
+                .line(),
+        ],
     };
-    let lines: Vec<Line<'static>> = lines.into_iter().flat_map(|l| super::super::fold(l, usize::from(area.width))).collect();
+    let lines: Vec<Line<'static>> = lines
+        .into_iter()
+        .flat_map(|l| super::super::fold(l, usize::from(area.width)))
+        .collect();
     paint.lines(area, &lines);
 }

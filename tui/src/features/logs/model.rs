@@ -37,7 +37,14 @@ pub(crate) enum Wrap {
 
 impl Default for Model {
     fn default() -> Self {
-        Self { entries: VecDeque::new(), next: 0, held: None, wrap: Wrap::Cut, least: LogLevel::Trace, only: None }
+        Self {
+            entries: VecDeque::new(),
+            next: 0,
+            held: None,
+            wrap: Wrap::Cut,
+            least: LogLevel::Trace,
+            only: None,
+        }
     }
 }
 
@@ -52,11 +59,22 @@ impl Model {
                 at -= 1;
             }
             // After a reconnection the same lines may come again.
-            let again = self.entries.range(..at).rev().take_while(|e| e.line.at == line.at).any(|e| e.line == line);
+            let again = self
+                .entries
+                .range(..at)
+                .rev()
+                .take_while(|e| e.line.at == line.at)
+                .any(|e| e.line == line);
             if again {
                 continue;
             }
-            self.entries.insert(at, Entry { number: self.next, line });
+            self.entries.insert(
+                at,
+                Entry {
+                    number: self.next,
+                    line,
+                },
+            );
             self.next += 1;
             if self.entries.len() > KEPT {
                 self.entries.pop_front();
@@ -76,7 +94,10 @@ impl Model {
 fn clean(text: &str) -> String {
     let mut text = crate::show::clean(text);
     if text.len() > LONGEST {
-        let end = (0..=LONGEST).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
+        let end = (0..=LONGEST)
+            .rev()
+            .find(|i| text.is_char_boundary(*i))
+            .unwrap_or(0);
         text.truncate(end);
         text.push('…');
     }
@@ -89,7 +110,10 @@ pub(crate) fn newest_first(model: &crate::model::Model) -> impl Iterator<Item = 
     logs.entries.iter().rev().filter(move |e| {
         e.line.level >= logs.least
             && logs.only.is_none_or(|only| e.line.service == only)
-            && model.filters.get(&crate::model::Screen::Logs).is_none_or(|f| f.matches(&e.line.text))
+            && model
+                .filters
+                .get(&crate::model::Screen::Logs)
+                .is_none_or(|f| f.matches(&e.line.text))
     })
 }
 
@@ -99,7 +123,12 @@ mod tests {
     use tana_protocol::Timestamp;
 
     fn line(at: u64, text: &str) -> LogLine {
-        LogLine { at: Timestamp::from_ms(at), service: ServiceKind::Mesh, level: LogLevel::Info, text: text.into() }
+        LogLine {
+            at: Timestamp::from_ms(at),
+            service: ServiceKind::Mesh,
+            level: LogLevel::Info,
+            text: text.into(),
+        }
     }
 
     #[test]

@@ -19,7 +19,11 @@ pub(crate) fn go(model: &mut Model, by: Move) {
     if numbers.is_empty() {
         return;
     }
-    let at = model.logs.held.and_then(|h| numbers.iter().position(|n| *n == h)).unwrap_or(0);
+    let at = model
+        .logs
+        .held
+        .and_then(|h| numbers.iter().position(|n| *n == h))
+        .unwrap_or(0);
     // The list runs upwards from the newest.
     let turned = match by {
         Move::Up => Move::Down,
@@ -68,7 +72,11 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::LogService => {
             let next = match logs.only {
                 None => ServiceKind::ALL.first().copied(),
-                Some(at) => ServiceKind::ALL.iter().skip_while(|k| **k != at).nth(1).copied(),
+                Some(at) => ServiceKind::ALL
+                    .iter()
+                    .skip_while(|k| **k != at)
+                    .nth(1)
+                    .copied(),
             };
             logs.only = next;
         }

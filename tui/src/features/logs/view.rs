@@ -12,26 +12,49 @@ use crate::widgets::{Paint, Words};
 
 pub(crate) fn draw(model: &Model, area: Rect, paint: &mut Paint<'_>) {
     if model.logs.is_empty() {
-        super::super::nothing(model, Source::Node, area, paint, |w| w.text("No service has written a line yet."));
+        super::super::nothing(model, Source::Node, area, paint, |w| {
+            w.text("No service has written a line yet.")
+        });
         return;
     }
     let area = if area.height >= 4 {
         status(model, Rect { height: 1, ..area }, paint);
-        Rect { y: area.y + 1, height: area.height - 1, ..area }
+        Rect {
+            y: area.y + 1,
+            height: area.height - 1,
+            ..area
+        }
     } else {
         area
     };
-    let mut entries = newest_first(model).skip_while(|e| model.logs.held.is_some_and(|h| e.number != h)).peekable();
+    let mut entries = newest_first(model)
+        .skip_while(|e| model.logs.held.is_some_and(|h| e.number != h))
+        .peekable();
     if entries.peek().is_none() {
-        let line = paint.words().text("No line matches. ").accent("Esc").dim(" clears the filter").line();
-        paint.line(area.x + 3.min(area.width), area.y, area.width.saturating_sub(3), &line);
+        let line = paint
+            .words()
+            .text("No line matches. ")
+            .accent("Esc")
+            .dim(" clears the filter")
+            .line();
+        paint.line(
+            area.x + 3.min(area.width),
+            area.y,
+            area.width.saturating_sub(3),
+            &line,
+        );
         return;
     }
     // From the newest back, until the room is full.
     let mut rows: Vec<(Line<'static>, bool)> = Vec::new();
     for entry in entries {
         let held = model.logs.held == Some(entry.number);
-        rows.extend(lines(model, paint, entry, area.width).into_iter().rev().map(|line| (line, held)));
+        rows.extend(
+            lines(model, paint, entry, area.width)
+                .into_iter()
+                .rev()
+                .map(|line| (line, held)),
+        );
         if rows.len() >= usize::from(area.height) {
             break;
         }
@@ -40,7 +63,11 @@ pub(crate) fn draw(model: &Model, area: Rect, paint: &mut Paint<'_>) {
     for (y, (line, held)) in (area.y..area.bottom()).zip(rows.iter().rev()) {
         paint.line(area.x + 1, y, area.width.saturating_sub(1), line);
         if *held {
-            paint.select(Rect { y, height: 1, ..area });
+            paint.select(Rect {
+                y,
+                height: 1,
+                ..area
+            });
         }
     }
 }
@@ -59,14 +86,23 @@ fn status(model: &Model, area: Rect, paint: &mut Paint<'_>) {
         LogLevel::Error => words.text(", errors only"),
     };
     if let Some(since) = model.links.silent_since(Source::Node) {
-        words = words.tone(Tone::Warn, format!("   no data since {}", model.clock.time(since)));
+        words = words.tone(
+            Tone::Warn,
+            format!("   no data since {}", model.clock.time(since)),
+        );
     }
     let line = words.line();
     let margin = 1.min(area.width);
     paint.line(area.x + margin, area.y, area.width - margin, &line);
     let right = match logs.held {
         None => paint.words().dim("newest").line(),
-        Some(_) => paint.words().tone(Tone::Accent, "held").gap(2).accent(model.keys.key(Action::Follow)).dim(" follows").line(),
+        Some(_) => paint
+            .words()
+            .tone(Tone::Accent, "held")
+            .gap(2)
+            .accent(model.keys.key(Action::Follow))
+            .dim(" follows")
+            .line(),
     };
     let width = u16::try_from(right.width()).unwrap_or(0);
     if usize::from(area.width) > line.width() + usize::from(width) + 6 {
@@ -75,7 +111,12 @@ fn status(model: &Model, area: Rect, paint: &mut Paint<'_>) {
 }
 
 fn lines(model: &Model, paint: &Paint<'_>, entry: &Entry, width: u16) -> Vec<Line<'static>> {
-    let LogLine { at, service, level, text } = &entry.line;
+    let LogLine {
+        at,
+        service,
+        level,
+        text,
+    } = &entry.line;
     let w = || Words::new(paint.look);
     let tone = match level {
         LogLevel::Error => Tone::Bad,
@@ -103,7 +144,15 @@ fn lines(model: &Model, paint: &Paint<'_>, entry: &Entry, width: u16) -> Vec<Lin
         Wrap::Wrapped => crate::show::wrap(&format!("{word}{text}"), room)
             .into_iter()
             .enumerate()
-            .map(|(i, part)| if i == 0 { head.clone() } else { w().gap(indent) }.tone(tone, part).line())
+            .map(|(i, part)| {
+                if i == 0 {
+                    head.clone()
+                } else {
+                    w().gap(indent)
+                }
+                .tone(tone, part)
+                .line()
+            })
             .collect(),
     }
 }

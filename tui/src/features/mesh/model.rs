@@ -120,13 +120,19 @@ impl Model {
 
     /// Those that wait for a sovereign, the longest first.
     pub(crate) fn pending(&self) -> Vec<&Node> {
-        let mut nodes: Vec<&Node> = self.nodes.values().filter(|n| n.status == NodeStatus::Pending).collect();
+        let mut nodes: Vec<&Node> = self
+            .nodes
+            .values()
+            .filter(|n| n.status == NodeStatus::Pending)
+            .collect();
         nodes.sort_by_key(|n| (n.registered_at, n.id.as_str()));
         nodes
     }
 
     pub(crate) fn saw_beat(&mut self, node: &Node) {
-        let Some(at) = node.last_heartbeat else { return };
+        let Some(at) = node.last_heartbeat else {
+            return;
+        };
         let beats = self.beats.entry(node.id.clone()).or_default();
         if beats.back().is_none_or(|last| *last < at) {
             beats.push_back(at);
@@ -175,7 +181,12 @@ pub(crate) fn rows(model: &crate::model::Model) -> Vec<&Node> {
         .filter(|n| {
             let standing = model.mesh.standing(n, now).word();
             let region = n.region.as_deref().unwrap_or_default();
-            model.keeps(&format!("{} {standing} {} {region} {}", n.id, role(n), n.tailscale_hostname))
+            model.keeps(&format!(
+                "{} {standing} {} {region} {}",
+                n.id,
+                role(n),
+                n.tailscale_hostname
+            ))
         })
         .collect()
 }

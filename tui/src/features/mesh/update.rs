@@ -33,7 +33,10 @@ pub(crate) fn news(model: &mut Model, news: MeshNews) -> Vec<Effect> {
                 effects.push(asks(node.id.as_str()));
             }
             if node.status == NodeStatus::Offline && before == Some(NodeStatus::Active) {
-                effects.push(Effect::Notify(format!("tana: node {} is offline: no heartbeat", node.id)));
+                effects.push(Effect::Notify(format!(
+                    "tana: node {} is offline: no heartbeat",
+                    node.id
+                )));
             }
             model.mesh.saw_beat(&node);
             model.mesh.nodes.insert(node.id.clone(), *node);

@@ -31,7 +31,9 @@ pub(crate) fn draw(model: &Model, area: Rect, paint: &mut Paint<'_>) {
     let rows = model::rows(model);
     if rows.is_empty() {
         super::super::nothing(model, Source::Mesh, area, paint, |w| {
-            w.text("No node is registered. One registers with ").strong("tana mesh register").text(".")
+            w.text("No node is registered. One registers with ")
+                .strong("tana mesh register")
+                .text(".")
         });
         return;
     }
@@ -40,15 +42,35 @@ pub(crate) fn draw(model: &Model, area: Rect, paint: &mut Paint<'_>) {
     let mut area = area;
     let graph = model.mesh.graph == Shown::Yes && model.zoom == Zoom::Off;
     let linked = rows.iter().filter(|n| n.approved_at.is_some()).count();
-    if graph && (2..=GRAPH_NODES).contains(&linked) && area.width >= 70 && area.height >= 24 {
+    if graph
+        && (2..=GRAPH_NODES).contains(&linked)
+        && !model.mesh.links.is_empty()
+        && area.width >= 70
+        && area.height >= 24
+    {
         let height = (area.height * 2 / 5).clamp(9, 16);
         super::graph::draw(model, Rect { height, ..area }, paint);
-        area = Rect { y: area.y + height + 1, height: area.height - height - 1, ..area };
+        area = Rect {
+            y: area.y + height + 1,
+            height: area.height - height - 1,
+            ..area
+        };
     }
-    let list_rows = u16::try_from(rows.len()).unwrap_or(u16::MAX).saturating_add(1);
+    let list_rows = u16::try_from(rows.len())
+        .unwrap_or(u16::MAX)
+        .saturating_add(1);
     let split = details::split(area, list_rows, 9, model.zoom);
     if let Some(list) = split.list {
-        grid::draw(paint, list, &COLUMNS, Rows { count: rows.len(), selected }, |p, i| row(model, p, rows[i]));
+        grid::draw(
+            paint,
+            list,
+            &COLUMNS,
+            Rows {
+                count: rows.len(),
+                selected,
+            },
+            |p, i| row(model, p, rows[i]),
+        );
     }
     if let (Some(area), Some(node)) = (split.details, selected.and_then(|i| rows.get(i))) {
         detail(model, area, paint, node);
@@ -66,9 +88,18 @@ fn row(model: &Model, paint: &Paint<'_>, node: &Node) -> Vec<Line<'static>> {
         (Some(at), _) => w().text(count(at)),
         (None, _) => w().dim("–"),
     };
-    let latency = model.mesh.latency(here, &node.id).map_or_else(|| w().dim("–"), |ms| w().text(format!("{ms} ms")));
-    let beat = node.last_heartbeat.map_or_else(|| w().dim("–"), |at| w().text(model.clock.time(at)));
-    let name = if here == Some(&node.id) { w().title(node.id.as_str()) } else { w().strong(node.id.as_str()) };
+    let latency = model
+        .mesh
+        .latency(here, &node.id)
+        .map_or_else(|| w().dim("–"), |ms| w().text(format!("{ms} ms")));
+    let beat = node
+        .last_heartbeat
+        .map_or_else(|| w().dim("–"), |at| w().text(model.clock.time(at)));
+    let name = if here == Some(&node.id) {
+        w().title(node.id.as_str())
+    } else {
+        w().strong(node.id.as_str())
+    };
     [
         name,
         w().state(tone, standing.word()),
@@ -89,9 +120,20 @@ fn row(model: &Model, paint: &Paint<'_>, node: &Node) -> Vec<Line<'static>> {
 fn beats(model: &Model, node: &Node, steps: u64) -> String {
     const STEP: u64 = 120_000;
     // Steps are counted back from the newest beat of any node, not from now: the picture moves with data only.
-    let newest = model.mesh.beats.values().filter_map(|b| b.back()).max().map_or(0, |at| at.ms());
-    let watched = model.mesh.watched_since.map_or(u64::MAX, tana_protocol::Timestamp::ms);
-    let Some(beats) = model.mesh.beats.get(&node.id) else { return String::new() };
+    let newest = model
+        .mesh
+        .beats
+        .values()
+        .filter_map(|b| b.back())
+        .max()
+        .map_or(0, |at| at.ms());
+    let watched = model
+        .mesh
+        .watched_since
+        .map_or(u64::MAX, tana_protocol::Timestamp::ms);
+    let Some(beats) = model.mesh.beats.get(&node.id) else {
+        return String::new();
+    };
     (0..steps)
         .rev()
         .map(|back| {
@@ -113,9 +155,16 @@ fn beats(model: &Model, node: &Node, steps: u64) -> String {
 fn detail(model: &Model, area: Rect, paint: &mut Paint<'_>, node: &Node) {
     let standing = model.mesh.standing(node, model.clock.now);
     let since = match standing {
-        Standing::Late | Standing::Offline => node.last_heartbeat.map(|at| format!("no heartbeat since {}", model.clock.time(at))),
-        Standing::Active => node.approved_at.map(|at| format!("approved {}", model.clock.time(at))),
-        Standing::Pending | Standing::Denied => Some(format!("registered {}", model.clock.time(node.registered_at))),
+        Standing::Late | Standing::Offline => node
+            .last_heartbeat
+            .map(|at| format!("no heartbeat since {}", model.clock.time(at))),
+        Standing::Active => node
+            .approved_at
+            .map(|at| format!("approved {}", model.clock.time(at))),
+        Standing::Pending | Standing::Denied => Some(format!(
+            "registered {}",
+            model.clock.time(node.registered_at)
+        )),
     };
     let right = paint.words().dim(since.unwrap_or_default()).line();
     let area = details::heading(paint, area, node.id.as_str(), &right);
@@ -134,7 +183,9 @@ fn detail(model: &Model, area: Rect, paint: &mut Paint<'_>, node: &Node) {
         if i > 0 {
             services = services.gap(3);
         }
-        services = services.text(crate::show::clean(&s.kind)).dim(format!(" {}", s.port));
+        services = services
+            .text(crate::show::clean(&s.kind))
+            .dim(format!(" {}", s.port));
         services = match s.healthy {
             Some(true) => services.tone(Tone::Good, " ✓"),
             Some(false) => services.tone(Tone::Bad, " ×"),
@@ -142,26 +193,47 @@ fn detail(model: &Model, area: Rect, paint: &mut Paint<'_>, node: &Node) {
         };
     }
     lines.push(labelled(look, area.width, "services", services));
-    let seen: Vec<_> = model.mesh.links.iter().filter(|l| l.to == node.id).collect();
+    let seen: Vec<_> = model
+        .mesh
+        .links
+        .iter()
+        .filter(|l| l.to == node.id)
+        .collect();
     if !seen.is_empty() {
         let mut value = words();
         for (i, link) in seen.iter().enumerate() {
-            value = value.text(if i > 0 { ", " } else { "" }).text(link.from.as_str()).dim(format!(" {} ms", link.latency_ms));
+            value = value
+                .text(if i > 0 { ", " } else { "" })
+                .text(link.from.as_str())
+                .dim(format!(" {} ms", link.latency_ms));
         }
         lines.push(labelled(look, area.width, "seen by", value));
     }
     if let Some(key) = &node.approved_by {
-        let value = words().text(key.short()).dim(node.approved_at.map(|at| format!("   {}", model.clock.full(at))).unwrap_or_default());
+        let value = words().text(key.short()).dim(
+            node.approved_at
+                .map(|at| format!("   {}", model.clock.full(at)))
+                .unwrap_or_default(),
+        );
         lines.push(labelled(look, area.width, "approved by", value));
     }
     if standing == Standing::Pending {
-        lines.push(labelled(look, area.width, "", words().accent("3").dim(" Approvals decides on it")));
+        lines.push(labelled(
+            look,
+            area.width,
+            "",
+            words().accent("3").dim(" Approvals decides on it"),
+        ));
     }
     paint.lines(area, &lines);
 }
 
-/// A key's fingerprint in groups of four, in one, two or four lines; the second half of each dimmed no less than it is read.
-pub(crate) fn fingerprint_lines(look: &crate::theme::Look, width: u16, fingerprint: &str) -> Vec<Line<'static>> {
+/// A key's fingerprint in groups of four, in one, two or four lines.
+pub(crate) fn fingerprint_lines(
+    look: &crate::theme::Look,
+    width: u16,
+    fingerprint: &str,
+) -> Vec<Line<'static>> {
     let groups: Vec<&str> = fingerprint.split(' ').collect();
     let room = usize::from(width).saturating_sub(details::label_width(width));
     let per_line = if room >= 80 {
@@ -175,7 +247,7 @@ pub(crate) fn fingerprint_lines(look: &crate::theme::Look, width: u16, fingerpri
         .chunks(per_line)
         .enumerate()
         .map(|(i, line)| {
-            let text = line.chunks(2).map(|pair| pair.join(" ")).collect::<Vec<_>>().join("  ");
+            let text = line.join(" ");
             let words = Words::new(look).strong(text);
             labelled(look, width, if i == 0 { "key" } else { "" }, words)
         })

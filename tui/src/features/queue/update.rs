@@ -26,7 +26,11 @@ fn ask(model: &mut Model) -> Vec<Effect> {
 
 pub(crate) fn length(model: &mut Model, length: u64) -> Vec<Effect> {
     let known = model.queue.view.as_ref().map(|(v, _)| v.length);
-    if model.screen == Screen::Queue && known != Some(length) { ask(model) } else { Vec::new() }
+    if model.screen == Screen::Queue && known != Some(length) {
+        ask(model)
+    } else {
+        Vec::new()
+    }
 }
 
 pub(crate) fn answered(model: &mut Model, result: Result<QueueView, String>) {
@@ -41,5 +45,9 @@ pub(crate) fn answered(model: &mut Model, result: Result<QueueView, String>) {
 }
 
 pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
-    if action == Action::ReloadQueue { ask(model) } else { Vec::new() }
+    if action == Action::ReloadQueue {
+        ask(model)
+    } else {
+        Vec::new()
+    }
 }

@@ -25,7 +25,9 @@ pub(crate) fn news(model: &mut Model, news: NodeNews) -> Vec<Effect> {
             effects
         }
         NodeNews::Service(service) => {
-            let Some(node) = &mut model.node else { return Vec::new() };
+            let Some(node) = &mut model.node else {
+                return Vec::new();
+            };
             match node.services.iter_mut().find(|s| s.name == service.name) {
                 Some(slot) => {
                     let effect = fell(slot, &service);
@@ -50,7 +52,11 @@ fn fell(before: &ServiceView, after: &ServiceView) -> Option<Effect> {
     let down = |s: &ServiceView| s.state == ServiceState::Failed;
     let restarted = after.restarts > before.restarts;
     ((down(after) && !down(before)) || (restarted && !down(before))).then(|| {
-        let why = after.why.as_deref().or(after.last_exit.as_deref()).unwrap_or("it ended by itself");
+        let why = after
+            .why
+            .as_deref()
+            .or(after.last_exit.as_deref())
+            .unwrap_or("it ended by itself");
         Effect::Notify(format!("tana: {} is down: {why}", after.name))
     })
 }
@@ -61,12 +67,20 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         return match action {
             Action::StartService => vec![Effect::StartNode],
             _ => {
-                model.say(Tone::Warn, format!("the node does not answer; {} starts it", model.keys.key(Action::StartService)));
+                model.say(
+                    Tone::Warn,
+                    format!(
+                        "the node does not answer; {} starts it",
+                        model.keys.key(Action::StartService)
+                    ),
+                );
                 Vec::new()
             }
         };
     }
-    let Some(service) = model::selected(model) else { return Vec::new() };
+    let Some(service) = model::selected(model) else {
+        return Vec::new();
+    };
     let name = service.name;
     match action {
         Action::ServiceLog => {
@@ -75,31 +89,49 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             model.screen = Screen::Logs;
             Vec::new()
         }
-        Action::RestartService => vec![Effect::Service { name, order: Order::Restart }],
+        Action::RestartService => vec![Effect::Service {
+            name,
+            order: Order::Restart,
+        }],
         Action::StartService => match service.state {
             ServiceState::Ready | ServiceState::Starting | ServiceState::Degraded => {
-                let text = format!("{name} runs already; {} restarts it", model.keys.key(Action::RestartService));
+                let text = format!(
+                    "{name} runs already; {} restarts it",
+                    model.keys.key(Action::RestartService)
+                );
                 model.say(Tone::Plain, text);
                 Vec::new()
             }
-            _ => vec![Effect::Service { name, order: Order::Start }],
+            _ => vec![Effect::Service {
+                name,
+                order: Order::Start,
+            }],
         },
         Action::StopService => {
             if service.state == ServiceState::Stopped {
-                let text = format!("{name} is stopped already; {} starts it", model.keys.key(Action::StartService));
+                let text = format!(
+                    "{name} is stopped already; {} starts it",
+                    model.keys.key(Action::StartService)
+                );
                 model.say(Tone::Plain, text);
                 return Vec::new();
             }
             model.overlay = Some(Overlay::Ask {
                 dialog: Dialog {
                     title: format!("stop {name}"),
-                    body: vec![stop_means(name).to_owned(), "It stays stopped until it is started again.".to_owned()],
+                    body: vec![
+                        stop_means(name).to_owned(),
+                        "It stays stopped until it is started again.".to_owned(),
+                    ],
                     safe: "leave it running",
                     doing: "stop it",
                     chosen: Button::Safe,
                     harm: Harm::Harmful,
                 },
-                effect: Effect::Service { name, order: Order::Stop },
+                effect: Effect::Service {
+                    name,
+                    order: Order::Stop,
+                },
             });
             Vec::new()
         }
@@ -118,7 +150,9 @@ fn stop_means(name: tana_protocol::service::ServiceKind) -> &'static str {
     use tana_protocol::service::ServiceKind as K;
     match name {
         K::Mesh => "Nodes can neither register nor send heartbeats to this registry meanwhile.",
-        K::Ledger => "No transaction is taken and no block committed meanwhile; everything that reads the chain fails.",
+        K::Ledger => {
+            "No transaction is taken and no block committed meanwhile; everything that reads the chain fails."
+        }
         K::T4 => "Content cannot be read or stored here meanwhile.",
         K::Identity => "Nobody can log in meanwhile; tokens are not checked.",
         K::Producer => "This node makes no blocks meanwhile; transactions wait in the queue.",

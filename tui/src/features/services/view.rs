@@ -17,11 +17,12 @@ const COLUMNS: [Column; 8] = [
     Column::left("service", 9, 10),
     Column::left("state", 11, 9),
     Column::right("port", 5, 6),
-    Column::right("cpu %", 5, 4),
-    Column::right("MiB", 6, 5),
-    Column::right("up since", 12, 3),
+    Column::right("cpu %", 5, 3),
+    Column::right("MiB", 6, 4),
+    Column::right("up since", 12, 2),
     Column::right("restarts", 8, 7),
-    Column::left("last line", 12, 2).up_to(400),
+    // Why a service is not ready stands here too: it stays while anything else can leave.
+    Column::left("last line", 16, 8).up_to(400),
 ];
 
 pub(crate) fn draw(model: &Model, area: Rect, paint: &mut Paint<'_>) {
@@ -30,12 +31,22 @@ pub(crate) fn draw(model: &Model, area: Rect, paint: &mut Paint<'_>) {
         return;
     }
     let rows = model::rows(model);
-    let keys: Vec<_> = rows.iter().map(|s| s.name).collect();
-    let selected = model.services.cursor.index(&keys);
-    let list_rows = u16::try_from(rows.len()).unwrap_or(u16::MAX).saturating_add(1);
+    let selected = model::selected_row(model);
+    let list_rows = u16::try_from(rows.len())
+        .unwrap_or(u16::MAX)
+        .saturating_add(1);
     let split = details::split(area, list_rows, 9, model.zoom);
     if let Some(list) = split.list {
-        grid::draw(paint, list, &COLUMNS, Rows { count: rows.len(), selected }, |p, i| row(model, p, rows[i]));
+        grid::draw(
+            paint,
+            list,
+            &COLUMNS,
+            Rows {
+                count: rows.len(),
+                selected,
+            },
+            |p, i| row(model, p, rows[i]),
+        );
     }
     if let (Some(area), Some(service)) = (split.details, selected.and_then(|i| rows.get(i))) {
         detail(model, area, paint, service);
@@ -46,8 +57,19 @@ fn row(model: &Model, paint: &Paint<'_>, service: &ServiceView) -> Vec<Line<'sta
     let w = || paint.words();
     let stale = model.links.silent_since(Source::Node).is_some();
     let runs = service.pid.is_some();
-    let tone = if stale { Tone::Dim } else { model::tone(service.state) };
-    let state = w().state(tone, if stale { "unknown" } else { service.state.as_str() });
+    let tone = if stale {
+        Tone::Dim
+    } else {
+        model::tone(service.state)
+    };
+    let state = w().state(
+        tone,
+        if stale {
+            "unknown"
+        } else {
+            service.state.as_str()
+        },
+    );
     let restarts = if service.restarts > 0 {
         w().tone(Tone::Warn, service.restarts.to_string())
     } else {
@@ -55,15 +77,33 @@ fn row(model: &Model, paint: &Paint<'_>, service: &ServiceView) -> Vec<Line<'sta
     };
     let last = match (&service.why, service.state) {
         (Some(why), state) if state != ServiceState::Ready => w().text(crate::show::clean(why)),
-        _ => w().dim(crate::show::clean(service.last_line.as_deref().unwrap_or_default())),
+        _ => w().dim(crate::show::clean(
+            service.last_line.as_deref().unwrap_or_default(),
+        )),
     };
-    let since = service.started_at.filter(|_| runs).map(|at| model.clock.time(at)).unwrap_or_default();
+    let since = service
+        .started_at
+        .filter(|_| runs)
+        .map(|at| model.clock.time(at))
+        .unwrap_or_default();
     [
         w().strong(service.name.name()),
         state,
         w().text(service.port.map(|p| p.to_string()).unwrap_or_default()),
-        w().text(service.cpu_permille.filter(|_| runs).map(cpu).unwrap_or_default()),
-        w().text(service.memory_bytes.filter(|_| runs).map(mib).unwrap_or_default()),
+        w().text(
+            service
+                .cpu_permille
+                .filter(|_| runs)
+                .map(cpu)
+                .unwrap_or_default(),
+        ),
+        w().text(
+            service
+                .memory_bytes
+                .filter(|_| runs)
+                .map(mib)
+                .unwrap_or_default(),
+        ),
         w().text(since),
         restarts,
         last,
@@ -74,22 +114,53 @@ fn row(model: &Model, paint: &Paint<'_>, service: &ServiceView) -> Vec<Line<'sta
 }
 
 fn detail(model: &Model, area: Rect, paint: &mut Paint<'_>, service: &ServiceView) {
-    let right = paint.words().dim(format!("{} since {}", service.state, model.clock.time(service.since))).line();
+    let right = paint
+        .words()
+        .dim(format!(
+            "{} since {}",
+            service.state,
+            model.clock.time(service.since)
+        ))
+        .line();
     let area = details::heading(paint, area, service.name.name(), &right);
     let look = paint.look;
     let words = || Words::new(look);
     let mut lines = Vec::new();
     if let Some(why) = &service.why {
-        lines.extend(labelled_text(look, area.width, "why", &crate::show::clean(why)));
+        lines.extend(labelled_text(
+            look,
+            area.width,
+            "why",
+            &crate::show::clean(why),
+        ));
     }
     if let Some(hint) = &service.hint {
-        lines.extend(labelled_text(look, area.width, "try", &crate::show::clean(hint)));
+        lines.extend(labelled_text(
+            look,
+            area.width,
+            "try",
+            &crate::show::clean(hint),
+        ));
     }
     if let Some(next) = service.next_try {
-        lines.push(labelled(look, area.width, "next try", words().text(model.clock.time(next))));
+        lines.push(labelled(
+            look,
+            area.width,
+            "next try",
+            words().text(model.clock.time(next)),
+        ));
     }
-    if let Some(exit) = service.last_exit.as_ref().filter(|_| service.restarts > 0 || service.state == ServiceState::Failed) {
-        lines.extend(labelled_text(look, area.width, "last exit", &crate::show::clean(exit)));
+    if let Some(exit) = service
+        .last_exit
+        .as_ref()
+        .filter(|_| service.restarts > 0 || service.state == ServiceState::Failed)
+    {
+        lines.extend(labelled_text(
+            look,
+            area.width,
+            "last exit",
+            &crate::show::clean(exit),
+        ));
     }
     if let Some(url) = &service.url {
         let mut value = words().text(url.clone());
@@ -101,7 +172,11 @@ fn detail(model: &Model, area: Rect, paint: &mut Paint<'_>, service: &ServiceVie
     let used = paint.lines(area, &lines);
     let gap = u16::from(used > 0);
     let rest = usize::from(area.height.saturating_sub(used + gap));
-    let newest: Vec<_> = model.logs.lines().filter(|l| l.service == service.name).collect();
+    let newest: Vec<_> = model
+        .logs
+        .lines()
+        .filter(|l| l.service == service.name)
+        .collect();
     let tail: Vec<Line<'_>> = newest
         .iter()
         .skip(newest.len().saturating_sub(rest))
@@ -111,10 +186,21 @@ fn detail(model: &Model, area: Rect, paint: &mut Paint<'_>, service: &ServiceVie
                 LogLevel::Warn => Tone::Warn,
                 _ => Tone::Plain,
             };
-            words().dim(model.clock.time(l.at)).gap(2).tone(tone, l.text.clone()).line()
+            words()
+                .dim(model.clock.time(l.at))
+                .gap(2)
+                .tone(tone, l.text.clone())
+                .line()
         })
         .collect();
-    paint.lines(Rect { y: area.y + used + gap, height: area.height.saturating_sub(used + gap), ..area }, &tail);
+    paint.lines(
+        Rect {
+            y: area.y + used + gap,
+            height: area.height.saturating_sub(used + gap),
+            ..area
+        },
+        &tail,
+    );
 }
 
 /// No node: says so and what to press.
@@ -127,14 +213,33 @@ fn empty(model: &Model, area: Rect, paint: &mut Paint<'_>) {
             vec![
                 words().title("The node does not run.").line(),
                 Line::default(),
-                words().accent(key).text(" starts it").dim("   the same as ").text("tana start").line(),
-                words().dim(format!("no answer on {}/node.sock since {}", model.here.home, model.clock.time(since))).line(),
+                words()
+                    .accent(key)
+                    .text(" starts it")
+                    .dim("   the same as ")
+                    .text("tana start")
+                    .line(),
+                words()
+                    .dim(format!(
+                        "no answer on {}/node.sock since {}",
+                        model.here.home,
+                        model.clock.time(since)
+                    ))
+                    .line(),
             ]
         }
     };
     let top = area.y + area.height.min(2) / 2;
     let margin = if area.width >= 60 { 3 } else { 1 };
-    paint.lines(Rect { x: area.x + margin, y: top, width: area.width.saturating_sub(margin), height: area.bottom() - top }, &lines);
+    paint.lines(
+        Rect {
+            x: area.x + margin,
+            y: top,
+            width: area.width.saturating_sub(margin),
+            height: area.bottom() - top,
+        },
+        &lines,
+    );
 }
 
 /// Tenths of a percent as percent.

@@ -1,11 +1,68 @@
-//! The ledger daemon.
+//! The ledger daemon: the chain's data and rules, the only writer of both.
+//!
+//! `submit` takes transactions in, `blocks` builds, commits and verifies, `queries` answers what is stored, `mempool`
+//! remembers what is queued, `load` fetches what execution needs, `http` is its face. Rules are in `tana-chain`.
+
+mod blocks;
+mod config;
+mod error;
+mod http;
+mod keys;
+mod load;
+mod mempool;
+mod queries;
+mod service;
+mod start;
+mod submit;
+mod views;
+
+use std::sync::Arc;
 
 use tana_home::Settings;
+use tana_kit::{App, Context, ServiceGuard, ServiceSpec, run_service};
+use tana_protocol::ServiceKind;
+use utoipa::OpenApi as _;
+
+pub use config::Config;
+use keys::ValidatorKeys;
+use service::Ledger;
+
+/// A block of many transactions travels as JSON; a client's body is held to less by its own routes.
+const LARGEST_BLOCK: usize = 64 << 20;
 
 /// Runs it until it is told to stop.
 ///
 /// # Errors
 /// One sentence that says what failed.
 pub async fn run(settings: Settings) -> anyhow::Result<()> {
-    anyhow::bail!("ledger cannot run yet in {}", settings.home.root().display())
+    let spec = ServiceSpec::new(ServiceKind::Ledger, crate::VERSION, &settings);
+    let config = Config::of(&settings)?;
+    run_service(spec, |context| build(config, context)).await
+}
+
+/// Builds it within a context: for [`run`], and for tests that bring their own listener.
+///
+/// # Errors
+/// One sentence that says what failed.
+pub async fn build(config: Config, context: Context) -> anyhow::Result<App> {
+    let check = context.readiness.check("chain", "opening the database");
+    let opened = start::open(&config).await?;
+    check.not_ok("verifying the tip");
+    let ledger = Ledger::start(config, opened.store, opened.queue, &context).await?;
+    check.ok();
+    let probed = ledger.clone();
+    context.readiness.probe("database", move || {
+        let ledger = probed.clone();
+        async move { ledger.store().tip().await.map(drop).map_err(|error| error.to_string()) }
+    });
+    let probed = ledger.clone();
+    context.readiness.probe("queue", move || {
+        let ledger = probed.clone();
+        async move { ledger.queue().stats().await.map(drop).map_err(|error| error.to_string()) }
+    });
+    let keys = Arc::new(ValidatorKeys::new(ledger.clone()));
+    let guard = ServiceGuard::new(keys, context.clock.clone(), &[ServiceKind::Producer]);
+    let router = http::router(ledger, guard, LARGEST_BLOCK);
+    let close = opened.close;
+    Ok(App::new(router, http::ApiDoc::openapi).at_end(move || close))
 }

@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 
 use tana_protocol::api::ledger::OwnerType;
-use tana_protocol::transaction::{NewUser, PartyRef};
+use tana_protocol::transaction::{NewUser, Party, PartyRef};
 use tana_protocol::{
-    CurrencyCode, StateKey, StateValue, Transaction, TransactionType, UserId, Username,
+    CurrencyCode, PublicKey, StateKey, StateValue, Transaction, TransactionType, UserId, Username,
 };
 
 use crate::state::MemoryState;
@@ -73,6 +73,30 @@ fn of_user(id: UserId, currency: Option<&CurrencyCode>, wanted: &mut BTreeSet<St
     wanted.insert(StateKey::User(id));
     if let Some(code) = currency {
         wanted.insert(StateKey::Balance(id, code.clone()));
+    }
+}
+
+/// The key that a transaction's signature must fit; `None` where nobody is known to sign it.
+#[must_use]
+pub fn signer(transaction: &Transaction, known: &MemoryState) -> Option<PublicKey> {
+    if transaction.kind == TransactionType::UserCreation {
+        return input::<NewUser>(transaction)?.public_key.parse().ok();
+    }
+    match known.peek(&StateKey::User(party(&transaction.from, known)?))? {
+        StateValue::User(user) => Some(user.public_key),
+        _ => None,
+    }
+}
+
+/// Whom a party names, where the name is loaded.
+#[must_use]
+pub fn party(party: &Party, known: &MemoryState) -> Option<UserId> {
+    match party.target() {
+        PartyRef::Id(id) => Some(*id),
+        PartyRef::Name(name) => match known.peek(&StateKey::Username(name.clone()))? {
+            StateValue::Owner(id) => Some(*id),
+            _ => None,
+        },
     }
 }
 

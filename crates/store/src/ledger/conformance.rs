@@ -237,12 +237,14 @@ impl Written {
     }
 }
 
-/// Writes the first block, for tests of what a backend does when it cannot.
+/// Writes a first block of more than a MiB, for tests of what a backend does when it has no room.
 ///
 /// # Errors
 /// The backend's.
-pub async fn commit_genesis(store: &dyn LedgerStore) -> StoreResult<Committed> {
-    Written::genesis().commit(store).await
+pub async fn commit_large(store: &dyn LedgerStore) -> StoreResult<Committed> {
+    let mut genesis = Written::genesis();
+    genesis.nodes[0].bytes = vec![7; 1 << 20];
+    genesis.commit(store).await
 }
 
 fn page<C>(after: Option<C>, limit: u32) -> Slice<C> {

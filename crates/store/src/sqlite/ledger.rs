@@ -199,7 +199,7 @@ mod tests {
         .execute(store.0.writer())
         .await
         .unwrap();
-        let error = conformance::commit_genesis(&store).await.unwrap_err();
+        let error = conformance::commit_large(&store).await.unwrap_err();
         assert!(matches!(error, StoreError::Full), "{error:?}");
         assert_eq!(crate::ledger::LedgerStore::tip(&store).await.unwrap(), None);
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
-use sqlx::{QueryBuilder, Row, Sqlite};
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 use tana_protocol::state::{TreeNode, TreeNodeKey};
 use tana_protocol::{CurrencyCode, StateKey, StateValue, UserId};
 
@@ -44,7 +44,7 @@ fn sort(keys: &[StateKey]) -> Sorted {
 }
 
 async fn select<T: serde::Serialize>(
-    pool: &SqlitePool,
+    view: &mut SqliteConnection,
     sql: &'static str,
     list: &[T],
 ) -> StoreResult<Vec<SqliteRow>> {
@@ -53,47 +53,49 @@ async fn select<T: serde::Serialize>(
     }
     sqlx::query(sql)
         .bind(json!(list).to_string())
-        .fetch_all(pool)
+        .fetch_all(view)
         .await
         .map_err(failed(DOING))
 }
 
+/// All values are of one moment: a block that is committed meanwhile is in all of them or in none.
 pub(super) async fn present(
     pool: &SqlitePool,
     keys: &[StateKey],
 ) -> StoreResult<BTreeMap<StateKey, StateValue>> {
     let sorted = sort(keys);
+    let mut view = pool.begin().await.map_err(failed(DOING))?;
     let mut found = BTreeMap::new();
     let sql = "SELECT * FROM users WHERE id IN (SELECT value FROM json_each(?))";
-    for row in select(pool, sql, &sorted.users).await? {
+    for row in select(&mut view, sql, &sorted.users).await? {
         let id: UserId = rows::parsed(&row, "id")?;
         found.insert(StateKey::User(id), StateValue::User(rows::user(&row)?));
     }
     let sql = "SELECT id, username FROM users WHERE username IN (SELECT value FROM json_each(?))";
-    for row in select(pool, sql, &sorted.names).await? {
+    for row in select(&mut view, sql, &sorted.names).await? {
         let key = StateKey::Username(rows::parsed(&row, "username")?);
         found.insert(key, StateValue::Owner(rows::parsed(&row, "id")?));
     }
     let sql =
         "SELECT id, public_key FROM users WHERE public_key IN (SELECT value FROM json_each(?))";
-    for row in select(pool, sql, &sorted.keys).await? {
+    for row in select(&mut view, sql, &sorted.keys).await? {
         let key = StateKey::UserKey(Box::new(rows::parsed(&row, "public_key")?));
         found.insert(key, StateValue::Owner(rows::parsed(&row, "id")?));
     }
     let sql = "SELECT b.* FROM json_each(?) j JOIN balances b \
                ON b.owner_id = j.value ->> 0 AND b.currency_code = j.value ->> 1";
-    for row in select(pool, sql, &sorted.balances).await? {
+    for row in select(&mut view, sql, &sorted.balances).await? {
         let code: CurrencyCode = rows::parsed(&row, "currency_code")?;
         let key = StateKey::Balance(rows::parsed(&row, "owner_id")?, code);
         found.insert(key, StateValue::Balance(rows::balance(&row)?));
     }
     let sql = "SELECT * FROM currencies WHERE code IN (SELECT value FROM json_each(?))";
-    for row in select(pool, sql, &sorted.currencies).await? {
+    for row in select(&mut view, sql, &sorted.currencies).await? {
         let key = StateKey::Currency(rows::parsed(&row, "code")?);
         found.insert(key, StateValue::Currency(rows::currency(&row)?));
     }
     let sql = "SELECT key, value FROM state_values WHERE key IN (SELECT value FROM json_each(?))";
-    for row in select(pool, sql, &sorted.others).await? {
+    for row in select(&mut view, sql, &sorted.others).await? {
         let key: StateKey = rows::parsed(&row, "key")?;
         let value = value(&key, rows::json(&row, "value")?)?;
         found.insert(key, value);

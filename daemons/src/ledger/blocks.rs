@@ -1,0 +1,429 @@
+//! Builds, commits and verifies blocks. The database is asked before and after, computing happens off the async threads.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tana_chain::{
+    BlockPlan, Execution, Executor, Judged, MemoryState, Outcome, Prepared, TreeNodes, TreeUpdate,
+    plan, seal, tree, verify, verify_genesis,
+};
+use tana_protocol::api::ledger::{
+    BlockAccepted, BlockVerification, Built, Rejected, TransactionEvent, TransactionStatus,
+    WhenEmpty, event,
+};
+use tana_protocol::problem::Code;
+use tana_protocol::state::TreeNode;
+use tana_protocol::{
+    Block, NodeId, SignedTransaction, StateKey, StateValue, TransactionId, TransactionType,
+    Timestamp, UnsignedBlock, UserId,
+};
+use tana_store::ledger::{BlockRef, Commit, Committed, Parties, Tip};
+
+use super::error::LedgerError;
+use super::load::{self, At};
+use super::service::{Ledger, Workshop};
+use super::views;
+
+/// How far ahead of this clock a block's time may lie.
+const AHEAD: Duration = Duration::from_secs(60);
+/// Nodes of the tree that are kept between blocks; each is up to a KiB.
+const KEPT_NODES: usize = 4096;
+/// Events that are published before listeners get a turn.
+const EVENTS: usize = 64;
+
+/// A block that was executed here, with what belongs to it in the database.
+pub(super) struct BuiltBlock {
+    content: UnsignedBlock,
+    written: Written,
+}
+
+/// What is written with a block.
+struct Written {
+    values: Vec<(StateKey, StateValue)>,
+    nodes: Vec<TreeNode>,
+    parties: Vec<Parties>,
+}
+
+/// What execution of a list gave.
+struct Tried {
+    state: MemoryState,
+    included: Vec<SignedTransaction>,
+    rejected: Vec<Rejected>,
+    execution: Execution,
+    timestamp: Timestamp,
+}
+
+impl Ledger {
+    /// Executes transactions on top of the tip and answers the block that they make.
+    pub(super) async fn build(
+        &self,
+        producer: NodeId,
+        transactions: Vec<SignedTransaction>,
+        when_empty: WhenEmpty,
+    ) -> Result<Built, LedgerError> {
+        let mut workshop = self.inner().workshop.lock().await;
+        let tip = self.tip();
+        let prepared = prepare(transactions).await?;
+        let ids: Vec<TransactionId> = prepared.iter().map(|prepared| prepared.id).collect();
+        let in_blocks = self.store().included(&ids).await?;
+        let mut seen = BTreeSet::new();
+        let (mut known, mut fresh) = (Vec::new(), Vec::new());
+        for prepared in prepared {
+            if in_blocks.contains_key(&prepared.id) {
+                known.push(prepared.id);
+            } else if seen.insert(prepared.id) {
+                fresh.push(prepared);
+            }
+        }
+        let tried = self.execute(&tip, fresh).await?;
+        self.forget(tried.rejected.iter().map(|rejected| rejected.id));
+        let rejected = tried.rejected.clone();
+        if tried.included.is_empty() && when_empty == WhenEmpty::Skip {
+            return Ok(Built {
+                block: None,
+                known,
+                rejected,
+            });
+        }
+        let built = self.seal(&mut workshop, &tip, producer, tried).await?;
+        let block = Some(built.content.clone());
+        workshop.built = Some(built);
+        Ok(Built {
+            block,
+            known,
+            rejected,
+        })
+    }
+
+    /// The time of the next block: now, and later than the tip's.
+    fn next_time(&self, tip: &Tip) -> Timestamp {
+        self.now()
+            .max(tip.header.timestamp.plus(Duration::from_millis(1)))
+    }
+
+    async fn execute(&self, tip: &Tip, fresh: Vec<Prepared>) -> Result<Tried, LedgerError> {
+        let wanted = fresh.iter().map(|prepared| &prepared.signed.transaction);
+        let state = load::state(self.store(), wanted, At::Tip).await?;
+        let checked: Vec<bool> = {
+            let mempool = self.mempool();
+            fresh.iter().map(|p| mempool.is_checked(&p.id)).collect()
+        };
+        let (spec, height, timestamp) = (
+            Arc::clone(self.spec()),
+            tip.header.height.saturating_add(1),
+            self.next_time(tip),
+        );
+        tokio::task::spawn_blocking(move || {
+            let mut executor = Executor::new(&spec, height, timestamp, &state);
+            let (mut included, mut rejected) = (Vec::new(), Vec::new());
+            for (prepared, checked) in fresh.into_iter().zip(checked) {
+                // What does not fit stays in the queue and comes again.
+                if !executor.has_room(prepared.signed.transaction.kind) {
+                    break;
+                }
+                let outcome = executor.apply(&prepared, &mut |key, prepared| {
+                    let signed = &prepared.signed;
+                    checked || key.verify(&prepared.message, &signed.signature).is_ok()
+                })?;
+                match outcome {
+                    Outcome::Included(_) => included.push(prepared.signed),
+                    Outcome::Excluded(failure) => rejected.push(Rejected {
+                        id: prepared.id,
+                        reason: failure.message,
+                    }),
+                }
+            }
+            let execution = executor.finish()?;
+            Ok(Tried {
+                state,
+                included,
+                rejected,
+                execution,
+                timestamp,
+            })
+        })
+        .await?
+    }
+
+    async fn seal(
+        &self,
+        workshop: &mut Workshop,
+        tip: &Tip,
+        producer: NodeId,
+        tried: Tried,
+    ) -> Result<BuiltBlock, LedgerError> {
+        let changed: Vec<StateKey> = tried
+            .execution
+            .values
+            .iter()
+            .map(|(key, _)| key.clone())
+            .collect();
+        if workshop.nodes.len() > KEPT_NODES {
+            workshop.nodes = TreeNodes::default();
+        }
+        load::nodes(self.store(), &mut workshop.nodes, tip.header.height, &changed).await?;
+        let nodes = std::mem::take(&mut workshop.nodes);
+        let (spec, tip) = (Arc::clone(self.spec()), tip.clone());
+        let (nodes, built) = tokio::task::spawn_blocking(move || {
+            let made = make(&spec, &tip, producer, tried, &nodes);
+            (nodes, made)
+        })
+        .await?;
+        workshop.nodes = nodes;
+        built
+    }
+
+    /// Commits a block that a producer has signed, once it is exactly what executing it gives.
+    pub(super) async fn commit(&self, block: Block) -> Result<BlockAccepted, LedgerError> {
+        let mut workshop = self.inner().workshop.lock().await;
+        let accepted = BlockAccepted {
+            height: block.height(),
+            hash: block.content.hash,
+        };
+        let tip = self.tip();
+        let expected = tip.header.height.saturating_add(1);
+        if block.height() != expected {
+            let there = self.store().block(BlockRef::Height(block.height())).await?;
+            // Handed over again because the first answer was lost.
+            if there.is_some_and(|there| there == block) {
+                return Ok(accepted);
+            }
+            return Err(LedgerError::WrongHeight { expected });
+        }
+        if block.content.header.timestamp > self.now().plus(AHEAD) {
+            return Err(bad("its time lies ahead of this node's clock"));
+        }
+        let built = workshop
+            .built
+            .take()
+            .filter(|built| built.content == block.content);
+        let (block, written) = match built {
+            // What was executed here a moment ago, byte for byte: only the signature is new.
+            Some(built) => (self.signed(block)?, built.written),
+            None => self.replay(&tip, block).await?,
+        };
+        let commit = Commit {
+            block: &block,
+            values: &written.values,
+            nodes: &written.nodes,
+            parties: &written.parties,
+        };
+        match self.store().commit(&commit).await? {
+            Committed::Done | Committed::Known => {}
+            Committed::WrongHeight { expected } => {
+                return Err(LedgerError::WrongHeight { expected });
+            }
+        }
+        self.committed(&block, &written);
+        workshop.nodes.load(written.nodes)?;
+        drop(workshop);
+        self.tell(&block).await;
+        Ok(accepted)
+    }
+
+    fn signed(&self, block: Block) -> Result<Block, LedgerError> {
+        let producer = &block.content.header.producer;
+        let key = self
+            .validators()
+            .key_of(producer)
+            .ok_or_else(|| bad(format!("{producer} is no validator")))?;
+        block
+            .verify_producer(&key)
+            .map_err(|error| bad(format!("the producer's signature: {error}")))?;
+        Ok(block)
+    }
+
+    /// Verifies a block on top of the tip that was not built here.
+    async fn replay(&self, tip: &Tip, block: Block) -> Result<(Block, Written), LedgerError> {
+        let ids: Vec<TransactionId> = block
+            .content
+            .transactions
+            .iter()
+            .map(SignedTransaction::id)
+            .collect();
+        if let Some((id, height)) = self.store().included(&ids).await?.pop_first() {
+            return Err(bad(format!("{id} is in block {height} already")));
+        }
+        let (verification, block, replayed) = self.judge(tip.clone(), block, At::Tip).await?;
+        let failed = verification.checks.into_iter().find(|check| !check.ok);
+        match (failed, replayed) {
+            (None, Some((state, execution, tree))) => {
+                let written = written(&block.content.transactions, &ids, state, execution, tree);
+                Ok((block, written))
+            }
+            (failed, _) => Err(bad(failed.map_or_else(
+                || "replay did not come to an end".to_owned(),
+                |check| {
+                    let word = views::check_word(check.name);
+                    format!("check {word}: {}", check.detail.unwrap_or_default())
+                },
+            ))),
+        }
+    }
+
+    async fn judge(&self, parent: Tip, block: Block, at: At) -> Result<Judgement, LedgerError> {
+        let wanted = block.content.transactions.iter().map(|signed| &signed.transaction);
+        let state = load::state(self.store(), wanted, at).await?;
+        let mut keys: Vec<StateKey> = state.keys().cloned().collect();
+        keys.extend(tana_chain::verify::named_keys(&block));
+        let mut nodes = TreeNodes::default();
+        load::nodes(self.store(), &mut nodes, parent.header.height, &keys).await?;
+        let (spec, threads) = (Arc::clone(self.spec()), self.threads());
+        tokio::task::spawn_blocking(move || {
+            let judged = Judged {
+                spec: &spec,
+                parent: (&parent.header, parent.hash),
+                block: &block,
+                state: &state,
+                nodes: &nodes,
+                threads,
+            };
+            let (verification, replayed) = verify(&judged)?;
+            let replayed = replayed.map(|replayed| (state, replayed.execution, replayed.tree));
+            Ok((verification, block, replayed))
+        })
+        .await?
+    }
+
+    /// All six checks of a stored block.
+    pub(super) async fn verify(&self, height: u64) -> Result<BlockVerification, LedgerError> {
+        let _one_at_a_time = self.inner().verifying.lock().await;
+        let block = self.stored(height).await?;
+        let Some(before) = height.checked_sub(1) else {
+            return Ok(verify_genesis(self.spec(), &block));
+        };
+        let parent = self.stored(before).await?;
+        let parent = Tip {
+            header: parent.content.header,
+            hash: parent.content.hash,
+        };
+        let (verification, ..) = self.judge(parent, block, At::Height(before)).await?;
+        Ok(verification)
+    }
+
+    pub(super) async fn stored(&self, height: u64) -> Result<Block, LedgerError> {
+        let block = self.store().block(BlockRef::Height(height)).await?;
+        block.ok_or_else(|| LedgerError::not_found(format!("block {height}")))
+    }
+
+    /// Takes a committed block as the tip; what was queued of it is not queued any more. At one moment for all who look
+    /// at both.
+    fn committed(&self, block: &Block, written: &Written) {
+        let validators = written.values.iter().find_map(|(_, value)| match value {
+            StateValue::Validators(validators) => Some(validators.clone()),
+            _ => None,
+        });
+        let tip = Tip {
+            header: block.content.header.clone(),
+            hash: block.content.hash,
+        };
+        let mut mempool = self.mempool();
+        self.stand_at(tip, validators.unwrap_or_else(|| self.validators()));
+        for receipt in &block.content.receipts {
+            mempool.remove(&receipt.transaction_id);
+        }
+    }
+
+    fn forget(&self, ids: impl Iterator<Item = TransactionId>) {
+        let mut mempool = self.mempool();
+        ids.for_each(|id| mempool.remove(&id));
+    }
+
+    /// Tells who listens.
+    async fn tell(&self, block: &Block) {
+        self.hub().publish(event::BLOCK, &views::listed(block));
+        for (count, receipt) in block.content.receipts.iter().enumerate() {
+            let status = if receipt.is_ok() {
+                TransactionStatus::Confirmed
+            } else {
+                TransactionStatus::Failed
+            };
+            let told = TransactionEvent {
+                id: receipt.transaction_id,
+                status,
+                block_height: block.height(),
+                code: receipt.code.clone(),
+            };
+            self.hub().publish(event::TRANSACTION, &told);
+            if count % EVENTS == EVENTS - 1 {
+                tokio::task::yield_now().await;
+            }
+        }
+        self.tell_queue();
+    }
+}
+
+type Judgement = (
+    BlockVerification,
+    Block,
+    Option<(MemoryState, Execution, TreeUpdate)>,
+);
+
+fn bad(detail: impl std::fmt::Display) -> LedgerError {
+    LedgerError::refused(Code::BadBlock, format!("the block does not hold: {detail}"))
+}
+
+/// Derives ids; of many, off the async threads.
+async fn prepare(transactions: Vec<SignedTransaction>) -> Result<Vec<Prepared>, LedgerError> {
+    let all = move || transactions.into_iter().map(Prepared::new).collect();
+    Ok(tokio::task::spawn_blocking(all).await?)
+}
+
+fn make(
+    spec: &tana_protocol::ChainSpec,
+    tip: &Tip,
+    producer: NodeId,
+    tried: Tried,
+    nodes: &TreeNodes,
+) -> Result<BuiltBlock, LedgerError> {
+    let height = tip.header.height.saturating_add(1);
+    let tree = tree::update(nodes, height, &tried.execution.values)?;
+    let plan = BlockPlan {
+        spec,
+        parent: &tip.header,
+        parent_hash: tip.hash,
+        timestamp: tried.timestamp,
+        producer,
+    };
+    let ids: Vec<TransactionId> = tried
+        .execution
+        .receipts
+        .iter()
+        .map(|receipt| receipt.transaction_id)
+        .collect();
+    let content = seal(&plan, tried.included, &tried.execution, &tree)?;
+    let written = written(&content.transactions, &ids, tried.state, tried.execution, tree);
+    Ok(BuiltBlock { content, written })
+}
+
+fn written(
+    transactions: &[SignedTransaction],
+    ids: &[TransactionId],
+    mut state: MemoryState,
+    execution: Execution,
+    tree: TreeUpdate,
+) -> Written {
+    // Names that the block itself created are known after it.
+    state.apply(&execution.values);
+    let parties = transactions
+        .iter()
+        .zip(ids)
+        .map(|(signed, id)| {
+            let transaction = &signed.transaction;
+            let to = match transaction.kind {
+                TransactionType::UserCreation => Some(UserId::created_by(id)),
+                _ => plan::party(&transaction.to, &state),
+            };
+            Parties {
+                from: plan::party(&transaction.from, &state),
+                to,
+            }
+        })
+        .collect();
+    Written {
+        values: execution.values,
+        nodes: tree.nodes,
+        parties,
+    }
+}

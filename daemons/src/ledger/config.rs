@@ -1,0 +1,37 @@
+//! What the ledger takes from the settings.
+
+use std::path::PathBuf;
+
+use tana_home::{HomeError, Settings};
+use tana_protocol::ChainSpec;
+
+/// What the daemon is built with.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The chain.
+    pub chain: ChainSpec,
+    /// The database's address.
+    pub database_url: String,
+    /// The embedded queue's file.
+    pub queue_path: PathBuf,
+    /// Redis for the queue; `None`: embedded.
+    pub redis_url: Option<String>,
+    /// Queued transactions from which on more are refused.
+    pub queue_limit: usize,
+}
+
+impl Config {
+    /// From the settings.
+    ///
+    /// # Errors
+    /// When there is no chain file, or it is not right.
+    pub fn of(settings: &Settings) -> Result<Self, HomeError> {
+        Ok(Self {
+            chain: settings.chain()?,
+            database_url: settings.database_url.clone(),
+            queue_path: settings.queue_path.clone(),
+            redis_url: settings.redis_url.clone(),
+            queue_limit: usize::try_from(settings.queue_limit).unwrap_or(usize::MAX),
+        })
+    }
+}

@@ -1,0 +1,209 @@
+//! What is queued and not in a block yet, as far as new submissions are judged by it: nonces, what is spoken for, names
+//! and keys that are about to be taken. The transactions themselves are in the queue.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use tana_chain::{MemoryState, StateError, StateReader, plan};
+use tana_protocol::transaction::NewUser;
+use tana_protocol::{
+    Amount, CurrencyCode, PublicKey, StateKey, StateValue, Transaction, TransactionId,
+    TransactionType, UserId, Username,
+};
+use tana_store::queue::StreamId;
+
+/// Whether a signature was checked by this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Checked {
+    Yes,
+    No,
+}
+
+/// One queued transaction.
+#[derive(Clone, Debug)]
+struct Entry {
+    stream_id: Option<StreamId>,
+    checked: Checked,
+    sender: Option<(UserId, u64)>,
+    reserved: Vec<StateKey>,
+}
+
+/// A sender's queued transactions by nonce, with what each takes from a balance.
+type Spending = BTreeMap<u64, Option<(CurrencyCode, Amount)>>;
+
+#[derive(Debug, Default)]
+pub(super) struct Mempool {
+    entries: HashMap<TransactionId, Entry>,
+    senders: HashMap<UserId, Spending>,
+    reserved: HashSet<StateKey>,
+}
+
+impl Mempool {
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(super) fn contains(&self, id: &TransactionId) -> bool {
+        self.entries.contains_key(id)
+    }
+
+    /// Where it is in the queue; `None` while it is being queued.
+    pub(super) fn stream_id(&self, id: &TransactionId) -> Option<StreamId> {
+        self.entries.get(id)?.stream_id
+    }
+
+    /// Whether its signature was checked when it was submitted here. The id covers message and signature.
+    pub(super) fn is_checked(&self, id: &TransactionId) -> bool {
+        self.entries
+            .get(id)
+            .is_some_and(|entry| entry.checked == Checked::Yes)
+    }
+
+    /// The last nonce of a user, counting what is queued.
+    pub(super) fn last_nonce(&self, user: UserId, committed: u64) -> u64 {
+        self.senders
+            .get(&user)
+            .and_then(|queued| queued.last_key_value())
+            .map_or(committed, |(nonce, _)| committed.max(*nonce))
+    }
+
+    /// Adds one that the rules let pass over this state.
+    pub(super) fn add(
+        &mut self,
+        id: TransactionId,
+        transaction: &Transaction,
+        state: &MemoryState,
+        checked: Checked,
+    ) {
+        let sender = plan::party(&transaction.from, state)
+            .filter(|sender| *sender != UserId::SYSTEM)
+            .map(|sender| (sender, transaction.nonce));
+        if let Some((sender, nonce)) = sender {
+            let spent = spends(transaction, state);
+            self.senders.entry(sender).or_default().insert(nonce, spent);
+        }
+        let reserved = reserves(transaction);
+        self.reserved.extend(reserved.iter().cloned());
+        self.entries.insert(
+            id,
+            Entry {
+                stream_id: None,
+                checked,
+                sender,
+                reserved,
+            },
+        );
+    }
+
+    pub(super) fn queued(&mut self, id: &TransactionId, at: StreamId) {
+        if let Some(entry) = self.entries.get_mut(id) {
+            entry.stream_id = Some(at);
+        }
+    }
+
+    /// It is in a block, or will never be.
+    pub(super) fn remove(&mut self, id: &TransactionId) {
+        let Some(entry) = self.entries.remove(id) else {
+            return;
+        };
+        if let Some((sender, nonce)) = entry.sender
+            && let Some(queued) = self.senders.get_mut(&sender)
+        {
+            queued.remove(&nonce);
+            if queued.is_empty() {
+                self.senders.remove(&sender);
+            }
+        }
+        for key in entry.reserved {
+            self.reserved.remove(&key);
+        }
+    }
+
+    /// The state as a new transaction of this sender finds it once all that is queued is in blocks.
+    pub(super) fn over<'a>(&'a self, state: &'a MemoryState, sender: Option<UserId>) -> Expected<'a> {
+        Expected {
+            mempool: self,
+            state,
+            sender,
+        }
+    }
+}
+
+/// What a transaction takes from its sender's balance.
+fn spends(transaction: &Transaction, state: &MemoryState) -> Option<(CurrencyCode, Amount)> {
+    let takes = matches!(
+        transaction.kind,
+        TransactionType::Transfer | TransactionType::Withdraw
+    );
+    let code = transaction.currency_code.as_ref().filter(|_| takes)?;
+    let Some(StateValue::Currency(currency)) = state.peek(&StateKey::Currency(code.clone())) else {
+        return None;
+    };
+    let amount = transaction.amount.as_ref()?.in_units(currency.decimals).ok()?;
+    Some((code.clone(), amount))
+}
+
+/// What a user creation is about to take.
+fn reserves(transaction: &Transaction) -> Vec<StateKey> {
+    let input = transaction.contract_input.as_ref();
+    let new = input
+        .filter(|_| transaction.kind == TransactionType::UserCreation)
+        .and_then(|input| <NewUser as serde::Deserialize>::deserialize(input).ok());
+    let Some(new) = new else { return Vec::new() };
+    let name = new.username.parse::<Username>().ok().map(StateKey::Username);
+    let key = new.public_key.parse::<PublicKey>().ok();
+    name.into_iter()
+        .chain(key.map(|key| StateKey::UserKey(Box::new(key))))
+        .collect()
+}
+
+/// The committed state with a sender's queued transactions counted in.
+pub(super) struct Expected<'a> {
+    mempool: &'a Mempool,
+    state: &'a MemoryState,
+    sender: Option<UserId>,
+}
+
+impl Expected<'_> {
+    /// The sender's queued transactions that are not in the committed state yet.
+    fn outstanding(&self) -> impl Iterator<Item = (&u64, &Option<(CurrencyCode, Amount)>)> {
+        let committed = self
+            .sender
+            .and_then(|id| match self.state.peek(&StateKey::User(id)) {
+                Some(StateValue::User(user)) => Some(user.nonce),
+                _ => None,
+            })
+            .unwrap_or(0);
+        let queued = self.sender.and_then(|id| self.mempool.senders.get(&id));
+        queued
+            .into_iter()
+            .flat_map(move |queued| queued.range(committed.saturating_add(1)..))
+    }
+}
+
+impl StateReader for Expected<'_> {
+    fn get(&self, key: &StateKey) -> Result<Option<StateValue>, StateError> {
+        let value = self.state.get(key)?;
+        Ok(match (key, value) {
+            (StateKey::User(id), Some(StateValue::User(mut user))) if Some(*id) == self.sender => {
+                if let Some((last, _)) = self.outstanding().last() {
+                    user.nonce = user.nonce.max(*last);
+                }
+                Some(StateValue::User(user))
+            }
+            (StateKey::Balance(owner, code), Some(StateValue::Balance(mut balance)))
+                if Some(*owner) == self.sender =>
+            {
+                for (of, amount) in self.outstanding().filter_map(|(_, spent)| spent.as_ref()) {
+                    if of == code {
+                        balance.amount = balance.amount.minus(*amount).unwrap_or(Amount::ZERO);
+                    }
+                }
+                Some(StateValue::Balance(balance))
+            }
+            (key, None) if self.mempool.reserved.contains(key) => {
+                Some(StateValue::Owner(UserId::SYSTEM))
+            }
+            (_, value) => value,
+        })
+    }
+}

@@ -1,0 +1,241 @@
+//! Answers what is stored.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use tana_chain::{TreeNodes, tree};
+use tana_protocol::api::ledger::{
+    BalanceView, CurrencyView, NonceView, OwnerType, Pending, QueueView, TransactionView, UserView,
+};
+use tana_protocol::state::{BalanceState, UserState};
+use tana_protocol::transaction::{Party, PartyRef};
+use tana_protocol::{
+    Amount, CurrencyCode, Decimals, PublicKey, StateKey, StateValue, Timestamp, TransactionId,
+    UserId, Username,
+};
+use tana_store::ledger::{BalanceFilter, BalanceRecord, BlockRef, Slice};
+
+use super::error::LedgerError;
+use super::service::Ledger;
+use super::views;
+
+/// Balances of one user that are answered at most.
+const OWN_BALANCES: u32 = 500;
+
+impl Ledger {
+    /// One present value.
+    async fn value(&self, key: StateKey) -> Result<Option<StateValue>, LedgerError> {
+        let mut found = self.store().state(std::slice::from_ref(&key)).await?;
+        Ok(found.remove(&key))
+    }
+
+    async fn owner(&self, key: StateKey) -> Result<Option<UserId>, LedgerError> {
+        Ok(match self.value(key).await? {
+            Some(StateValue::Owner(id)) => Some(id),
+            _ => None,
+        })
+    }
+
+    pub(super) async fn user_state(&self, id: UserId) -> Result<UserState, LedgerError> {
+        match self.value(StateKey::User(id)).await? {
+            Some(StateValue::User(user)) => Ok(user),
+            _ => Err(LedgerError::not_found(format!("user {id}"))),
+        }
+    }
+
+    pub(super) async fn user(&self, id: UserId) -> Result<UserView, LedgerError> {
+        let state = self.user_state(id).await?;
+        Ok(views::user(id, state, self.spec().network))
+    }
+
+    pub(super) async fn user_named(&self, name: Username) -> Result<UserView, LedgerError> {
+        let missing = LedgerError::not_found(format!("user {name}"));
+        match self.owner(StateKey::Username(name)).await? {
+            Some(id) => self.user(id).await,
+            None => Err(missing),
+        }
+    }
+
+    pub(super) async fn user_with_key(&self, key: PublicKey) -> Result<UserView, LedgerError> {
+        match self.owner(StateKey::UserKey(Box::new(key))).await? {
+            Some(id) => self.user(id).await,
+            None => Err(LedgerError::not_found("user with this key")),
+        }
+    }
+
+    /// Whom a party of a query names; `None` for a name that nobody has.
+    pub(super) async fn account(&self, party: &Party) -> Result<Option<UserId>, LedgerError> {
+        match party.target() {
+            PartyRef::Id(id) => Ok(Some(*id)),
+            PartyRef::Name(name) => self.owner(StateKey::Username(name.clone())).await,
+        }
+    }
+
+    pub(super) async fn nonce(&self, id: UserId) -> Result<NonceView, LedgerError> {
+        let user = self.user_state(id).await?;
+        let pending = self.mempool().last_nonce(id, user.nonce);
+        Ok(NonceView {
+            user_id: id,
+            username: user.username,
+            current_nonce: user.nonce,
+            pending_nonce: pending,
+            next_nonce: pending.saturating_add(1),
+        })
+    }
+
+    pub(super) async fn currencies(&self) -> Result<Vec<CurrencyView>, LedgerError> {
+        let found = self.store().currencies().await?;
+        Ok(found
+            .into_iter()
+            .map(|(code, state)| views::currency(code, state))
+            .collect())
+    }
+
+    async fn decimals(&self) -> Result<BTreeMap<CurrencyCode, Decimals>, LedgerError> {
+        let found = self.store().currencies().await?;
+        Ok(found
+            .into_iter()
+            .map(|(code, state)| (code, state.decimals))
+            .collect())
+    }
+
+    pub(super) async fn balances(
+        &self,
+        filter: &BalanceFilter,
+        slice: Slice<(UserId, CurrencyCode)>,
+    ) -> Result<Vec<BalanceView>, LedgerError> {
+        let decimals = self.decimals().await?;
+        let mut records = self.store().balances(filter, slice).await?;
+        if let (true, Some(owner), Some(owner_type), Some(currency)) = (
+            records.is_empty(),
+            filter.owner,
+            filter.owner_type,
+            &filter.currency,
+        ) {
+            records.push(nothing(owner, owner_type, currency));
+        }
+        Ok(records
+            .into_iter()
+            .filter_map(|record| {
+                let places = *decimals.get(&record.currency)?;
+                views::balance(record, places)
+            })
+            .collect())
+    }
+
+    pub(super) async fn balances_of(&self, id: UserId) -> Result<Vec<BalanceView>, LedgerError> {
+        self.user_state(id).await?;
+        let filter = BalanceFilter {
+            owner: Some(id),
+            ..BalanceFilter::default()
+        };
+        let slice = Slice {
+            after: None,
+            offset: 0,
+            limit: OWN_BALANCES,
+        };
+        self.balances(&filter, slice).await
+    }
+
+    pub(super) async fn transaction(
+        &self,
+        id: &TransactionId,
+    ) -> Result<TransactionView, LedgerError> {
+        if let Some(record) = self.store().transaction(id).await? {
+            return Ok(views::transaction(record));
+        }
+        if let Some(entry) = self.queue().find(id).await? {
+            return Ok(views::queued(entry));
+        }
+        // It may have left the queue for a block between the two looks.
+        let record = self.store().transaction(id).await?;
+        record
+            .map(views::transaction)
+            .ok_or_else(|| LedgerError::not_found(format!("transaction {id}")))
+    }
+
+    /// What waits, the first in the queue first. What a producer has not acknowledged yet but is in a block is left out.
+    pub(super) async fn pending(&self, limit: u32) -> Result<Pending, LedgerError> {
+        let entries = self.queue().entries(None, limit as usize).await?;
+        let mempool = self.mempool();
+        let transactions = entries
+            .into_iter()
+            .filter(|entry| mempool.contains(&entry.id))
+            .map(views::queued)
+            .collect();
+        Ok(Pending {
+            count: mempool.len() as u64,
+            transactions,
+        })
+    }
+
+    pub(super) async fn queue_view(&self) -> Result<QueueView, LedgerError> {
+        let stats = self.queue().stats().await?;
+        let now = self.now();
+        let age = |since: Timestamp| u64::try_from(now.since(since).as_millis()).unwrap_or(u64::MAX);
+        Ok(QueueView {
+            backend: self.queue().backend().to_owned(),
+            length: stats.length,
+            pending: stats.pending,
+            dead: stats.dead,
+            oldest_ms: stats.oldest.map(age),
+            consumers: stats.consumers,
+        })
+    }
+
+    /// A value with the proof that it is, or is not, in the state of a block.
+    pub(super) async fn proof(
+        &self,
+        key: &StateKey,
+        height: Option<u64>,
+    ) -> Result<Value, LedgerError> {
+        let (height, root) = match height {
+            None => {
+                let tip = self.tip();
+                (tip.header.height, tip.header.state_root)
+            }
+            Some(height) => {
+                let block = self.store().blocks(Slice {
+                    after: Some(height.saturating_add(1)),
+                    offset: 0,
+                    limit: 1,
+                });
+                let found = block.await?.pop();
+                let found = found.filter(|found| found.header.height == height);
+                let found =
+                    found.ok_or_else(|| LedgerError::not_found(format!("block {height}")))?;
+                (height, found.header.state_root)
+            }
+        };
+        let keys = std::slice::from_ref(key);
+        let value = self.store().state_at(keys, height).await?.remove(key);
+        let mut nodes = TreeNodes::default();
+        super::load::nodes(self.store(), &mut nodes, height, keys).await?;
+        let proof = tree::prove(&nodes, height, key)?;
+        let mut answer = json!({"key": key, "height": height, "stateRoot": root, "proof": proof});
+        if let Some(value) = value {
+            answer["value"] = value.to_json();
+        }
+        Ok(answer)
+    }
+
+    pub(super) async fn block(
+        &self,
+        which: BlockRef,
+    ) -> Result<tana_protocol::Block, LedgerError> {
+        let block = self.store().block(which).await?;
+        block.ok_or_else(|| LedgerError::not_found("such block"))
+    }
+}
+
+fn nothing(owner: UserId, owner_type: OwnerType, currency: &CurrencyCode) -> BalanceRecord {
+    BalanceRecord {
+        owner,
+        currency: currency.clone(),
+        state: BalanceState {
+            amount: Amount::ZERO,
+            owner_type,
+            updated_at: Timestamp::default(),
+        },
+    }
+}

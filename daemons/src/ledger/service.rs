@@ -1,0 +1,223 @@
+//! The ledger as the rest of the daemon holds it: its parts, what they share, and how it comes to life.
+
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use anyhow::bail;
+use tana_chain::{Prepared, TreeNodes};
+use tana_kit::{Clock, Context, EventHub};
+use tana_protocol::api::ledger::{ChainInfo, QueueEvent, event};
+use tana_protocol::state::ValidatorState;
+use tana_protocol::{ChainSpec, Hash32, Timestamp};
+use tana_store::ledger::{LedgerStore, Tip};
+use tana_store::queue::TxQueue;
+use tokio::sync::mpsc;
+
+use super::blocks::BuiltBlock;
+use super::config::Config;
+use super::error::LedgerError;
+use super::load::{self, At};
+use super::mempool::{Checked, Mempool};
+use super::start::{Standing, stand};
+use super::submit::{self, Submission};
+
+/// Submissions that wait for their turn; more wait in their connections.
+const WAITING: usize = 1024;
+/// Entries that are read off the queue at a time when the ledger starts.
+const SEED: usize = 1000;
+
+/// The ledger. Clones share it.
+#[derive(Clone)]
+pub(super) struct Ledger(Arc<Inner>);
+
+pub(super) struct Inner {
+    spec: Arc<ChainSpec>,
+    genesis_hash: Hash32,
+    store: Arc<dyn LedgerStore>,
+    queue: Arc<dyn TxQueue>,
+    clock: Arc<dyn Clock>,
+    hub: EventHub,
+    mempool: Mutex<Mempool>,
+    standing: RwLock<(Tip, ValidatorState)>,
+    submissions: mpsc::Sender<Submission>,
+    queue_limit: usize,
+    threads: NonZeroUsize,
+    /// One block at a time: held while one is built or committed.
+    pub(super) workshop: tokio::sync::Mutex<Workshop>,
+    /// One verification at a time: each may use all cores.
+    pub(super) verifying: tokio::sync::Mutex<()>,
+}
+
+/// What building and committing blocks keep between them.
+#[derive(Default)]
+pub(super) struct Workshop {
+    /// The last block that was built here and not committed.
+    pub(super) built: Option<BuiltBlock>,
+    /// Nodes of the tree that were read or written lately.
+    pub(super) nodes: TreeNodes,
+}
+
+impl Ledger {
+    /// Commits the genesis where it is missing, verifies the tip, and reads what is queued.
+    pub(super) async fn start(
+        config: Config,
+        store: Arc<dyn LedgerStore>,
+        queue: Arc<dyn TxQueue>,
+        context: &Context,
+    ) -> anyhow::Result<Self> {
+        let Standing {
+            genesis_hash,
+            tip,
+            validators,
+        } = stand(&*store, &config.chain).await?;
+        let (submissions, received) = mpsc::channel(WAITING);
+        let ledger = Self(Arc::new(Inner {
+            spec: Arc::new(config.chain),
+            genesis_hash,
+            store,
+            queue,
+            clock: context.clock.clone(),
+            hub: EventHub::new(&context.shutdown),
+            mempool: Mutex::default(),
+            standing: RwLock::new((tip.clone(), validators)),
+            submissions,
+            queue_limit: config.queue_limit,
+            threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            workshop: tokio::sync::Mutex::default(),
+            verifying: tokio::sync::Mutex::default(),
+        }));
+        let verification = ledger.verify(tip.header.height).await?;
+        if let Some(check) = verification.checks.iter().find(|check| !check.ok) {
+            bail!(
+                "block {} of the database does not hold (check {}): {}; restore the database from a copy",
+                tip.header.height,
+                super::views::check_word(check.name),
+                check.detail.as_deref().unwrap_or("no detail")
+            );
+        }
+        ledger.seed().await?;
+        let stop = context.shutdown.clone();
+        let worker = ledger.clone();
+        context.tasks.spawn("submissions", async move {
+            tokio::select! {
+                () = submit::serve(worker, received) => {}
+                () = stop.begun() => {}
+            }
+        });
+        Ok(ledger)
+    }
+
+    /// Reads what the queue holds, so that new submissions are judged by it.
+    async fn seed(&self) -> Result<(), LedgerError> {
+        let mut after = None;
+        loop {
+            let entries = self.0.queue.entries(after, SEED).await?;
+            let Some(last) = entries.last() else {
+                return Ok(());
+            };
+            after = Some(last.stream_id);
+            let ids: Vec<_> = entries.iter().map(|entry| entry.id).collect();
+            let included = self.0.store.included(&ids).await?;
+            let transactions = entries.iter().map(|entry| &entry.transaction.transaction);
+            let state = load::state(self.store(), transactions, At::Tip).await?;
+            let mut mempool = self.mempool();
+            for entry in &entries {
+                if !included.contains_key(&entry.id) {
+                    let transaction = &entry.transaction.transaction;
+                    mempool.add(entry.id, transaction, &state, Checked::No);
+                    mempool.queued(&entry.id, entry.stream_id);
+                }
+            }
+        }
+    }
+
+    pub(super) fn inner(&self) -> &Inner {
+        &self.0
+    }
+
+    pub(super) fn spec(&self) -> &Arc<ChainSpec> {
+        &self.0.spec
+    }
+
+    pub(super) fn store(&self) -> &dyn LedgerStore {
+        &*self.0.store
+    }
+
+    pub(super) fn queue(&self) -> &dyn TxQueue {
+        &*self.0.queue
+    }
+
+    pub(super) fn hub(&self) -> &EventHub {
+        &self.0.hub
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    pub(super) fn threads(&self) -> NonZeroUsize {
+        self.0.threads
+    }
+
+    pub(super) fn queue_limit(&self) -> usize {
+        self.0.queue_limit
+    }
+
+    pub(super) fn mempool(&self) -> MutexGuard<'_, Mempool> {
+        self.0.mempool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn tip(&self) -> Tip {
+        let standing = self.0.standing.read();
+        standing.unwrap_or_else(PoisonError::into_inner).0.clone()
+    }
+
+    /// Who agrees on the next block.
+    pub(super) fn validators(&self) -> ValidatorState {
+        let standing = self.0.standing.read();
+        standing.unwrap_or_else(PoisonError::into_inner).1.clone()
+    }
+
+    pub(super) fn stand_at(&self, tip: Tip, validators: ValidatorState) {
+        let mut standing = self
+            .0
+            .standing
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        *standing = (tip, validators);
+    }
+
+    pub(super) fn info(&self) -> ChainInfo {
+        ChainInfo {
+            chain_id: self.0.spec.chain_id.clone(),
+            name: self.0.spec.name.clone(),
+            genesis_hash: self.0.genesis_hash,
+            height: self.tip().header.height,
+            validators: self.validators().set,
+        }
+    }
+
+    /// Says how long the queue is now.
+    pub(super) fn tell_queue(&self) {
+        let length = self.mempool().len() as u64;
+        self.hub().publish(event::QUEUE, &QueueEvent { length });
+    }
+
+    /// Hands submissions over to the one task that judges them in order, and waits for its answers.
+    pub(super) async fn submit(
+        &self,
+        transactions: Vec<Prepared>,
+    ) -> Result<Vec<Result<submit::Accepted, LedgerError>>, LedgerError> {
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        let submission = Submission {
+            transactions,
+            answer,
+        };
+        self.0
+            .submissions
+            .send(submission)
+            .await
+            .map_err(|_| LedgerError::Stopping)?;
+        answered.await.map_err(|_| LedgerError::Stopping)
+    }
+}

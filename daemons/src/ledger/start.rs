@@ -1,0 +1,108 @@
+//! Opens the ledger's database and queue, and makes sure that they are this chain's.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tana_chain::{TreeNodes, genesis, tree};
+use tana_protocol::state::ValidatorState;
+use tana_protocol::{ChainSpec, Hash32, StateKey, StateValue};
+use tana_store::ledger::{BlockRef, Commit, LedgerStore, Tip};
+use tana_store::queue::TxQueue;
+use tana_store::sqlite::{Durability, SqliteLedger, SqliteQueue};
+
+use super::config::Config;
+use super::load;
+
+/// What was opened, and how it is closed.
+pub(super) struct Opened {
+    pub(super) store: Arc<dyn LedgerStore>,
+    pub(super) queue: Arc<dyn TxQueue>,
+    pub(super) close: BoxFuture<'static, ()>,
+}
+
+pub(super) async fn open(config: &Config) -> anyhow::Result<Opened> {
+    if !config.database_url.starts_with("sqlite:") {
+        bail!(
+            "the ledger of this version keeps its data in SQLite; set DATABASE_URL to a sqlite: address or leave it out"
+        );
+    }
+    if config.redis_url.is_some() {
+        bail!("this version's queue is the embedded one; leave REDIS_URL out");
+    }
+    let path = config
+        .queue_path
+        .to_str()
+        .context("the path of the queue's file is not UTF-8; choose another TANA_HOME")?;
+    let store = SqliteLedger::open(&config.database_url).await?;
+    let queue = SqliteQueue::open(path, Durability::Full).await?;
+    let (closed_store, closed_queue) = (store.clone(), queue.clone());
+    Ok(Opened {
+        store: Arc::new(store),
+        queue: Arc::new(queue),
+        close: async move {
+            closed_store.close().await;
+            closed_queue.close().await;
+        }
+        .boxed(),
+    })
+}
+
+/// Where the chain stands.
+pub(super) struct Standing {
+    pub(super) genesis_hash: Hash32,
+    pub(super) tip: Tip,
+    pub(super) validators: ValidatorState,
+}
+
+/// Commits the genesis into an empty database; refuses the database of another chain.
+pub(super) async fn stand(store: &dyn LedgerStore, spec: &ChainSpec) -> anyhow::Result<Standing> {
+    let first = genesis(spec)?;
+    let genesis_hash = first.block.content.hash;
+    match store.block(BlockRef::Height(0)).await? {
+        None => {
+            store
+                .commit(&Commit {
+                    block: &first.block,
+                    values: &first.values,
+                    nodes: &first.tree.nodes,
+                    parties: &[],
+                })
+                .await
+                .context("could not write the first block")?;
+            tracing::info!("chain {} begins with block {genesis_hash}", spec.chain_id);
+        }
+        Some(stored) if stored.content.hash != genesis_hash => bail!(
+            "the database holds another chain ({}, first block {}) than the chain file says ({}, first block \
+             {genesis_hash}); use the chain file that it was made with, or another database",
+            stored.content.header.chain_id,
+            stored.content.hash,
+            spec.chain_id
+        ),
+        Some(_) => {}
+    }
+    let tip = store.tip().await?.context("the chain has no tip")?;
+    Ok(Standing {
+        genesis_hash,
+        validators: validators(store, &tip).await?,
+        tip,
+    })
+}
+
+/// The validator set after the tip, proved against the tip's state root.
+async fn validators(store: &dyn LedgerStore, tip: &Tip) -> anyhow::Result<ValidatorState> {
+    let key = StateKey::Validators;
+    let mut found = store.state(std::slice::from_ref(&key)).await?;
+    let Some(StateValue::Validators(validators)) = found.remove(&key) else {
+        bail!("the database has no validator set; restore it from a copy");
+    };
+    let mut nodes = TreeNodes::default();
+    let height = tip.header.height;
+    load::nodes(store, &mut nodes, height, std::slice::from_ref(&key)).await?;
+    let proof = tree::prove(&nodes, height, &key)?;
+    let value = StateValue::Validators(validators.clone()).to_json();
+    tree::check_proof(tip.header.state_root, &key, Some(&value), &proof)
+        .context("the stored validator set is not what the state root says; restore the database from a copy")?;
+    Ok(validators)
+}

@@ -1,0 +1,277 @@
+//! Takes transactions in. One task judges all of them in order, as many at a time as have come: one look at the state,
+//! all cores for the signatures, one write to the queue. So nothing races for a nonce, and a write to the disk is shared.
+
+use std::collections::BTreeMap;
+
+use tana_chain::signatures::{self, Job};
+use tana_chain::{Executor, Failure, MemoryState, Outcome, Prepared, plan, rules};
+use tana_protocol::api::ledger::TransactionStatus;
+use tana_protocol::problem::Code;
+use tana_protocol::{Hash32, SignedTransaction, TransactionId, UserId};
+use tana_store::queue::StreamId;
+use tokio::sync::{mpsc, oneshot};
+
+use super::error::LedgerError;
+use super::load::{self, At};
+use super::mempool::{Checked, Mempool};
+use super::service::Ledger;
+
+/// Transactions that are judged together at most.
+const TOGETHER: usize = 1000;
+
+/// Transactions that came together, and who waits for the answers.
+pub(super) struct Submission {
+    pub(super) transactions: Vec<Prepared>,
+    pub(super) answer: oneshot::Sender<Vec<Result<Accepted, LedgerError>>>,
+}
+
+/// A transaction that was taken.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Accepted {
+    pub(super) signed: SignedTransaction,
+    pub(super) id: TransactionId,
+    pub(super) status: TransactionStatus,
+    pub(super) stream_id: Option<StreamId>,
+    pub(super) known: Known,
+}
+
+/// Whether it had been submitted before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Known {
+    /// It is new.
+    New,
+    /// It was there.
+    Before,
+}
+
+pub(super) async fn serve(ledger: Ledger, mut received: mpsc::Receiver<Submission>) {
+    let mut together = Vec::new();
+    while received.recv_many(&mut together, 256).await > 0 {
+        let mut batch: Vec<Submission> = Vec::new();
+        let mut count = 0;
+        for submission in together.drain(..) {
+            count += submission.transactions.len();
+            batch.push(submission);
+            if count >= TOGETHER {
+                take_in(&ledger, std::mem::take(&mut batch)).await;
+                count = 0;
+            }
+        }
+        if !batch.is_empty() {
+            take_in(&ledger, batch).await;
+        }
+    }
+}
+
+async fn take_in(ledger: &Ledger, batch: Vec<Submission>) {
+    let mut sizes = Vec::with_capacity(batch.len());
+    let mut transactions = Vec::new();
+    for submission in batch {
+        sizes.push((submission.transactions.len(), submission.answer));
+        transactions.extend(submission.transactions);
+    }
+    let count = transactions.len();
+    let mut answers = match judge(ledger, transactions).await {
+        Ok(answers) => answers,
+        // The first who waits hears why; the others that the same thing happened to them.
+        Err(error) => {
+            let text = error.to_string();
+            let unavailable = move || Err(LedgerError::refused(Code::Unavailable, text.clone()));
+            std::iter::once(Err(error))
+                .chain(std::iter::repeat_with(unavailable))
+                .take(count)
+                .collect()
+        }
+    }
+    .into_iter();
+    for (size, answer) in sizes {
+        // Who has gone away does not need it; what was taken stays taken.
+        let _gone = answer.send(answers.by_ref().take(size).collect());
+    }
+}
+
+type Answers = Vec<Result<Accepted, LedgerError>>;
+
+async fn judge(ledger: &Ledger, transactions: Vec<Prepared>) -> Result<Answers, LedgerError> {
+    let ids: Vec<TransactionId> = transactions.iter().map(|prepared| prepared.id).collect();
+    let mut transactions = transactions;
+    loop {
+        let tip = ledger.tip().hash;
+        let included = ledger.store().included(&ids).await?;
+        let wanted = transactions
+            .iter()
+            .map(|prepared| &prepared.signed.transaction);
+        let state = load::state(ledger.store(), wanted, At::Tip).await?;
+        let threads = ledger.threads();
+        let (again, state, fits) = tokio::task::spawn_blocking(move || {
+            let fits = check_signatures(&transactions, &state, threads);
+            (transactions, state, fits)
+        })
+        .await?;
+        transactions = again;
+        let looked = Looked {
+            tip,
+            included,
+            state,
+            fits,
+        };
+        // A block came in between: what was read is of before it, what is queued of after it.
+        let Some(mut answers) = all(ledger, &transactions, &looked) else {
+            continue;
+        };
+        for (prepared, answer) in transactions.iter().zip(&mut answers) {
+            if looked.included.contains_key(&prepared.id) {
+                *answer = in_block(ledger, prepared).await;
+            }
+        }
+        enqueue(ledger, &mut answers).await;
+        return Ok(answers);
+    }
+}
+
+/// What transactions are judged by.
+struct Looked {
+    tip: Hash32,
+    included: BTreeMap<TransactionId, u64>,
+    state: MemoryState,
+    fits: Vec<bool>,
+}
+
+/// Judges all of them at one moment; `None` where the chain has moved on since the look.
+fn all(ledger: &Ledger, transactions: &[Prepared], looked: &Looked) -> Option<Answers> {
+    let mut mempool = ledger.mempool();
+    if ledger.tip().hash != looked.tip {
+        return None;
+    }
+    let answers = transactions.iter().zip(&looked.fits).map(|(prepared, fits)| {
+        if looked.included.contains_key(&prepared.id) {
+            return Err(LedgerError::refused(Code::AlreadyExists, "it is in a block"));
+        }
+        one(ledger, &mut mempool, prepared, &looked.state, *fits)
+    });
+    Some(answers.collect())
+}
+
+fn check_signatures(
+    transactions: &[Prepared],
+    state: &MemoryState,
+    threads: std::num::NonZeroUsize,
+) -> Vec<bool> {
+    let mut places = Vec::new();
+    let mut jobs = Vec::new();
+    for (place, prepared) in transactions.iter().enumerate() {
+        if let Some(key) = plan::signer(&prepared.signed.transaction, state) {
+            places.push(place);
+            jobs.push(Job {
+                key,
+                message: &prepared.message,
+                signature: prepared.signed.signature,
+            });
+        }
+    }
+    let mut fits = vec![false; transactions.len()];
+    for (place, fit) in places.into_iter().zip(signatures::check(&jobs, threads)) {
+        fits[place] = fit;
+    }
+    fits
+}
+
+async fn in_block(ledger: &Ledger, prepared: &Prepared) -> Result<Accepted, LedgerError> {
+    let record = ledger.store().transaction(&prepared.id).await?;
+    let record = record.ok_or_else(|| LedgerError::not_found(prepared.id))?;
+    Ok(Accepted {
+        signed: prepared.signed.clone(),
+        id: prepared.id,
+        status: record.status,
+        stream_id: None,
+        known: Known::Before,
+    })
+}
+
+/// Judges one transaction over the committed state with what is queued counted in, and notes it where it passes.
+fn one(
+    ledger: &Ledger,
+    mempool: &mut Mempool,
+    prepared: &Prepared,
+    state: &MemoryState,
+    fits: bool,
+) -> Result<Accepted, LedgerError> {
+    let accepted = |stream_id, known| Accepted {
+        signed: prepared.signed.clone(),
+        id: prepared.id,
+        status: TransactionStatus::Queued,
+        stream_id,
+        known,
+    };
+    if mempool.contains(&prepared.id) {
+        return Ok(accepted(mempool.stream_id(&prepared.id), Known::Before));
+    }
+    let transaction = &prepared.signed.transaction;
+    if !rules::is_supported(transaction.kind) {
+        return Err(rules::unsupported(transaction.kind).into());
+    }
+    let limit = ledger.queue_limit();
+    if mempool.len() >= limit {
+        return Err(LedgerError::QueueFull { limit });
+    }
+    let sender = plan::party(&transaction.from, state).filter(|sender| *sender != UserId::SYSTEM);
+    let expected = mempool.over(state, sender);
+    let height = ledger.tip().header.height.saturating_add(1);
+    let mut executor = Executor::new(ledger.spec(), height, ledger.now(), &expected);
+    match executor.apply(prepared, &mut |_, _| fits)? {
+        Outcome::Included(receipt) if receipt.is_ok() => {}
+        Outcome::Included(receipt) => {
+            return Err(LedgerError::refused(code_of(&receipt.code), receipt.message));
+        }
+        Outcome::Excluded(failure) => return Err(failure.into()),
+    }
+    mempool.add(prepared.id, transaction, state, Checked::Yes);
+    Ok(accepted(None, Known::New))
+}
+
+/// The code of a receipt, which is one of the wire's.
+fn code_of(text: &str) -> Code {
+    serde_json::from_value(serde_json::Value::String(text.to_owned())).unwrap_or(Code::BadTransaction)
+}
+
+/// Writes what passed to the queue. What cannot be written is not taken.
+async fn enqueue(ledger: &Ledger, answers: &mut Answers) {
+    let (places, transactions): (Vec<usize>, Vec<SignedTransaction>) = answers
+        .iter()
+        .enumerate()
+        .filter_map(|(place, answer)| match answer {
+            Ok(accepted) if accepted.known == Known::New => Some((place, accepted.signed.clone())),
+            _ => None,
+        })
+        .unzip();
+    if places.is_empty() {
+        return;
+    }
+    match ledger.queue().push(&transactions, ledger.now()).await {
+        Ok(pushed) => {
+            let mut mempool = ledger.mempool();
+            for (place, pushed) in places.into_iter().zip(pushed) {
+                if let Ok(accepted) = &mut answers[place] {
+                    accepted.stream_id = Some(pushed.stream_id());
+                    mempool.queued(&accepted.id, pushed.stream_id());
+                }
+            }
+        }
+        Err(error) => {
+            let full = matches!(error, tana_store::StoreError::Full);
+            let mut first = Some(error);
+            let mut mempool = ledger.mempool();
+            for place in places {
+                if let Ok(accepted) = &answers[place] {
+                    mempool.remove(&accepted.id);
+                }
+                let same = Failure::new(
+                    if full { Code::InsufficientStorage } else { Code::Unavailable },
+                    "the transaction could not be queued; try again",
+                );
+                answers[place] = Err(first.take().map_or_else(|| same.into(), LedgerError::Store));
+            }
+        }
+    }
+    ledger.tell_queue();
+}

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod daemon;
+mod identity;
 mod mesh;
 mod node;
 mod supervisor;

@@ -23,7 +23,9 @@ pub enum ClientError {
         detail: String,
     },
     /// Nothing listens there. Nothing was done.
-    #[error("the {service} does not answer at {url}; is the node running? see: tana status, start it: tana start")]
+    #[error(
+        "the {service} does not answer at {url}; is the node running? see: tana status, start it: tana start"
+    )]
     Unreachable {
         /// Which daemon.
         service: &'static str,

@@ -68,7 +68,14 @@ fn of(error: &anyhow::Error) -> Exit {
 fn sentence(error: &anyhow::Error) -> String {
     let mut parts: Vec<String> = Vec::new();
     for cause in error.chain() {
-        let text = crate::show::clean(&cause.to_string());
+        let mut text = crate::show::clean(&cause.to_string());
+        if let Some(code) = cause
+            .downcast_ref::<ClientError>()
+            .and_then(ClientError::code)
+        {
+            // The stable name, which people search for.
+            text.push_str(&format!(" ({code})"));
+        }
         if parts.last() != Some(&text) {
             parts.push(text);
         }
@@ -131,7 +138,7 @@ mod tests {
         assert_eq!(of(&error), Exit::Refused);
         assert_eq!(
             sentence(&error),
-            "the transfer was not made: alice has 3.00 USD"
+            "the transfer was not made: alice has 3.00 USD (insufficient-balance)"
         );
     }
 

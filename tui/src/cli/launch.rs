@@ -61,17 +61,22 @@ fn environment(settings: &Settings) -> Vec<(&'static str, OsString)> {
     variables
 }
 
-/// Checks what the node cannot do without, and notes the flags so that later commands find it.
-pub(crate) fn prepare(settings: &Settings) -> anyhow::Result<()> {
-    let chain = match settings.chain() {
+/// What the node cannot do without: its chain, whose name is given back, and its key.
+pub(crate) fn required(settings: &Settings) -> anyhow::Result<Option<String>> {
+    match settings.chain() {
         Ok(chain) => {
             KeyFile::read(&settings.home.node_key_file())?;
-            Some(chain.name)
+            Ok(Some(chain.name))
         }
         // A registry alone needs none.
-        Err(HomeError::Missing { .. }) if settings.role == NodeRole::Coordinator => None,
-        Err(error) => return Err(error.into()),
-    };
+        Err(HomeError::Missing { .. }) if settings.role == NodeRole::Coordinator => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Notes the flags of this start, so that later commands find the node.
+fn note(settings: &Settings) -> anyhow::Result<()> {
+    let chain = required(settings)?;
     settings.home.create()?;
     RunState {
         port_offset: Some(settings.port_offset),
@@ -84,8 +89,8 @@ pub(crate) fn prepare(settings: &Settings) -> anyhow::Result<()> {
 
 /// Becomes the supervisor, in this terminal. Returns only when that fails.
 pub(crate) fn become_node(settings: &Settings) -> anyhow::Result<std::convert::Infallible> {
-    prepare(settings)?;
     let program = program("tanad")?;
+    note(settings)?;
     let error = Command::new(&program)
         .arg("node")
         .envs(environment(settings))
@@ -103,8 +108,8 @@ pub(crate) struct Launched {
 
 /// Starts the supervisor in a session of its own: no terminal's end reaches it.
 pub(crate) fn launch(settings: &Settings) -> anyhow::Result<Launched> {
-    prepare(settings)?;
     let program = program("tanad")?;
+    note(settings)?;
     let log = log_file(settings);
     let out = open_log(&log).with_context(|| format!("{} cannot be written", log.display()))?;
     let log_from = out.metadata().map_or(0, |found| found.len());

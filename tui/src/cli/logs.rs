@@ -58,13 +58,13 @@ impl Logs {
                 }
                 Ok(Exit::Done)
             }
-            Err(error) if error.is_unreachable() => self.from_files(context, service),
+            Err(error) if error.is_unreachable() => self.read_files(context, service),
             Err(error) => Err(error.into()),
         }
     }
 
     /// What the files say of a node that does not run.
-    fn from_files(&self, context: &Context, service: Option<ServiceKind>) -> anyhow::Result<Exit> {
+    fn read_files(&self, context: &Context, service: Option<ServiceKind>) -> anyhow::Result<Exit> {
         let Some(service) = service else {
             return Err(failure(
                 Exit::Unreachable,

@@ -1,11 +1,13 @@
 //! `tana start`: the node in the background, or in this terminal; returns when its services are ready, or says which is
 //! not and why.
 
+use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use tana_client::{EdgeClient, NodeClient, NodeEvent, StreamItem};
+use tana_home::RunState;
 use tana_protocol::ServiceKind;
 use tana_protocol::api::node::{NodeView, ServiceState, ServiceView};
 use tana_protocol::service::NodeRole;
@@ -59,14 +61,18 @@ impl Start {
             return self.finish(context, &node, None, begun, limit).await;
         }
         // Errors of the home come before those of the ports: without a chain there is nothing to start.
-        launch::prepare(&context.settings)?;
+        launch::required(&context.settings)?;
         ports_free(context).await?;
         if self.foreground {
             let never = launch::become_node(&context.settings)?;
             match never {}
         }
         let mut launched = launch::launch(&context.settings)?;
-        launched.until_it_answers(&context.settings, limit).await?;
+        if let Err(error) = launched.until_it_answers(&context.settings, limit).await {
+            // Nothing runs with these flags: they are not for the next start.
+            RunState::clear(context.home())?;
+            return Err(error);
+        }
         self.finish(context, &node, Some(launched), begun, limit)
             .await
     }
@@ -131,6 +137,8 @@ impl Start {
 struct Seen<'a> {
     context: &'a Context,
     services: Vec<ServiceView>,
+    /// Restarts that each had when it was first heard of: those of another day say nothing of this start.
+    restarts_before: BTreeMap<ServiceKind, u32>,
 }
 
 impl<'a> Seen<'a> {
@@ -138,10 +146,14 @@ impl<'a> Seen<'a> {
         Self {
             context,
             services: Vec::new(),
+            restarts_before: BTreeMap::new(),
         }
     }
 
     fn note(&mut self, view: ServiceView) {
+        self.restarts_before
+            .entry(view.name)
+            .or_insert(view.restarts);
         let before = self
             .services
             .iter_mut()
@@ -168,9 +180,11 @@ impl<'a> Seen<'a> {
 
     /// A service that will not come up by being waited for.
     fn hopeless(&self) -> Option<&ServiceView> {
-        self.services
-            .iter()
-            .find(|service| service.state == ServiceState::Failed && service.restarts >= HOPELESS)
+        self.services.iter().find(|service| {
+            let before = self.restarts_before.get(&service.name).copied();
+            let now = service.restarts.saturating_sub(before.unwrap_or(0));
+            service.state == ServiceState::Failed && now >= HOPELESS
+        })
     }
 
     fn unready(&self) -> String {

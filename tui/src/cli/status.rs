@@ -27,7 +27,11 @@ pub(crate) async fn execute(context: &Context) -> anyhow::Result<Exit> {
                 .show(&json!({"running": false, "services": []}), || {
                     format!("no node runs in {}\n", context.home().root().display())
                 })?;
-            context.out.hint("start it: tana start --wait")?;
+            context.out.hint(if super::stop::orphans(context) {
+                "its supervisor is gone and services of it still run; take them over: tana start --wait"
+            } else {
+                "start it: tana start --wait"
+            })?;
             return Ok(Exit::Unreachable);
         }
         Err(error) => return Err(error.into()),

@@ -88,7 +88,7 @@ impl Stop {
 }
 
 /// Whether services run that a killed supervisor has left.
-fn orphans(context: &Context) -> bool {
+pub(super) fn orphans(context: &Context) -> bool {
     #[derive(serde::Deserialize)]
     struct Running {
         pid: u32,

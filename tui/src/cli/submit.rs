@@ -181,13 +181,16 @@ pub(crate) fn settle(
         .block_height
         .map_or_else(String::new, |height| format!(" in block {height}"));
     if view.status == TransactionStatus::Failed {
-        let why = view
-            .receipt
-            .as_ref()
-            .map_or("no receipt", |receipt| receipt.message.as_str());
+        let why = view.receipt.as_ref().map_or_else(
+            || "no receipt".to_owned(),
+            |receipt| format!("{} ({})", receipt.message, receipt.code),
+        );
         return Err(failure(
             Exit::Refused,
-            format!("{what}: failed{block}, nothing was changed: {}", clean(why)),
+            format!(
+                "{what}: failed{block}, nothing was changed: {}",
+                clean(&why)
+            ),
         ));
     }
     context.out.show(view, || {

@@ -8,14 +8,21 @@ use crate::program::Home;
 #[test]
 fn a_new_chain_has_its_files_and_its_keys_are_private() {
     let home = Home::new();
-    let made = home.tana(&["new", "chain", "demo", "--json"]).exits(0).json();
+    let made = home
+        .tana(&["new", "chain", "demo", "--json"])
+        .exits(0)
+        .json();
     assert_eq!(made["name"], "demo");
     assert!(made["chainId"].as_str().unwrap().starts_with("demo-"));
     let chain: serde_json::Value =
         serde_json::from_slice(&fs::read(home.file("chains/demo.json")).unwrap()).unwrap();
     assert_eq!(chain["sovereigns"][0]["username"], "@sovereign");
     assert_eq!(chain["validators"].as_array().unwrap().len(), 1);
-    for key in ["node-key.json", "sovereign-key.json", "users/sovereign.json"] {
+    for key in [
+        "node-key.json",
+        "sovereign-key.json",
+        "users/sovereign.json",
+    ] {
         let mode = fs::metadata(home.file(key)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{key}");
     }
@@ -40,7 +47,10 @@ fn the_same_chain_again_changes_nothing_and_another_is_refused() {
 #[test]
 fn two_chains_of_one_name_have_different_ids() {
     let id = |home: &Home| {
-        let said = home.tana(&["new", "chain", "demo", "--json"]).exits(0).json();
+        let said = home
+            .tana(&["new", "chain", "demo", "--json"])
+            .exits(0)
+            .json();
         said["chainId"].as_str().unwrap().to_owned()
     };
     assert_ne!(id(&Home::new()), id(&Home::new()));
@@ -60,7 +70,10 @@ fn a_chain_without_its_node_key_says_what_is_missing() {
 fn a_user_keeps_the_key_it_has() {
     let home = Home::new();
     let key = || {
-        let said = home.tana(&["new", "user", "@Alice", "--json"]).exits(0).json();
+        let said = home
+            .tana(&["new", "user", "@Alice", "--json"])
+            .exits(0)
+            .json();
         assert_eq!(said["username"], "@alice");
         said["publicKey"].clone()
     };
@@ -112,6 +125,8 @@ fn a_new_contract_is_a_directory_that_is_not_overwritten() {
     home.tana(&["new", "contract", "shop"]).exits(0);
     let source = home.file("shop/contract.ts");
     fs::write(&source, "mine").unwrap();
-    home.tana(&["new", "contract", "shop"]).exits(1).says(&["shop"]);
+    home.tana(&["new", "contract", "shop"])
+        .exits(1)
+        .says(&["shop"]);
     assert_eq!(fs::read_to_string(source).unwrap(), "mine");
 }

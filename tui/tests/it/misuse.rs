@@ -68,7 +68,13 @@ fn errors_are_json_where_json_is_asked_for() {
 #[test]
 fn the_help_documents_the_exit_codes() {
     let help = Home::new().tana(&["--help"]).exits(0).out;
-    for line in ["0  done", "2  misuse", "3  the node", "4  refused", "5  not"] {
+    for line in [
+        "0  done",
+        "2  misuse",
+        "3  the node",
+        "4  refused",
+        "5  not",
+    ] {
         assert!(help.contains(line), "no {line:?} in {help}");
     }
 }

@@ -23,10 +23,12 @@ fn what_asks_a_service_says_how_to_start_one() {
         &["mesh", "approve", "validator-2"],
         &["sovereign", "list"],
         &["login"],
-        &["logs", "-f"],
     ] {
-        home.tana(arguments).exits(3).says(&["tana start"]);
+        home.tana(arguments)
+            .exits(3)
+            .says(&["tana start", "http://127.0.0.1:29"]);
     }
+    home.tana(&["logs", "-f"]).exits(3).says(&["tana start"]);
 }
 
 #[test]

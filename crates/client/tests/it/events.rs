@@ -63,7 +63,9 @@ async fn a_stream_that_breaks_is_resumed_after_the_last_event() {
 
 #[tokio::test]
 async fn a_loss_is_told_once_with_its_reason_and_the_return_too() {
-    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0))
+        .await
+        .unwrap();
     let address = listener.local_addr().unwrap();
     let once = || async { events(vec![]) };
     let router = Router::new().route("/events", get(once));
@@ -76,7 +78,9 @@ async fn a_loss_is_told_once_with_its_reason_and_the_return_too() {
             })
             .await
     });
-    let mut stream = LedgerClient::new(&format!("http://{address}")).unwrap().events();
+    let mut stream = LedgerClient::new(&format!("http://{address}"))
+        .unwrap()
+        .events();
     assert!(matches!(
         soon(stream.next()).await,
         Some(StreamItem::Connected)
@@ -113,7 +117,9 @@ async fn events_of_other_versions_are_passed_over() {
             Event::default().event("from-the-future").data("{}"),
             Event::default().event("queue").data("no json"),
             Event::default().comment("nothing happens"),
-            Event::default().event("queue").data("{\"length\":7,\"more\":1}"),
+            Event::default()
+                .event("queue")
+                .data("{\"length\":7,\"more\":1}"),
         ])
     };
     let url = serve(Router::new().route("/events", get(stream))).await;
@@ -137,10 +143,7 @@ async fn a_session_ends_its_stream() {
     };
     let url = serve(Router::new().route("/auth/session/{id}/events", get(stream))).await;
     let mut stream = IdentityClient::new(&url).unwrap().events(&id);
-    assert_eq!(
-        event(&mut stream).await.kind,
-        SessionEventType::Connected
-    );
+    assert_eq!(event(&mut stream).await.kind, SessionEventType::Connected);
     assert_eq!(event(&mut stream).await.kind, SessionEventType::Approved);
     assert!(soon(stream.next()).await.is_none());
 }

@@ -9,9 +9,7 @@ use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::json;
-use tana_client::{
-    ClientError, ContentClient, LedgerClient, MeshClient, NodeClient, PageQuery,
-};
+use tana_client::{ClientError, ContentClient, LedgerClient, MeshClient, NodeClient, PageQuery};
 use tana_protocol::api::health::HealthStatus;
 use tana_protocol::api::ledger::QueueView;
 use tana_protocol::{Code, Hash32, Problem, SecretKey};
@@ -67,7 +65,11 @@ async fn nobody_there_says_where_and_what_to_do() {
     }
     let dir = tempfile::tempdir().unwrap();
     let socket = dir.path().join("node.sock");
-    let error = NodeClient::new(&socket).unwrap().status().await.unwrap_err();
+    let error = NodeClient::new(&socket)
+        .unwrap()
+        .status()
+        .await
+        .unwrap_err();
     assert!(matches!(error, ClientError::NoNode { .. }), "{error:?}");
     assert!(error.to_string().contains("tana start"), "{error}");
 }
@@ -144,7 +146,9 @@ async fn an_answer_without_end_is_not_read_to_the_end() {
 #[tokio::test]
 async fn an_answer_that_does_not_come_says_that_the_outcome_is_unknown() {
     // The connection is taken and closed without an answer.
-    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0))
+        .await
+        .unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
         loop {

@@ -43,7 +43,9 @@ fn disk(home: &Path) -> Option<Finding> {
     // A home that is not there yet lies on the disk of what is above it.
     let there = home.ancestors().find(|path| path.exists())?;
     let found = statvfs(there).ok()?;
-    let free = u64::from(found.blocks_available()).saturating_mul(u64::from(found.fragment_size()));
+    let free = found
+        .blocks_available()
+        .saturating_mul(found.fragment_size());
     let says = format!("{} MiB free at {}", free / (1024 * 1024), there.display());
     Some(if free < NOTHING {
         Finding::wrong(

@@ -15,7 +15,9 @@ use crate::show::clean;
 #[derive(Debug, Args)]
 pub(crate) struct Decide {
     /// The node's name
-    node: String,
+    // Not `node`: that is the id of the flag --node, and clap would take one for the other.
+    #[arg(value_name = "NODE")]
+    id: String,
     /// Do not ask
     #[arg(short, long)]
     yes: bool,
@@ -28,9 +30,9 @@ impl Decide {
         decision: Decision,
     ) -> anyhow::Result<Exit> {
         let id: NodeId = self
-            .node
+            .id
             .parse()
-            .map_err(|error| failure(Exit::Misuse, format!("{:?}: {error}", clean(&self.node))))?;
+            .map_err(|error| failure(Exit::Misuse, format!("{:?}: {error}", clean(&self.id))))?;
         let sovereign = KeyFile::read(&context.home().sovereign_key_file())?;
         let mesh = context.mesh()?;
         let node = match mesh.node(&id).await {

@@ -88,7 +88,8 @@ fn main() -> ExitCode {
         settings.set_port(kind, port);
     }
     let level = settings.log_level.clone();
-    tana_kit::service::main(&level, async move {
+    let own_log = matches!(arguments.daemon, Daemon::Node).then(|| node::log_file(&settings));
+    tana_kit::service::main_with_log(&level, own_log, async move {
         match arguments.daemon {
             Daemon::Node => node::run(settings).await,
             Daemon::Mesh(_) => mesh::run(settings).await,

@@ -15,7 +15,7 @@ mod service;
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -45,6 +45,12 @@ const ORDERS: usize = 16;
 const DRAIN: Duration = Duration::from_secs(1);
 /// The longest path of a Unix socket (`sun_path`, with its terminating zero).
 const LONGEST_SOCKET_PATH: usize = 107;
+
+/// The supervisor's own log, where who starts it leads its output.
+#[must_use]
+pub fn log_file(settings: &Settings) -> PathBuf {
+    settings.home.logs_dir().join("node.log")
+}
 
 /// Runs the supervisor until it is told to stop; then all services have ended.
 ///

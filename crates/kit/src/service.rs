@@ -1,6 +1,7 @@
 //! The life of a daemon: log, bind, answer `/health` while it starts, serve, drain with a limit, end.
 
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +21,8 @@ use crate::tasks::Tasks;
 use crate::{listen, metrics};
 
 /// How long connections and tasks get to end once the shutdown has begun.
-pub const DRAIN: Duration = Duration::from_secs(4);
+/// With a second for the tasks this stays below the five after which the supervisor kills.
+pub const DRAIN: Duration = Duration::from_secs(3);
 
 /// What a daemon is and where it listens.
 #[derive(Clone, Debug)]
@@ -217,10 +219,23 @@ pub fn main<Fut>(level: &str, run: Fut) -> std::process::ExitCode
 where
     Fut: Future<Output = anyhow::Result<()>>,
 {
+    main_with_log(level, None, run)
+}
+
+/// The same for one that may know its log file; without, the supervisor has named it. Where standard output leads there,
+/// it is rotated.
+pub fn main_with_log<Fut>(level: &str, file: Option<PathBuf>, run: Fut) -> std::process::ExitCode
+where
+    Fut: Future<Output = anyhow::Result<()>>,
+{
     // The one place in a daemon that reads the environment besides tana-home.
     #[allow(clippy::disallowed_methods)]
-    let file = std::env::var_os(LOG_FILE_VARIABLE).map(PathBuf::from);
-    let output = file.map_or(
+    let file = file.or_else(|| std::env::var_os(LOG_FILE_VARIABLE).map(PathBuf::from));
+    let is_output = |path: &PathBuf| {
+        let named = nix::sys::stat::stat(path).ok();
+        named.map(|stat| (stat.st_dev, stat.st_ino)) == place(std::io::stdout().as_fd())
+    };
+    let output = file.filter(is_output).map_or(
         crate::telemetry::Output::Standard,
         crate::telemetry::Output::File,
     );
@@ -229,7 +244,6 @@ where
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .max_blocking_threads(16)
-            .thread_stack_size(1 << 20)
             .enable_all()
             .build()
             .context("could not start the runtime")?;
@@ -246,15 +260,15 @@ where
     }
 }
 
+/// Which file a descriptor leads to.
+fn place(fd: BorrowedFd<'_>) -> Option<(u64, u64)> {
+    let stat = nix::sys::stat::fstat(fd).ok()?;
+    Some((stat.st_dev, stat.st_ino))
+}
+
 /// Prints an error's sentence on standard error, unless standard output leads to the same place and has it already.
 #[must_use]
 pub fn fail(error: &anyhow::Error) -> std::process::ExitCode {
-    let place = |fd: std::os::fd::BorrowedFd<'_>| {
-        nix::sys::stat::fstat(fd)
-            .ok()
-            .map(|stat| (stat.st_dev, stat.st_ino))
-    };
-    use std::os::fd::AsFd;
     let same = place(std::io::stdout().as_fd()) == place(std::io::stderr().as_fd());
     if !same || !tracing::enabled!(tracing::Level::ERROR) {
         eprintln!("tana: {error:#}");

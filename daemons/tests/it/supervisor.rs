@@ -214,7 +214,9 @@ fn free_offset() -> u16 {
 async fn a_killed_service_is_back_within_two_seconds_and_says_how_it_ended() {
     let mut node = TestNode::new("coordinator");
     node.start().await;
-    let before = node.until_state(ServiceKind::Mesh, ServiceState::Ready).await;
+    let before = node
+        .until_state(ServiceKind::Mesh, ServiceState::Ready)
+        .await;
     assert_eq!(before.restarts, 0);
     assert_eq!(before.port, Some(8190 + node.offset));
     let mut events = node.client.events();
@@ -243,12 +245,16 @@ async fn a_killed_service_is_back_within_two_seconds_and_says_how_it_ended() {
 async fn a_killed_supervisor_hurts_no_service_and_the_next_one_takes_over() {
     let mut node = TestNode::new("coordinator");
     node.start().await;
-    let before = node.until_state(ServiceKind::Mesh, ServiceState::Ready).await;
+    let before = node
+        .until_state(ServiceKind::Mesh, ServiceState::Ready)
+        .await;
     node.kill_supervisor();
     assert!(node.mesh().health().await.is_ok(), "the mesh went with it");
 
     node.start().await;
-    let after = node.until_state(ServiceKind::Mesh, ServiceState::Ready).await;
+    let after = node
+        .until_state(ServiceKind::Mesh, ServiceState::Ready)
+        .await;
     assert_eq!(after.pid, before.pid);
     assert_eq!(after.started_at, before.started_at);
     assert_eq!(after.restarts, 0);
@@ -267,7 +273,9 @@ async fn a_killed_supervisor_hurts_no_service_and_the_next_one_takes_over() {
     node.kill_supervisor();
     fs::remove_file(node.home().join("data/node-state.json")).unwrap();
     node.start().await;
-    let found = node.until_state(ServiceKind::Mesh, ServiceState::Ready).await;
+    let found = node
+        .until_state(ServiceKind::Mesh, ServiceState::Ready)
+        .await;
     assert_eq!(found.pid, back.pid);
 }
 
@@ -276,7 +284,8 @@ async fn stop_leaves_nothing_behind() {
     for how in ["request", "signal"] {
         let mut node = TestNode::new("coordinator");
         node.start().await;
-        node.until_state(ServiceKind::Mesh, ServiceState::Ready).await;
+        node.until_state(ServiceKind::Mesh, ServiceState::Ready)
+            .await;
         if how == "request" {
             node.client.stop_node().await.unwrap();
         } else {
@@ -294,14 +303,20 @@ async fn stop_leaves_nothing_behind() {
 async fn an_operator_stops_starts_and_restarts_a_service() {
     let mut node = TestNode::new("coordinator");
     node.start().await;
-    let first = node.until_state(ServiceKind::Mesh, ServiceState::Ready).await;
+    let first = node
+        .until_state(ServiceKind::Mesh, ServiceState::Ready)
+        .await;
     node.client.stop(ServiceKind::Mesh).await.unwrap();
-    let stopped = node.until_state(ServiceKind::Mesh, ServiceState::Stopped).await;
+    let stopped = node
+        .until_state(ServiceKind::Mesh, ServiceState::Stopped)
+        .await;
     assert_eq!((stopped.pid, stopped.restarts), (None, 0));
     let again = node.client.stop(ServiceKind::Mesh).await.unwrap_err();
     assert!(again.to_string().contains("stopped already"), "{again}");
     node.client.start(ServiceKind::Mesh).await.unwrap();
-    let second = node.until_state(ServiceKind::Mesh, ServiceState::Ready).await;
+    let second = node
+        .until_state(ServiceKind::Mesh, ServiceState::Ready)
+        .await;
     assert_ne!(first.pid, second.pid);
     node.client.restart(ServiceKind::Mesh).await.unwrap();
     let third = node
@@ -321,7 +336,9 @@ async fn a_taken_port_names_its_holder_and_what_to_do_and_is_tried_again() {
     let port = ServiceKind::Mesh.default_port() + node.offset;
     let holder = TcpListener::bind(("127.0.0.1", port)).unwrap();
     node.start().await;
-    let failed = node.until_state(ServiceKind::Mesh, ServiceState::Failed).await;
+    let failed = node
+        .until_state(ServiceKind::Mesh, ServiceState::Failed)
+        .await;
     let comm = fs::read_to_string("/proc/self/comm").unwrap();
     let why = format!(
         "port {port} is taken by {} (pid {})",
@@ -330,7 +347,10 @@ async fn a_taken_port_names_its_holder_and_what_to_do_and_is_tried_again() {
     );
     assert_eq!(failed.why.as_deref(), Some(why.as_str()));
     let hint = failed.hint.unwrap();
-    assert!(hint.contains("MESH_PORT=") && hint.contains("config.json"), "{hint}");
+    assert!(
+        hint.contains("MESH_PORT=") && hint.contains("config.json"),
+        "{hint}"
+    );
     assert!(failed.next_try.is_some());
     assert_eq!(failed.port, Some(port));
     let line = node
@@ -341,7 +361,8 @@ async fn a_taken_port_names_its_holder_and_what_to_do_and_is_tried_again() {
     assert_eq!(line, why);
 
     drop(holder);
-    node.until_state(ServiceKind::Mesh, ServiceState::Ready).await;
+    node.until_state(ServiceKind::Mesh, ServiceState::Ready)
+        .await;
 }
 
 #[tokio::test]
@@ -350,7 +371,8 @@ async fn a_corrected_setting_works_with_the_next_try() {
     let port = ServiceKind::Mesh.default_port() + node.offset;
     let _holder = TcpListener::bind(("127.0.0.1", port)).unwrap();
     node.start().await;
-    node.until_state(ServiceKind::Mesh, ServiceState::Failed).await;
+    node.until_state(ServiceKind::Mesh, ServiceState::Failed)
+        .await;
     let config = node.home().join("config.json");
     fs::write(&config, r#"{"meshPort": "x"}"#).unwrap();
     let why = node
@@ -361,7 +383,9 @@ async fn a_corrected_setting_works_with_the_next_try() {
         .await;
     assert!(why.contains("config.json"), "{why}");
     fs::write(&config, format!(r#"{{"meshPort": {}}}"#, 8190 + 7)).unwrap();
-    let ready = node.until_state(ServiceKind::Mesh, ServiceState::Ready).await;
+    let ready = node
+        .until_state(ServiceKind::Mesh, ServiceState::Ready)
+        .await;
     assert_eq!(ready.port, Some(port + 7));
 }
 
@@ -369,7 +393,8 @@ async fn a_corrected_setting_works_with_the_next_try() {
 async fn the_node_registers_and_is_approved_without_hands() {
     let mut node = TestNode::new("coordinator");
     node.start().await;
-    node.until_state(ServiceKind::Mesh, ServiceState::Ready).await;
+    node.until_state(ServiceKind::Mesh, ServiceState::Ready)
+        .await;
     let id = "validator-1".parse().unwrap();
     let member = node
         .until("the node to be active and heard of", async |node| {
@@ -393,7 +418,8 @@ async fn one_supervisor_a_home() {
     let pid = node.supervisor_pid().to_string();
     assert!(said.contains(&pid) && said.contains("tana stop"), "{said}");
     // The first one is unharmed.
-    node.until_state(ServiceKind::Mesh, ServiceState::Ready).await;
+    node.until_state(ServiceKind::Mesh, ServiceState::Ready)
+        .await;
 }
 
 #[tokio::test]
@@ -404,23 +430,39 @@ async fn a_bad_setting_is_one_clear_sentence() {
     assert_eq!(ran.status.code(), Some(1));
     let said = String::from_utf8(ran.stderr).unwrap();
     assert_eq!(said.lines().count(), 1, "{said}");
-    assert!(said.contains("config.json") && said.contains("meshPort"), "{said}");
+    assert!(
+        said.contains("config.json") && said.contains("meshPort"),
+        "{said}"
+    );
 }
 
 #[tokio::test]
 async fn logs_are_kept_filtered_and_followed() {
     let mut node = TestNode::new("coordinator");
     node.start().await;
-    let mesh = node.until_state(ServiceKind::Mesh, ServiceState::Ready).await;
+    let mesh = node
+        .until_state(ServiceKind::Mesh, ServiceState::Ready)
+        .await;
     let mode = fs::metadata(node.log(ServiceKind::Mesh)).unwrap();
-    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode.permissions()) & 0o777, 0o600);
+    assert_eq!(
+        std::os::unix::fs::PermissionsExt::mode(&mode.permissions()) & 0o777,
+        0o600
+    );
     let query = LogQuery {
         tail: None,
         filter: Some("LISTENING on".into()),
     };
-    let lines = node.client.logs(Some(ServiceKind::Mesh), &query).await.unwrap();
+    let lines = node
+        .until("the service to say that it listens", async |node| {
+            let lines = node.client.logs(Some(ServiceKind::Mesh), &query).await;
+            Some(lines.unwrap()).filter(|lines| !lines.is_empty())
+        })
+        .await;
     assert_eq!(lines.len(), 1, "{lines:?}");
-    assert_eq!((lines[0].level, lines[0].service), (LogLevel::Info, ServiceKind::Mesh));
+    assert_eq!(
+        (lines[0].level, lines[0].service),
+        (LogLevel::Info, ServiceKind::Mesh)
+    );
 
     let mut follow = node.client.follow_logs(None, &query);
     let mut next = async || loop {
@@ -453,17 +495,27 @@ async fn a_service_rotates_its_log_and_loses_no_line() {
     let count = usize::try_from(tana_kit::telemetry::ROTATE_BYTES).unwrap() / filler.len() + 1;
     fs::write(&log, filler.repeat(count)).unwrap();
     node.start().await;
-    node.until_state(ServiceKind::Mesh, ServiceState::Ready).await;
+    node.until_state(ServiceKind::Mesh, ServiceState::Ready)
+        .await;
     let rotated = tana_kit::telemetry::numbered(&log, 1);
+    let present = node
+        .until("the service to say that it listens", async |_| {
+            let present = fs::read_to_string(&log).ok()?;
+            present.contains("listening on").then_some(present)
+        })
+        .await;
+    assert!(present.len() < 100_000, "{} bytes", present.len());
     assert!(fs::read_to_string(&rotated).unwrap().starts_with(filler));
-    let present = fs::read_to_string(&log).unwrap();
-    assert!(present.contains("listening on") && present.len() < 100_000);
     // The history reaches into the rotated file.
     let query = LogQuery {
         tail: Some(500),
         filter: None,
     };
-    let lines = node.client.logs(Some(ServiceKind::Mesh), &query).await.unwrap();
+    let lines = node
+        .client
+        .logs(Some(ServiceKind::Mesh), &query)
+        .await
+        .unwrap();
     assert_eq!(lines.len(), 500);
     assert_eq!(lines[0].text, "filler");
     assert!(lines.iter().any(|line| line.text.contains("listening on")));
@@ -480,7 +532,8 @@ async fn a_service_rotates_its_log_and_loses_no_line() {
 async fn an_idle_node_sends_no_events() {
     let mut node = TestNode::new("coordinator");
     node.start().await;
-    node.until_state(ServiceKind::Mesh, ServiceState::Ready).await;
+    node.until_state(ServiceKind::Mesh, ServiceState::Ready)
+        .await;
     let id = "validator-1".parse().unwrap();
     node.until("the node to be a member", async |node| {
         let member = node.mesh().node(&id).await.ok()?;

@@ -142,6 +142,50 @@ pub fn missing<'k>(
     wanted.into_iter().collect()
 }
 
+/// The same for a proof, which also holds the hashes of what lies beside the way: every child of the nodes on it.
+#[must_use]
+pub fn missing_for_proof(nodes: &TreeNodes, version: u64, key: &StateKey) -> Vec<TreeNodeKey> {
+    let hash = key.hash();
+    let mut nibbles = Vec::new();
+    let mut at = TreeNodeKey {
+        path: vec![0],
+        version,
+    };
+    loop {
+        let node = match nodes.0.get(&at) {
+            None => return vec![at],
+            Some(Node::Internal(node)) if nibbles.len() < 64 => node,
+            Some(_) => return Vec::new(),
+        };
+        let step = nibble(&hash, nibbles.len());
+        let mut next = None;
+        let mut missing = Vec::new();
+        for (index, child) in node.children_sorted() {
+            let index = u8::try_from(index.as_usize()).unwrap_or(0);
+            nibbles.push(index);
+            let key = TreeNodeKey {
+                path: path_of(&nibbles),
+                version: child.version,
+            };
+            nibbles.pop();
+            if !nodes.0.contains_key(&key) {
+                missing.push(key.clone());
+            }
+            if index == step {
+                next = Some(key);
+            }
+        }
+        if !missing.is_empty() {
+            return missing;
+        }
+        let Some(next) = next else {
+            return Vec::new();
+        };
+        nibbles.push(step);
+        at = next;
+    }
+}
+
 /// Goes down towards a key; answers the first node that is not loaded.
 fn walk(nodes: &TreeNodes, version: u64, hash: &Hash32) -> Result<(), TreeNodeKey> {
     let mut at = TreeNodeKey {

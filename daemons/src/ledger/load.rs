@@ -57,16 +57,42 @@ pub(super) async fn nodes(
         tree::missing(nodes, height, keys)
     };
     while !missing.is_empty() {
-        let found = store.nodes(&missing).await?;
-        if found.len() < missing.len() {
-            return Err(StoreError::Damaged {
-                what: "state tree".to_owned(),
-                detail: format!("a node on the way to a value is missing at height {height}"),
-            }
-            .into());
-        }
-        nodes.load(found)?;
+        fetch(store, nodes, height, &missing).await?;
         missing = tree::missing(nodes, height, keys);
     }
+    Ok(())
+}
+
+/// The nodes that a proof of this key after the block at `height` is made from.
+pub(super) async fn nodes_for_proof(
+    store: &dyn LedgerStore,
+    height: u64,
+    key: &StateKey,
+) -> Result<TreeNodes, LedgerError> {
+    let mut nodes = TreeNodes::default();
+    loop {
+        let missing = tree::missing_for_proof(&nodes, height, key);
+        if missing.is_empty() {
+            return Ok(nodes);
+        }
+        fetch(store, &mut nodes, height, &missing).await?;
+    }
+}
+
+async fn fetch(
+    store: &dyn LedgerStore,
+    nodes: &mut TreeNodes,
+    height: u64,
+    missing: &[TreeNodeKey],
+) -> Result<(), LedgerError> {
+    let found = store.nodes(missing).await?;
+    if found.len() < missing.len() {
+        return Err(StoreError::Damaged {
+            what: "state tree".to_owned(),
+            detail: format!("a node on the way to a value is missing at height {height}"),
+        }
+        .into());
+    }
+    nodes.load(found)?;
     Ok(())
 }

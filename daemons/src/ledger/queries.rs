@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use tana_chain::{TreeNodes, tree};
+use tana_chain::tree;
 use tana_protocol::api::ledger::{
     BalanceView, CurrencyView, NonceView, OwnerType, Pending, QueueView, TransactionView, UserView,
 };
@@ -209,8 +209,7 @@ impl Ledger {
         };
         let keys = std::slice::from_ref(key);
         let value = self.store().state_at(keys, height).await?.remove(key);
-        let mut nodes = TreeNodes::default();
-        super::load::nodes(self.store(), &mut nodes, height, keys).await?;
+        let nodes = super::load::nodes_for_proof(self.store(), height, key).await?;
         let proof = tree::prove(&nodes, height, key)?;
         let mut answer = json!({"key": key, "height": height, "stateRoot": root, "proof": proof});
         if let Some(value) = value {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use tana_chain::{TreeNodes, genesis, tree};
+use tana_chain::{genesis, tree};
 use tana_protocol::state::ValidatorState;
 use tana_protocol::{ChainSpec, Hash32, StateKey, StateValue};
 use tana_store::ledger::{BlockRef, Commit, LedgerStore, Tip};
@@ -97,9 +97,8 @@ async fn validators(store: &dyn LedgerStore, tip: &Tip) -> anyhow::Result<Valida
     let Some(StateValue::Validators(validators)) = found.remove(&key) else {
         bail!("the database has no validator set; restore it from a copy");
     };
-    let mut nodes = TreeNodes::default();
     let height = tip.header.height;
-    load::nodes(store, &mut nodes, height, std::slice::from_ref(&key)).await?;
+    let nodes = load::nodes_for_proof(store, height, &key).await?;
     let proof = tree::prove(&nodes, height, &key)?;
     let value = StateValue::Validators(validators.clone()).to_json();
     tree::check_proof(tip.header.state_root, &key, Some(&value), &proof)

@@ -68,6 +68,18 @@ pub(crate) const CURL: Need = Need {
     present: || find("curl").is_some(),
 };
 
+/// What the daemons are tested with that shares no code with them.
+pub(crate) const PEER: Need = Need {
+    what: "Python with PyNaCl and requests",
+    package: "python3 python3-nacl python3-requests",
+    present: || {
+        Command::new("python3")
+            .args(["-c", "import nacl, requests"])
+            .output()
+            .is_ok_and(|ran| ran.status.success())
+    },
+};
+
 /// Sees to it that everything is there: installs it on Debian as root, otherwise says how to.
 pub(crate) fn require(needs: &[Need]) -> Result<()> {
     let missing: Vec<_> = needs.iter().filter(|need| !(need.present)()).collect();

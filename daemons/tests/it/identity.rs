@@ -1,5 +1,6 @@
 //! The identity service over HTTP, with a real ledger that knows the users.
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -18,22 +19,26 @@ use tana_protocol::{ChainSpec, SecretKey, ServiceKind, Timestamp, UserId, Userna
 use crate::daemon::{Answer, Daemon, LONG, answer, until};
 
 /// A user of the chain and a phone that holds the key.
-struct Phone {
-    id: UserId,
-    name: Username,
-    key: SecretKey,
+pub(crate) struct Phone {
+    pub(crate) id: UserId,
+    pub(crate) name: Username,
+    pub(crate) key: SecretKey,
 }
 
-struct Site {
+pub(crate) struct Site {
     home: tempfile::TempDir,
     settings: Settings,
     ledger: Option<Daemon>,
-    identity: Daemon,
-    alice: Phone,
+    pub(crate) identity: Daemon,
+    pub(crate) alice: Phone,
 }
 
 impl Site {
-    async fn start() -> Self {
+    pub(crate) fn directory(&self) -> &Path {
+        self.home.path()
+    }
+
+    pub(crate) async fn start() -> Self {
         Self::with(|_| {}).await
     }
 

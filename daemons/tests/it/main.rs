@@ -5,5 +5,6 @@ mod daemon;
 mod identity;
 mod mesh;
 mod node;
+mod peer;
 mod supervisor;
 mod t4;

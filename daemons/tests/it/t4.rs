@@ -72,7 +72,7 @@ impl Store {
     }
 }
 
-async fn open(home: &Path, mesh: &Daemon) -> Daemon {
+pub(crate) async fn open(home: &Path, mesh: &Daemon) -> Daemon {
     let overrides = Overrides {
         home: Some(home.to_owned()),
         ..Overrides::default()

@@ -78,13 +78,13 @@ def problem(name, response, status, code=None):
     check(name, fits, f"wanted {status} {code}, got {response.status_code} {response.text[:300]}")
 
 
-def answered(name, response, status, **fields):
+def answered(name, response, wanted, /, **fields):
     try:
         body = response.json()
     except ValueError:
         body = {}
-    fits = response.status_code == status and all(body.get(k) == v for k, v in fields.items())
-    check(name, fits, f"wanted {status} {fields}, got {response.status_code} {response.text[:300]}")
+    fits = response.status_code == wanted and all(body.get(k) == v for k, v in fields.items())
+    check(name, fits, f"wanted {wanted} {fields}, got {response.status_code} {response.text[:300]}")
     return body
 
 

@@ -1,0 +1,46 @@
+//! A client that shares no code with us, against the real daemons: `tests/peer/peer.py`, on libsodium.
+
+use std::path::Path;
+
+use tana_home::{Home, KeyFile, UserFile};
+
+use crate::identity::Site;
+use crate::node::sovereign;
+use crate::{mesh, t4};
+
+#[tokio::test]
+async fn a_peer_with_none_of_our_code_finds_everything_as_agreed() {
+    let site = Site::start().await;
+    let directory = site.directory();
+    let home = Home::at(directory);
+    KeyFile::from(sovereign())
+        .create(&home.sovereign_key_file())
+        .unwrap();
+    let alice = &site.alice;
+    let file = UserFile {
+        username: alice.name.clone(),
+        display_name: "Alice".into(),
+        user_id: Some(alice.id),
+        chain_id: Some("test-1".into()),
+        public_key: alice.key.public(),
+        secret_key: alice.key.clone(),
+    };
+    file.create(&home.user_file("alice")).unwrap();
+    let mesh = mesh::start(directory, std::time::Duration::from_secs(300)).await;
+    let content = t4::open(directory, &mesh).await;
+
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peer/peer.py");
+    let ran = tokio::process::Command::new("python3")
+        .arg(script)
+        .arg("--home")
+        .arg(directory)
+        .args(["--user", "alice", "--mesh", &mesh.base])
+        .args(["--identity", &site.identity.base, "--t4", &content.base])
+        .output()
+        .await
+        .expect("this test needs python3 with PyNaCl and requests; cargo xtask test installs them");
+    let shown = String::from_utf8_lossy(&ran.stdout);
+    let failures = String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.success(), "{shown}\n{failures}");
+    assert!(shown.contains("checks hold"), "{shown}");
+}

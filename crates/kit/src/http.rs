@@ -35,6 +35,8 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub struct Limits {
     /// Largest body that the extractors take; a route may set its own with `DefaultBodyLimit`.
     pub body_bytes: usize,
+    /// How long a client may take to send a request's head, and keep an idle connection.
+    pub head: Duration,
     /// How long a handler may take until its answer begins.
     pub time: Duration,
     /// Requests of one client.
@@ -47,6 +49,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             body_bytes: 2 << 20,
+            head: Duration::from_secs(30),
             time: Duration::from_secs(30),
             rate: None,
             cors_origins: Vec::new(),

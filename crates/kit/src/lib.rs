@@ -16,6 +16,7 @@ pub mod page;
 pub mod rate;
 pub mod readiness;
 pub mod retry;
+mod serve;
 pub mod service;
 pub mod shutdown;
 pub mod tasks;

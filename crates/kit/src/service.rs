@@ -147,22 +147,13 @@ where
     let gate = Gate::default();
     let server = {
         let router = shell(gate.clone(), readiness.clone(), &spec.limits);
-        let stop = shutdown.begun_owned();
-        async move {
-            axum::serve(
-                listener,
-                router.into_make_service_with_connect_info::<SocketAddr>(),
-            )
-            .with_graceful_shutdown(stop)
-            .await
-        }
+        crate::serve::connections(listener, router, tasks.clone(), spec.limits.head)
     };
     let ended = tokio_util::sync::CancellationToken::new();
     let end_of_server = ended.clone().drop_guard();
     tasks.spawn("http server", async move {
-        let result = server.await;
+        server.await;
         drop(end_of_server);
-        result
     });
     let built = build(Context {
         readiness: readiness.clone(),

@@ -67,7 +67,9 @@ pub fn start(level: &str, output: &Output) -> anyhow::Result<()> {
             .location()
             .map(|at| format!(" at {}:{}", at.file(), at.line()))
             .unwrap_or_default();
+        // What follows the first line is a backtrace of an error that was unwrapped.
         let text = panic.payload_as_str().unwrap_or("no text");
+        let text = text.lines().next().unwrap_or_default();
         tracing::error!("panic{place}: {text}");
     }));
     Ok(())

@@ -238,6 +238,9 @@ fn full_disk(error: &std::io::Error) -> Option<String> {
 /// What to do about a service that ended with this line in its log.
 pub(super) fn hint_for(line: &str) -> Option<&'static str> {
     let line = line.to_lowercase();
+    if line.starts_with("panic") {
+        return Some("a defect of ours: please report it with this service's log");
+    }
     let known = [
         (
             ["no space left", "disk is full", "database or disk is full"].as_slice(),

@@ -26,6 +26,8 @@ const GATHER: Duration = Duration::from_millis(100);
 const BEHIND: usize = 4096;
 /// So much of what is new is read at once; what lies before it in a flood is for the history.
 const MOST_NEW: u64 = 4 << 20;
+/// So many characters of a line are shown with its service.
+const LONGEST_SHOWN: usize = 300;
 /// The part of a file that is read first.
 const SMALL_PART: u64 = 256 << 10;
 /// A line is cut after this many bytes: the services' own are shorter.
@@ -78,7 +80,7 @@ impl Logs {
             let last = history(&logs.directory, *kind, &Wanted::last(1)).pop();
             if let Some(line) = last {
                 logs.board
-                    .update(*kind, |view| view.last_line = Some(line.text));
+                    .update(*kind, |view| view.last_line = Some(shown(&line.text)));
             }
         }
         logs
@@ -142,7 +144,7 @@ impl Logs {
                 return;
             }
         };
-        let Some(last) = lines.last().map(|line| line.text.clone()) else {
+        let Some(last) = lines.last().map(|line| shown(&line.text)) else {
             return;
         };
         if self.lines.receiver_count() > 0 {
@@ -226,6 +228,14 @@ impl Logs {
                 history_before(&self.directory, *kind, wanted, until)
             })
             .collect()
+    }
+}
+
+/// A line's beginning, as far as a list of services shows it.
+fn shown(text: &str) -> String {
+    match text.char_indices().nth(LONGEST_SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 
@@ -321,7 +331,7 @@ impl Tail {
         for text in new[..end].split(|byte| *byte == b'\n') {
             if let Some(line) = read_line(self.kind, text, &mut self.last_at) {
                 if line.level == LogLevel::Error {
-                    self.last_error = Some(line.text.clone());
+                    self.last_error = Some(shown(&line.text));
                 }
                 lines.push(line);
             }

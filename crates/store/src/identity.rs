@@ -12,7 +12,6 @@ use tana_protocol::{Hash32, PublicKey, Timestamp, UserId, Username};
 
 use crate::error::StoreResult;
 
-
 /// A login session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
@@ -87,7 +86,7 @@ pub enum Step {
     /// It read the code.
     Scan,
     /// It approved.
-    Approve(Login),
+    Approve(Box<Login>),
     /// It rejected, for a reason perhaps.
     Reject(Option<String>),
 }

@@ -146,8 +146,10 @@ pub trait MeshStore: Send + Sync + 'static {
     fn counts(&self) -> BoxFuture<'_, StoreResult<NodeCounts>>;
 
     /// Decides on a node that waits, and writes it into the log. Of two at once, one is done.
-    fn decide<'a>(&'a self, decision: &'a NodeDecision)
-    -> BoxFuture<'a, StoreResult<DecisionTaken>>;
+    fn decide<'a>(
+        &'a self,
+        decision: &'a NodeDecision,
+    ) -> BoxFuture<'a, StoreResult<DecisionTaken>>;
 
     /// Takes heartbeats, all in one transaction, and answers for each.
     fn beats<'a>(&'a self, beats: &'a [Beat]) -> BoxFuture<'a, StoreResult<Vec<BeatTaken>>>;

@@ -27,7 +27,9 @@ pub(super) enum IdentityError {
         .0.as_secs()
     )]
     Stale(Duration),
-    #[error("the signature does not fit the message and the key; sign the SHA-256 of exactly the message")]
+    #[error(
+        "the signature does not fit the message and the key; sign the SHA-256 of exactly the message"
+    )]
     Signature,
     #[error("the ledger knows no user {0}")]
     UnknownUser(UserId),

@@ -56,10 +56,22 @@ async fn not_kept(mut response: Response) -> Response {
 /// The document at `/openapi.json`.
 #[derive(utoipa::OpenApi)]
 #[openapi(
-    info(title = "Tana identity", description = "Logins that a phone approves by signing"),
+    info(
+        title = "Tana identity",
+        description = "Logins that a phone approves by signing"
+    ),
     paths(
-        create, validate, verify, session, scan, approve, reject, events, sessions,
-        log_out_everywhere, log_out
+        create,
+        validate,
+        verify,
+        session,
+        scan,
+        approve,
+        reject,
+        events,
+        sessions,
+        log_out_everywhere,
+        log_out
     )
 )]
 pub(super) struct ApiDoc;

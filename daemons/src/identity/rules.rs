@@ -40,7 +40,9 @@ pub(super) fn creation(request: &CreateSession, schemes: &[String]) -> Rule<()> 
     if let Some(url) = &request.return_url {
         let scheme = match Url::parse(url) {
             Ok(url) => url.scheme().to_owned(),
-            Err(_) => return malformed("returnUrl must be a whole URL, such as https://example.org/"),
+            Err(_) => {
+                return malformed("returnUrl must be a whole URL, such as https://example.org/");
+            }
         };
         let runs = ["javascript", "data", "vbscript", "file", "blob", "about"];
         let listed = matches!(scheme.as_str(), "http" | "https") || schemes.contains(&scheme);
@@ -165,7 +167,12 @@ mod tests {
             };
             super::creation(&request, &schemes).is_ok()
         };
-        for good in ["https://example.org/a?b", "http://127.0.0.1:1/", "myapp://done", "MyApp:x"] {
+        for good in [
+            "https://example.org/a?b",
+            "http://127.0.0.1:1/",
+            "myapp://done",
+            "MyApp:x",
+        ] {
             assert!(returns(good), "{good}");
         }
         for bad in [

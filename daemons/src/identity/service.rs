@@ -13,9 +13,7 @@ use tana_protocol::api::identity::{
 use tana_protocol::login::{QrData, SessionId, SessionStatus};
 use tana_protocol::{Hash32, Timestamp, UserId, Username};
 use tana_store::StoreResult;
-use tana_store::identity::{
-    IdentityStore, LiveLogin, Login, Session, SessionKey, Step, Stepped,
-};
+use tana_store::identity::{IdentityStore, LiveLogin, Login, Session, SessionKey, Step, Stepped};
 use tokio::sync::Notify;
 
 use super::config::Config;
@@ -247,7 +245,8 @@ impl Identity {
             user_id: login.user_id,
             username: login.username.clone(),
         };
-        self.close(&asked.session, Step::Approve(login), now).await?;
+        self.close(&asked.session, Step::Approve(Box::new(login)), now)
+            .await?;
         Ok(answer)
     }
 

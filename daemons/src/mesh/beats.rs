@@ -71,9 +71,8 @@ async fn write(
             Err(_) => {
                 for (reply, beat) in replies.into_iter().zip(beats) {
                     let alone = store.beats(&[beat]).await;
-                    let _gone = reply.send(alone.map(|mut taken| {
-                        taken.pop().unwrap_or(BeatTaken::Unknown)
-                    }));
+                    let _gone = reply
+                        .send(alone.map(|mut taken| taken.pop().unwrap_or(BeatTaken::Unknown)));
                 }
             }
         }

@@ -41,10 +41,25 @@ pub(super) fn router(mesh: Mesh) -> Router {
 /// The document at `/openapi.json`.
 #[derive(utoipa::OpenApi)]
 #[openapi(
-    info(title = "Tana mesh", description = "The registry that nodes register with"),
+    info(
+        title = "Tana mesh",
+        description = "The registry that nodes register with"
+    ),
     paths(
-        register, nodes, node, approve, deny, heartbeat, topology, validators, info, sovereigns,
-        add_sovereign, rotate_sovereign, verify_sovereign, events
+        register,
+        nodes,
+        node,
+        approve,
+        deny,
+        heartbeat,
+        topology,
+        validators,
+        info,
+        sovereigns,
+        add_sovereign,
+        rotate_sovereign,
+        verify_sovereign,
+        events
     )
 )]
 pub(super) struct ApiDoc;
@@ -58,7 +73,10 @@ async fn register(
     let node = mesh.register(body).await?;
     let answer = Registered {
         success: true,
-        message: format!("{} is registered and waits for a sovereign's approval", node.id),
+        message: format!(
+            "{} is registered and waits for a sovereign's approval",
+            node.id
+        ),
         node_id: node.id,
         status: node.status,
     };

@@ -174,7 +174,11 @@ pub(super) fn heartbeat(request: Heartbeat, node: &Node, now: Timestamp) -> Rule
     if services.len() > SERVICES {
         return malformed(format!("a heartbeat names at most {SERVICES} services"));
     }
-    if request.peers.as_ref().is_some_and(|peers| peers.len() > PEERS) {
+    if request
+        .peers
+        .as_ref()
+        .is_some_and(|peers| peers.len() > PEERS)
+    {
         return malformed(format!("a heartbeat names at most {PEERS} peers"));
     }
     if request.version.as_ref().is_some_and(|text| text.len() > 64) {

@@ -117,8 +117,8 @@ async fn read(
         return Ok(answer);
     }
     // RFC 9110: a range is of GET alone.
-    let asked = text(RANGE)
-        .filter(|_| method == Method::GET && range::allows_part(text(IF_RANGE), &tag));
+    let asked =
+        text(RANGE).filter(|_| method == Method::GET && range::allows_part(text(IF_RANGE), &tag));
     let part = match range::wanted(asked, size) {
         Wanted::Whole => 0..size,
         Wanted::Part(part) => {

@@ -84,7 +84,10 @@ async fn receive(upload: Upload, body: Body, limit: u64) -> Result<Upload, Conte
         part.extend_from_slice(&chunk);
         if part.len() >= PART {
             let upload = written(writing).await?;
-            writing = write(upload, std::mem::replace(&mut part, BytesMut::with_capacity(PART)));
+            writing = write(
+                upload,
+                std::mem::replace(&mut part, BytesMut::with_capacity(PART)),
+            );
         }
     }
     let upload = written(writing).await?;

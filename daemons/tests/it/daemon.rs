@@ -40,7 +40,10 @@ impl Answer {
         let body = &self.body;
         assert_eq!(body["status"], status, "{body}");
         assert_eq!(body["error"], body["detail"], "{body}");
-        assert!(body["type"].is_string() && body["title"].is_string(), "{body}");
+        assert!(
+            body["type"].is_string() && body["title"].is_string(),
+            "{body}"
+        );
         body["code"].as_str().unwrap()
     }
 

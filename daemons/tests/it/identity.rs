@@ -181,15 +181,25 @@ async fn a_login_from_the_code_to_the_token() {
     let session = site.create().await;
     assert_ne!(session.browser, session.public);
     let client = site.client();
-    let (mut ours, mut theirs) = (client.events(&session.browser), client.events(&session.public));
+    let (mut ours, mut theirs) = (
+        client.events(&session.browser),
+        client.events(&session.public),
+    );
     for stream in [&mut ours, &mut theirs] {
         let first = next(stream).await;
         assert_eq!(first.kind, SessionEventType::Connected);
         assert_eq!(first.status, Some(SessionStatus::Waiting));
     }
-    assert_eq!(site.view(&session.browser).await.status, SessionStatus::Waiting);
+    assert_eq!(
+        site.view(&session.browser).await.status,
+        SessionStatus::Waiting
+    );
     let seen = site.view(&session.public).await;
-    assert_eq!(seen.status, SessionStatus::Scanned, "the first read is a scan");
+    assert_eq!(
+        seen.status,
+        SessionStatus::Scanned,
+        "the first read is a scan"
+    );
     assert_eq!(seen.challenge.as_deref(), Some(session.challenge.as_str()));
     let scanned = next(&mut ours).await;
     assert_eq!(scanned.kind, SessionEventType::StatusUpdate);
@@ -214,7 +224,10 @@ async fn a_login_from_the_code_to_the_token() {
     assert_eq!(public.kind, SessionEventType::Approved);
     assert_eq!((public.session_token, public.user_id), (None, None));
     assert_eq!(site.view(&session.public).await.session_token, None);
-    assert_eq!(site.view(&session.browser).await.session_token, Some(token.clone()));
+    assert_eq!(
+        site.view(&session.browser).await.session_token,
+        Some(token.clone())
+    );
     let mut again = client.events(&session.browser);
     assert_eq!(next(&mut again).await.status, Some(SessionStatus::Approved));
     assert_eq!(next(&mut again).await.session_token, Some(token.clone()));
@@ -235,7 +248,11 @@ async fn a_login_from_the_code_to_the_token() {
     let wal = std::fs::read(site.home.path().join("data/identity.db-wal")).unwrap_or_default();
     for secret in [session.browser.as_str(), &token, phone_token] {
         for file in [&database, &wal] {
-            assert!(!file.windows(secret.len()).any(|part| part == secret.as_bytes()));
+            assert!(
+                !file
+                    .windows(secret.len())
+                    .any(|part| part == secret.as_bytes())
+            );
         }
     }
 }
@@ -284,7 +301,9 @@ async fn every_field_of_the_signed_message_is_checked() {
         name: "@nobody".parse().unwrap(),
         key: SecretKey::generate(),
     };
-    let refused = site.approve(&session.public, &nobody.approval(&session)).await;
+    let refused = site
+        .approve(&session.public, &nobody.approval(&session))
+        .await;
     assert_eq!(refused.problem(403), "forbidden");
     let mut renamed = good.clone();
     renamed.username = "@bob".into();
@@ -296,14 +315,19 @@ async fn every_field_of_the_signed_message_is_checked() {
     let refused = site.approve(&unknown, &alice.approval(&session)).await;
     assert_eq!(refused.problem(404), "not-found");
     assert_eq!(
-        site.identity.get("/auth/session/nonsense").await.problem(404),
+        site.identity
+            .get("/auth/session/nonsense")
+            .await
+            .problem(404),
         "not-found"
     );
 
     // After all of that the session is open, and the bare spelling of a name is as good.
     let mut bare = good.clone();
     bare.username = alice.name.bare().to_owned();
-    let answer = site.approve(&session.public, &alice.body(&bare, &alice.key)).await;
+    let answer = site
+        .approve(&session.public, &alice.body(&bare, &alice.key))
+        .await;
     assert_eq!(answer.ok(200)["username"], "@alice");
 }
 
@@ -332,7 +356,10 @@ async fn a_code_expires_by_itself_and_who_watches_is_told() {
         .approve(&session.public, &site.alice.approval(&session))
         .await;
     assert_eq!(late.problem(410), "expired");
-    assert_eq!(site.view(&session.public).await.status, SessionStatus::Expired);
+    assert_eq!(
+        site.view(&session.public).await.status,
+        SessionStatus::Expired
+    );
     // A second one is noticed although none was open in between.
     let second = site.create().await;
     let mut events = site.client().events(&second.public);
@@ -376,14 +403,18 @@ async fn a_user_sees_and_ends_their_logins() {
     }
     let http = site.identity.http();
     let with = |method: reqwest::Method, path: &str, token: &str| {
-        http.request(method, site.identity.url(path)).bearer_auth(token)
+        http.request(method, site.identity.url(path))
+            .bearer_auth(token)
     };
     let (first_id, first) = tokens[0].clone();
     let listed = answer(with(reqwest::Method::GET, "/auth/sessions", &first)).await;
     let listed = listed.ok(200);
     let listed = listed.as_array().unwrap();
     assert_eq!(listed.len(), 3);
-    let current: Vec<_> = listed.iter().filter(|entry| entry["current"] == true).collect();
+    let current: Vec<_> = listed
+        .iter()
+        .filter(|entry| entry["current"] == true)
+        .collect();
     assert_eq!(current.len(), 1);
     assert_eq!(current[0]["id"], json!(first_id));
     assert_eq!(current[0]["appName"], "Shop");
@@ -400,7 +431,10 @@ async fn a_user_sees_and_ends_their_logins() {
         let verified = answer(with(reqwest::Method::GET, "/auth/session/verify", token)).await;
         assert_eq!(verified.problem(401), "bad-token");
     }
-    assert_eq!(site.identity.get("/auth/sessions").await.problem(401), "bad-token");
+    assert_eq!(
+        site.identity.get("/auth/sessions").await.problem(401),
+        "bad-token"
+    );
 }
 
 #[tokio::test]
@@ -412,20 +446,31 @@ async fn tokens_survive_a_restart_and_the_ledgers_absence() {
     let token = site.view(&session.browser).await.session_token.unwrap();
     site.identity = serve(Config::of(&site.settings).unwrap()).await;
     assert!(site.client().validate(&token).await.unwrap().valid);
-    assert_eq!(site.view(&session.browser).await.session_token, Some(token.clone()));
+    assert_eq!(
+        site.view(&session.browser).await.session_token,
+        Some(token.clone())
+    );
 
     assert_eq!(site.identity.get("/health").await.status, 200);
     drop(site.ledger.take());
     let ledger = LedgerClient::new(&site.settings.url(ServiceKind::Ledger)).unwrap();
-    until("the ledger to be gone", async || ledger.health().await.is_err()).await;
+    until("the ledger to be gone", async || {
+        ledger.health().await.is_err()
+    })
+    .await;
     let health = site.identity.get("/health").await;
     assert_eq!(health.status, 503);
     assert!(health.body.to_string().contains("ledger"), "{health:?}");
     assert!(site.client().validate(&token).await.unwrap().valid);
     let next = site.create().await;
-    let refused = site.approve(&next.public, &site.alice.approval(&next)).await;
+    let refused = site
+        .approve(&next.public, &site.alice.approval(&next))
+        .await;
     assert_eq!(refused.problem(503), "unavailable");
-    assert!(site.view(&next.public).await.status.is_open(), "it can be tried again");
+    assert!(
+        site.view(&next.public).await.status.is_open(),
+        "it can be tried again"
+    );
 }
 
 #[tokio::test]

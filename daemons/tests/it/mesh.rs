@@ -76,15 +76,24 @@ async fn a_registration_is_signed_over_the_spelling_that_was_sent() {
         ("tailscaleIP", json!("not an address")),
         ("services", json!("none")),
         ("signature", json!("zz")),
-        ("services", json!([{"type": "A b", "port": 1, "publicKey": other.key.public()}])),
-        ("services", json!([{"type": "t4", "port": 70000, "publicKey": other.key.public()}])),
+        (
+            "services",
+            json!([{"type": "A b", "port": 1, "publicKey": other.key.public()}]),
+        ),
+        (
+            "services",
+            json!([{"type": "t4", "port": 70000, "publicKey": other.key.public()}]),
+        ),
     ] {
         let mut body = other.registration(&other.key.public().to_string());
         body[field] = value;
         let refused = mesh.post("/register", &body).await;
         assert_eq!(refused.problem(400), "malformed", "{field}");
     }
-    assert_eq!(mesh.get("/nodes/validator-4").await.problem(404), "not-found");
+    assert_eq!(
+        mesh.get("/nodes/validator-4").await.problem(404),
+        "not-found"
+    );
 }
 
 #[tokio::test]
@@ -97,7 +106,9 @@ async fn a_sovereign_decides_once_and_nobody_else_does() {
     let stranger = SecretKey::from_seed(&[9; 32]);
     let by_stranger = node.decision(Decision::Approve, &stranger, now());
     assert_eq!(
-        mesh.post("/approve/node-1", &by_stranger).await.problem(403),
+        mesh.post("/approve/node-1", &by_stranger)
+            .await
+            .problem(403),
         "forbidden"
     );
     let denial = node.decision(Decision::Deny, &sovereign(), now());
@@ -136,9 +147,14 @@ async fn the_short_form_decides_only_on_a_node_that_was_never_decided_on() {
         .await
         .ok(200);
     assert_eq!(denied["status"], "denied");
-    let replayed = mesh.post("/approve/node-1", &short(Decision::Approve)).await;
+    let replayed = mesh
+        .post("/approve/node-1", &short(Decision::Approve))
+        .await;
     assert_eq!(replayed.problem(409), "already-decided");
-    let listed = mesh.get("/nodes?status=denied&status=pending").await.ok(200);
+    let listed = mesh
+        .get("/nodes?status=denied&status=pending")
+        .await
+        .ok(200);
     assert_eq!(listed["nodes"].as_array().unwrap().len(), 1);
     assert_eq!(mesh.get("/nodes").await.ok(200)["nodes"], json!([]));
     assert_eq!(
@@ -153,7 +169,10 @@ async fn heartbeats_cannot_be_replayed_forged_or_late() {
     let mesh = start(home.path(), FIVE_MINUTES).await;
     let node = Node::new("node-1");
     let beat = node.heartbeat(now());
-    assert_eq!(mesh.post("/heartbeat", &beat).await.problem(404), "not-found");
+    assert_eq!(
+        mesh.post("/heartbeat", &beat).await.problem(404),
+        "not-found"
+    );
     node.register(&mesh).await.ok(201);
     assert_eq!(
         mesh.post("/heartbeat", &beat).await.problem(403),
@@ -163,7 +182,10 @@ async fn heartbeats_cannot_be_replayed_forged_or_late() {
     let answer = mesh.post("/heartbeat", &beat).await.ok(200);
     assert_eq!(answer["success"], true);
     assert!(answer["timestamp"].is_u64(), "{answer}");
-    assert_eq!(mesh.post("/heartbeat", &beat).await.problem(409), "replayed");
+    assert_eq!(
+        mesh.post("/heartbeat", &beat).await.problem(409),
+        "replayed"
+    );
     let mut forged = node.heartbeat(now());
     forged["timestamp"] = json!(now().ms() + 5);
     assert_eq!(
@@ -182,16 +204,25 @@ async fn heartbeats_cannot_be_replayed_forged_or_late() {
     mesh.post("/heartbeat", &full).await.ok(200);
     let topology = mesh.get("/topology").await.ok(200);
     let shown = &topology["nodes"][0];
-    assert_eq!((&shown["height"], &shown["tailscale_ip"]), (&json!(12), &json!("100.64.0.9")));
+    assert_eq!(
+        (&shown["height"], &shown["tailscale_ip"]),
+        (&json!(12), &json!("100.64.0.9"))
+    );
     let ledger = &shown["services"][1];
-    assert_eq!((&ledger["type"], &ledger["healthy"]), (&json!("ledger"), &json!(true)));
+    assert_eq!(
+        (&ledger["type"], &ledger["healthy"]),
+        (&json!("ledger"), &json!(true))
+    );
     assert_eq!(ledger["publicKey"], ledger["public_key"]);
     assert_eq!(topology["links"][0]["latency_ms"], 3);
     let validators = mesh.get("/validators/active").await.ok(200);
     assert_eq!(validators["validators"][0]["id"], "node-1");
     assert_eq!(validators["validators"][0]["wsUrl"], "ws://100.64.0.9:8070");
     let info = mesh.get("/info").await.ok(200);
-    assert_eq!((&info["service"], &info["nodes"]["active"]), (&json!("mesh"), &json!(1)));
+    assert_eq!(
+        (&info["service"], &info["nodes"]["active"]),
+        (&json!("mesh"), &json!(1))
+    );
 }
 
 #[tokio::test]
@@ -219,7 +250,9 @@ async fn a_silent_node_goes_offline_by_itself_and_a_heartbeat_brings_it_back() {
     assert!(matches!(gone, MeshEvent::Status(_)), "{gone:?}");
     assert_eq!(status(&gone), Some(NodeStatus::Offline));
     assert_eq!(node.status(&mesh).await, "offline");
-    mesh.post("/heartbeat", &node.heartbeat(now())).await.ok(200);
+    mesh.post("/heartbeat", &node.heartbeat(now()))
+        .await
+        .ok(200);
     let back = next().await;
     assert!(matches!(back, MeshEvent::Status(_)), "{back:?}");
     assert_eq!(status(&back), Some(NodeStatus::Active));
@@ -284,14 +317,15 @@ async fn sovereign_keys_are_added_and_replaced_by_sovereigns_alone() {
     Node::new("node-1").join(&mesh).await;
 
     let text = "anything";
-    let verify = |key: &SecretKey, claimed: Option<&SecretKey>| {
-        json!({"message": text, "signature": key.sign(text), "publicKey": claimed.map(SecretKey::public)})
-    };
+    let verify = |key: &SecretKey, claimed: Option<&SecretKey>| json!({"message": text, "signature": key.sign(text), "publicKey": claimed.map(SecretKey::public)});
     let good = mesh
         .post("/sovereign/verify", &verify(&third, None))
         .await
         .ok(200);
-    assert_eq!((&good["valid"], &good["publicKey"]), (&json!(true), &json!(third.public())));
+    assert_eq!(
+        (&good["valid"], &good["publicKey"]),
+        (&json!(true), &json!(third.public()))
+    );
     let cases = [
         (verify(&stranger, None), 401),
         (verify(&stranger, Some(&stranger)), 403),

@@ -93,12 +93,18 @@ pub(crate) async fn open(home: &Path, mesh: &Daemon) -> Daemon {
 #[tokio::test]
 async fn content_comes_back_as_it_was_put_whole_and_in_parts() {
     let store = Store::start().await;
-    let bytes: Vec<u8> = (0..700_000_u32).flat_map(u32::to_le_bytes).take(700_001).collect();
+    let bytes: Vec<u8> = (0..700_000_u32)
+        .flat_map(u32::to_le_bytes)
+        .take(700_001)
+        .collect();
     let hash = Hash32::of(&bytes);
     let client = ContentClient::new(&store.daemon.base).unwrap();
     let token = store.token(ServiceKind::Ledger);
     let stored = client.put(bytes.clone().into(), &token).await.unwrap();
-    assert_eq!((stored.hash, stored.size, stored.stored), (hash, 700_001, true));
+    assert_eq!(
+        (stored.hash, stored.size, stored.stored),
+        (hash, 700_001, true)
+    );
     assert_eq!(std::fs::read(store.path(&hash)).unwrap(), bytes);
     let again = store.put(&hash, bytes.clone(), Some(&token)).await;
     assert_eq!(again.status, 200, "it was there");
@@ -114,15 +120,23 @@ async fn content_comes_back_as_it_was_put_whole_and_in_parts() {
     assert_eq!(header("content-length"), "700001");
     assert_eq!(header("x-content-hash"), hash.to_hex());
     assert_eq!(header("x-content-size"), "700001");
-    assert_eq!(header("cache-control"), "public, max-age=31536000, immutable");
+    assert_eq!(
+        header("cache-control"),
+        "public, max-age=31536000, immutable"
+    );
     let tag = header("etag");
     let known = http.get(store.url(&hash)).header("if-none-match", &tag);
     assert_eq!(known.send().await.unwrap().status(), 304);
 
-    let part = http.get(store.url(&hash)).header("range", "bytes=300000-599999");
+    let part = http
+        .get(store.url(&hash))
+        .header("range", "bytes=300000-599999");
     let part = part.send().await.unwrap();
     assert_eq!(part.status(), 206);
-    assert_eq!(part.headers()["content-range"], "bytes 300000-599999/700001");
+    assert_eq!(
+        part.headers()["content-range"],
+        "bytes 300000-599999/700001"
+    );
     assert_eq!(part.bytes().await.unwrap(), bytes[300_000..600_000]);
     let beyond = http.get(store.url(&hash)).header("range", "bytes=700001-");
     let beyond = beyond.send().await.unwrap();
@@ -142,7 +156,13 @@ async fn nothing_is_as_well_content() {
     let hash = Hash32::of(b"");
     let token = store.token(ServiceKind::Ledger);
     assert_eq!(store.put(&hash, Vec::new(), Some(&token)).await.status, 201);
-    let read = store.daemon.http().get(store.url(&hash)).send().await.unwrap();
+    let read = store
+        .daemon
+        .http()
+        .get(store.url(&hash))
+        .send()
+        .await
+        .unwrap();
     assert_eq!(read.status(), 200);
     assert_eq!(read.bytes().await.unwrap().len(), 0);
 }
@@ -167,7 +187,9 @@ async fn only_a_ledger_of_an_active_node_writes() {
     let unknown = store.put(&hash, bytes, Some(&token)).await;
     assert_eq!(unknown.problem(401), "bad-token");
     assert_eq!(
-        answer(store.daemon.http().delete(store.url(&hash))).await.problem(401),
+        answer(store.daemon.http().delete(store.url(&hash)))
+            .await
+            .problem(401),
         "bad-token"
     );
     assert!(store.is_tidy() && !store.path(&hash).exists());
@@ -185,7 +207,9 @@ async fn a_bad_upload_leaves_nothing() {
     let large_hash = Hash32::of(&large);
     let announced = store.put(&large_hash, large.clone(), Some(&token)).await;
     assert_eq!(announced.problem(413), "too-large");
-    let chunks = large.chunks(10_000).map(|chunk| Ok::<_, std::io::Error>(chunk.to_vec()));
+    let chunks = large
+        .chunks(10_000)
+        .map(|chunk| Ok::<_, std::io::Error>(chunk.to_vec()));
     let chunks: Vec<_> = chunks.collect();
     let streamed = store
         .daemon

@@ -99,7 +99,7 @@ async fn sessions(store: &dyn IdentityStore) -> StoreResult<()> {
         .count();
     assert_eq!(scanned, 1, "of two scans at once one is done: {scans:?}");
 
-    let approval = Step::Approve(login(1, at(20)));
+    let approval = Step::Approve(Box::new(login(1, at(20))));
     let (one, two) = futures::join!(
         store.step(&first.public_id, &approval, at(20)),
         store.step(&first.public_id, &Step::Reject(None), at(20))
@@ -119,7 +119,7 @@ async fn sessions(store: &dyn IdentityStore) -> StoreResult<()> {
 
     let second = session(2);
     store.create(&second).await?;
-    let approval = Step::Approve(login(2, at(30)));
+    let approval = Step::Approve(Box::new(login(2, at(30))));
     let approved = done(store.step(&second.public_id, &approval, at(30)).await?);
     assert_eq!(
         approved,
@@ -156,7 +156,10 @@ async fn expiry(store: &dyn IdentityStore) -> StoreResult<()> {
     assert_eq!(store.next_expiry().await?, Some(end));
     let before = Timestamp::from_ms(end.ms() - 1);
     assert!(store.expire(before).await?.is_empty());
-    assert_eq!(store.expire(end).await?, [fourth.public_id.clone()]);
+    assert_eq!(
+        store.expire(end).await?,
+        std::slice::from_ref(&fourth.public_id)
+    );
     assert!(store.expire(end).await?.is_empty(), "only once");
     let found = store.session(&SessionKey::of(&fourth.public_id)).await?;
     assert_eq!(
@@ -171,7 +174,10 @@ async fn tokens(store: &dyn IdentityStore) -> StoreResult<()> {
     let second = session(2);
     for hash in [second.token_hash, second.phone_token_hash] {
         let found = store.login(hash, at(40)).await?.expect("the token holds");
-        assert_eq!((&found.id, &found.login), (&second.public_id, &login(2, at(30))));
+        assert_eq!(
+            (&found.id, &found.login),
+            (&second.public_id, &login(2, at(30)))
+        );
     }
     assert_eq!(
         store.login(session(3).token_hash, at(40)).await?,
@@ -191,7 +197,7 @@ async fn tokens(store: &dyn IdentityStore) -> StoreResult<()> {
 
     for number in [5, 6, 7] {
         store.create(&session(number)).await?;
-        let approval = Step::Approve(login(2, at(100 + u64::from(number))));
+        let approval = Step::Approve(Box::new(login(2, at(100 + u64::from(number)))));
         done(
             store
                 .step(&session(number).public_id, &approval, at(100))
@@ -223,12 +229,8 @@ async fn tokens(store: &dyn IdentityStore) -> StoreResult<()> {
 
 async fn forgetting(store: &dyn IdentityStore) -> StoreResult<()> {
     store.create(&session(8)).await?;
-    let approval = Step::Approve(login(3, at(50)));
-    done(
-        store
-            .step(&session(8).public_id, &approval, at(50))
-            .await?,
-    );
+    let approval = Step::Approve(Box::new(login(3, at(50))));
+    done(store.step(&session(8).public_id, &approval, at(50)).await?);
     let later = at(CODE + 10_000);
     assert_eq!(store.forget(at(0), later).await?, 0, "nothing is old");
     assert!(store.forget(later, later).await? >= 6);

@@ -111,7 +111,11 @@ async fn registrations(store: &dyn MeshStore) -> StoreResult<()> {
     let mut same_key = node(2);
     same_key.public_key = first.public_key;
     assert_eq!(store.insert(&same_key).await?, Inserted::KeyTaken);
-    assert_eq!(store.node(&same_key.id).await?, None, "nothing is left of it");
+    assert_eq!(
+        store.node(&same_key.id).await?,
+        None,
+        "nothing is left of it"
+    );
     for number in 2..=4 {
         assert_eq!(store.insert(&node(number)).await?, Inserted::Done);
     }
@@ -153,7 +157,10 @@ async fn decisions(store: &dyn MeshStore) -> StoreResult<()> {
     let DecisionTaken::Done(denied) = store.decide(&deny).await? else {
         panic!("a waiting node can be denied");
     };
-    assert_eq!((denied.status, denied.approved_at), (NodeStatus::Denied, None));
+    assert_eq!(
+        (denied.status, denied.approved_at),
+        (NodeStatus::Denied, None)
+    );
     let late = decision(&second, Decision::Approve, at(102));
     assert_eq!(
         store.decide(&late).await?,
@@ -213,9 +220,15 @@ async fn heartbeats(store: &dyn MeshStore) -> StoreResult<()> {
     };
     assert_eq!(now.last_heartbeat, Some(at(1001)));
     assert_eq!(now.tailscale_ip.as_deref(), Some("100.64.0.1"));
-    assert_eq!((now.height, now.version.as_deref()), (Some(7), Some("0.1.0")));
     assert_eq!(
-        now.services.iter().map(|service| service.healthy).collect::<Vec<_>>(),
+        (now.height, now.version.as_deref()),
+        (Some(7), Some("0.1.0"))
+    );
+    assert_eq!(
+        now.services
+            .iter()
+            .map(|service| service.healthy)
+            .collect::<Vec<_>>(),
         [None, Some(true)]
     );
     assert_eq!(
@@ -250,7 +263,10 @@ async fn silence(store: &dyn MeshStore) -> StoreResult<()> {
     assert!(store.mark_offline(at(199)).await?.is_empty());
     let gone = store.mark_offline(at(200)).await?;
     assert_eq!(gone.len(), 1);
-    assert_eq!((&gone[0].id, gone[0].status), (&node(3).id, NodeStatus::Offline));
+    assert_eq!(
+        (&gone[0].id, gone[0].status),
+        (&node(3).id, NodeStatus::Offline)
+    );
     assert_eq!(store.longest_silent().await?, Some(at(1001)));
     let counts = store.counts().await?;
     assert_eq!(
@@ -313,7 +329,11 @@ async fn keys(store: &dyn MeshStore) -> StoreResult<()> {
         Ok::<_, crate::StoreError>(keys.iter().map(|key| key.public_key).collect::<Vec<_>>())
     };
     let all = [200, 201, 202].map(|number| key(number).public());
-    assert_eq!(valid(at(999)).await?, all, "the old key holds until the end");
+    assert_eq!(
+        valid(at(999)).await?,
+        all,
+        "the old key holds until the end"
+    );
     assert_eq!(valid(at(1000)).await?, all[1..]);
     assert_eq!(
         store.seed(&seeds, at(2000)).await?,

@@ -110,10 +110,7 @@ mod tests {
     #[test]
     fn a_removed_changed_or_unsigned_entry_is_named() {
         let good = entries();
-        assert_eq!(
-            check_log(0, Hash32::ZERO, &good),
-            Ok((4, good[3].hash))
-        );
+        assert_eq!(check_log(0, Hash32::ZERO, &good), Ok((4, good[3].hash)));
         let mut removed = good.clone();
         removed.remove(1);
         assert_eq!(

@@ -340,7 +340,10 @@ mod tests {
         let path = directory.path().join("mesh.db");
         let store = SqliteMesh::open(path.to_str().unwrap()).await.unwrap();
         conformance::check(&store).await.unwrap();
-        for attempt in ["DELETE FROM decisions", "UPDATE decisions SET subject = 'x'"] {
+        for attempt in [
+            "DELETE FROM decisions",
+            "UPDATE decisions SET subject = 'x'",
+        ] {
             let refused = sqlx::query(attempt).execute(store.0.writer()).await;
             assert!(refused.is_err(), "{attempt} went through");
         }
@@ -352,9 +355,6 @@ mod tests {
             sqlx::query(step).execute(store.0.writer()).await.unwrap();
         }
         let log = store.log(1, 100).await.unwrap();
-        assert_eq!(
-            check_log(0, Hash32::ZERO, &log),
-            Err(LogError::Missing(2))
-        );
+        assert_eq!(check_log(0, Hash32::ZERO, &log), Err(LogError::Missing(2)));
     }
 }

@@ -34,7 +34,9 @@ async fn one(change: &mut Change, beat: &Beat) -> StoreResult<BeatTaken> {
     if !matches!(before, NodeStatus::Active | NodeStatus::Offline) {
         return Ok(BeatTaken::NotActive(before));
     }
-    let height = beat.height.map(|height| i64::try_from(height).unwrap_or(i64::MAX));
+    let height = beat
+        .height
+        .map(|height| i64::try_from(height).unwrap_or(i64::MAX));
     let inserted = sqlx::query(
         "INSERT INTO heartbeats (node_id, signed_at, received_at, height, version) \
          VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",

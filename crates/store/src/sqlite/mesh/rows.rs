@@ -84,17 +84,16 @@ impl TryFrom<NodeRow> for Node {
             status: parse(what, &row.status)?,
             registered_at: time(row.registered_at),
             approved_at: row.approved_at.map(time),
-            approved_by: row
-                .approved_by
-                .map(|key| parse(what, &key))
-                .transpose()?,
+            approved_by: row.approved_by.map(|key| parse(what, &key)).transpose()?,
             last_heartbeat: row.last_heartbeat.map(time),
             services: services.into_iter().map(service).collect(),
             registration_signature: parse(what, &row.registration_signature)?,
             registration_key_text: Some(row.registration_key_text),
             region: row.region,
             version: row.version,
-            height: row.height.map(|height| u64::try_from(height).unwrap_or_default()),
+            height: row
+                .height
+                .map(|height| u64::try_from(height).unwrap_or_default()),
         })
     }
 }

@@ -22,8 +22,8 @@ use crate::widgets::Hits;
 
 /// Between two frames at least.
 const FRAME: Duration = Duration::from_millis(50);
-/// Messages taken before the screen is drawn again, however many there are.
-const BURST: usize = 2000;
+/// Messages are taken for so long before keys are looked at again, however many there are.
+const BURST: Duration = Duration::from_millis(15);
 
 /// Draws the first frame before anything else, then runs until the console is left.
 pub(crate) fn run(model: Model, options: ConsoleOptions, wrapper: Wrapper) -> anyhow::Result<Node> {
@@ -91,7 +91,8 @@ impl Loop {
                 Woken::Msg(Msg::Told(Told::Continued)) => self.continued()?,
                 Woken::Msg(msg) => {
                     self.take(msg, &mut runner)?;
-                    for _ in 0..BURST {
+                    let began = Instant::now();
+                    while began.elapsed() < BURST {
                         let Ok(msg) = inbox.try_recv() else { break };
                         self.take(msg, &mut runner)?;
                     }

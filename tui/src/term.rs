@@ -1,6 +1,7 @@
 //! The terminal: raw mode, alternate screen, one atomic write a frame, and getting out of it in every way a process can end.
 //! What is drawn is `view`'s, when is `run`'s. Escape sequences that are not drawing (clipboard, bell) live in `osc`.
 
+mod cells;
 pub(crate) mod osc;
 pub(crate) mod watchdog;
 
@@ -171,8 +172,10 @@ impl Backend for Screen {
         if content.peek().is_none() {
             return Ok(());
         }
-        self.pending.borrow_mut().touched = true;
-        self.inner.draw(content)
+        let mut pending = self.pending.borrow_mut();
+        pending.touched = true;
+        cells::write(&mut pending.bytes, content);
+        Ok(())
     }
 
     // The cursor is hidden on entering and never shown: inputs draw their own.

@@ -161,6 +161,10 @@ fn screen_of(_model: &Model, key: crossterm::event::KeyEvent) -> Option<Screen> 
 
 /// Brings a screen into view.
 pub(crate) fn go(model: &mut Model, screen: Screen) -> Vec<Effect> {
+    // What was said of one screen is not for the next; trouble stays to be read.
+    if model.screen != screen {
+        model.notice.take_if(|n| n.tone < Tone::Warn);
+    }
     model.screen = screen;
     model.zoom = Zoom::Off;
     match screen {

@@ -7,6 +7,7 @@ use super::link::Link;
 use super::{Model, Screen, Source};
 use crate::features::mesh::model::Standing;
 use crate::features::services::model::Ending;
+use crate::keys::Action;
 use crate::theme::Tone;
 
 /// Something that wants attention.
@@ -32,6 +33,16 @@ pub(crate) fn problems(model: &Model) -> Vec<Problem> {
         });
     };
     match model.links.of(Source::Node) {
+        // A killed supervisor leaves its services running, and the next one takes them over.
+        Link::Absent { since } if alone(model) => add(
+            Tone::Bad,
+            format!(
+                "the supervisor is gone; its services run on. {} starts another",
+                model.keys.key(Action::StartService)
+            ),
+            Some(*since),
+            Screen::Services,
+        ),
         Link::Absent { since } => {
             add(
                 Tone::Bad,
@@ -59,7 +70,14 @@ pub(crate) fn problems(model: &Model) -> Vec<Problem> {
         );
     }
     let mut explained = Vec::new();
-    for service in model.node.iter().flat_map(|n| &n.services) {
+    // What a silent supervisor said last is not what is.
+    let silent = model.links.silent_since(Source::Node).is_some();
+    for service in model
+        .node
+        .iter()
+        .filter(|_| !silent)
+        .flat_map(|n| &n.services)
+    {
         let why = service.why.as_deref().map(crate::show::clean);
         let (tone, text) = match service.state {
             ServiceState::Failed => (Tone::Bad, why.unwrap_or_else(|| "failed".into())),
@@ -130,12 +148,22 @@ pub(crate) fn problems(model: &Model) -> Vec<Problem> {
     found
 }
 
+/// Whether services answer although nobody supervises them.
+fn alone(model: &Model) -> bool {
+    [Source::Ledger, Source::Mesh]
+        .into_iter()
+        .any(|source| *model.links.of(source) == Link::Live)
+}
+
 /// The header's answer to: is all well?
 pub(crate) fn health(model: &Model, problems: &[Problem]) -> (Tone, String) {
-    if let [only] = problems
-        && matches!(model.links.of(Source::Node), Link::Absent { .. })
-    {
-        return (Tone::Bad, only.text.clone());
+    if matches!(model.links.of(Source::Node), Link::Absent { .. }) {
+        let text = if alone(model) {
+            "no supervisor"
+        } else {
+            "the node does not run"
+        };
+        return (Tone::Bad, text.into());
     }
     if model.node.is_none() && problems.is_empty() {
         return (Tone::Dim, "connecting".into());

@@ -366,3 +366,22 @@ fn a_lost_connection_keeps_what_was_known_and_says_since_when() {
     update(&mut model, Msg::Link(Source::Ledger, Link::Live));
     assert_eq!(model.links.silent_since(Source::Ledger), None);
 }
+
+#[test]
+fn a_killed_supervisor_is_told_apart_from_a_node_that_does_not_run() {
+    let mut model = busy(Caps::default());
+    let since = model.clock.now;
+    update(&mut model, Msg::Link(Source::Node, Link::Absent { since }));
+    let wrong = crate::model::problems::problems(&model);
+    assert!(wrong[0].text.contains("supervisor"), "{wrong:?}");
+    assert!(
+        !wrong.iter().any(|p| p.text.starts_with("edge")),
+        "what it said last is not what is: {wrong:?}"
+    );
+    for source in [Source::Ledger, Source::Mesh] {
+        update(&mut model, Msg::Link(source, Link::Absent { since }));
+    }
+    let wrong = crate::model::problems::problems(&model);
+    assert_eq!(wrong.len(), 1);
+    assert!(wrong[0].text.contains("node does not run"), "{wrong:?}");
+}

@@ -14,6 +14,12 @@ use crate::widgets::grid::{self, Rows, Side};
 use crate::widgets::{Paint, Words};
 
 pub(super) fn draw(model: &Model, area: Rect, paint: &mut Paint<'_>, height: u64) {
+    // While the newest is being read the one before it stays, rather than a blank between two blocks.
+    let newest = model.blocks.whole.keys().next_back().copied();
+    let height = match newest {
+        Some(before) if model.blocks.at.is_none() && model.blocks.loading == Some(height) => before,
+        _ => height,
+    };
     let title = format!("block {}", count(height));
     let Some(whole) = model.blocks.whole.get(&height) else {
         let area = details::heading(paint, area, &title, &Line::default());

@@ -74,12 +74,14 @@ pub(crate) fn draw(model: &Model, area: Rect, paint: &mut Paint<'_>) {
         "kept in",
         words().text(clean(&queue.backend)),
     ));
-    let readers = if queue.consumers.is_empty() {
-        words().tone(Tone::Warn, "no producer reads it")
-    } else {
-        words().text(clean(&queue.consumers.join(", ")))
-    };
-    lines.push(labelled(look, area.width, "read by", readers));
+    // The embedded queue keeps no list of who reads it.
+    if !queue.consumers.is_empty() {
+        let readers = words().text(clean(&queue.consumers.join(", ")));
+        lines.push(labelled(look, area.width, "read by", readers));
+    } else if queue.backend == "redis" {
+        let nobody = words().tone(Tone::Warn, "no producer reads it");
+        lines.push(labelled(look, area.width, "read by", nobody));
+    }
     lines.push(Line::default());
     let stale = model
         .queue

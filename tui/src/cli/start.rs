@@ -16,7 +16,7 @@ use super::context::Context;
 use super::exit::{Exit, failure};
 use super::launch::{self, Launched};
 use super::status;
-use crate::show::clean;
+use crate::show::{clean, fit};
 
 /// A service that ended so often by itself will not come up by being waited for.
 const HOPELESS: u32 = 2;
@@ -206,9 +206,17 @@ impl<'a> Seen<'a> {
 pub(crate) fn why(service: &ServiceView) -> String {
     let mut text = format!("{} {}", service.name, service.state);
     if let Some(why) = service.why.as_ref().or(service.last_exit.as_ref()) {
-        text.push_str(&format!(" ({})", clean(why)));
+        text.push_str(&format!(" ({})", brief(why)));
     }
     text
+}
+
+/// The first line of what a service says of itself, as far as a person reads: the rest is in its log.
+pub(crate) fn brief(text: &str) -> String {
+    // A service's log writes the ends of lines as \n.
+    let first = text.split(['\n', '\r']).next().unwrap_or_default();
+    let first = first.split("\\n").next().unwrap_or_default();
+    fit(&clean(first), 160)
 }
 
 async fn ready(

@@ -11,7 +11,7 @@ use tana_protocol::{ServiceKind, Timestamp};
 use super::context::Context;
 use super::exit::Exit;
 use super::output::{Side, Table};
-use super::start::why;
+use super::start::{brief, why};
 use crate::show::{Clock, clean};
 
 pub(crate) async fn execute(context: &Context) -> anyhow::Result<Exit> {
@@ -103,7 +103,7 @@ pub(crate) fn text(context: &Context, view: &NodeView) -> String {
             service.restarts.to_string(),
             match service.state {
                 ServiceState::Ready => String::new(),
-                _ => service.why.clone().unwrap_or_default(),
+                _ => service.why.as_deref().map(brief).unwrap_or_default(),
             },
         ]);
     }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use tana_client::{ClientError, LedgerClient, now};
-use tana_home::UserFile;
+use tana_home::{KeyFile, UserFile};
 use tana_protocol::api::ledger::{TransactionStatus, TransactionView, UserView};
 use tana_protocol::{
     Code, Party, SecretKey, SignedTransaction, Transaction, TransactionType, Username,
@@ -76,21 +76,27 @@ pub(crate) async fn sender(
 
 /// The sovereign of this home, as the chain knows it.
 pub(crate) async fn sovereign(context: &Context, ledger: &LedgerClient) -> anyhow::Result<Sender> {
-    let file = tana_home::KeyFile::read(&context.home().sovereign_key_file())?;
-    let user = match ledger.user_with_key(&file.public_key).await {
-        Ok(user) => user,
-        Err(error) if is_missing(&error) => {
-            return Err(failure(
-                Exit::Refused,
-                "the sovereign key of this home belongs to no user of this chain; the chain's owner has the right one",
-            ));
+    let home = context.home();
+    let key = KeyFile::read(&home.sovereign_key_file())?;
+    let mut keys = vec![key.secret_key];
+    // After a rotation the mesh has another key than the chain: the user's own file still holds the chain's.
+    if let Ok(chain) = context.settings.chain() {
+        for sovereign in &chain.sovereigns {
+            let path = home.user_file(sovereign.username.bare());
+            keys.extend(UserFile::find(&path)?.map(|user| user.secret_key));
         }
-        Err(error) => return Err(error.into()),
-    };
-    Ok(Sender {
-        user,
-        key: file.secret_key,
-    })
+    }
+    for key in keys {
+        match ledger.user_with_key(&key.public()).await {
+            Ok(user) => return Ok(Sender { user, key }),
+            Err(error) if is_missing(&error) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(failure(
+        Exit::Refused,
+        "the sovereign key of this home belongs to no user of this chain; the chain's owner has the right one",
+    ))
 }
 
 /// A user of the chain by name or id.

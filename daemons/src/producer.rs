@@ -43,7 +43,11 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     run_service(spec, |context| build(settings, context)).await
 }
 
-async fn build(settings: Settings, context: Context) -> anyhow::Result<App> {
+/// Builds it within a context: for [`run`], and for tests that bring their own listener.
+///
+/// # Errors
+/// One sentence that says what failed.
+pub async fn build(settings: Settings, context: Context) -> anyhow::Result<App> {
     let chain = settings.chain()?;
     let node = NodeKey::new(KeyFile::read(&settings.home.node_key_file())?.secret_key);
     let key = node.service_key(ServiceKind::Producer);

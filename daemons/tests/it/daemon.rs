@@ -17,6 +17,7 @@ pub(crate) struct Daemon {
     pub(crate) base: String,
     http: reqwest::Client,
     shutdown: Shutdown,
+    whole: Tasks,
 }
 
 impl Drop for Daemon {
@@ -60,7 +61,21 @@ impl Daemon {
         F: FnOnce(Context) -> Fut + Send + 'static,
         Fut: Future<Output = anyhow::Result<App>> + Send + 'static,
     {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_at("127.0.0.1:0", kind, limits, build).await
+    }
+
+    /// The same on an address of the caller's choice.
+    pub(crate) async fn start_at<F, Fut>(
+        address: &str,
+        kind: ServiceKind,
+        limits: Limits,
+        build: F,
+    ) -> Self
+    where
+        F: FnOnce(Context) -> Fut + Send + 'static,
+        Fut: Future<Output = anyhow::Result<App>> + Send + 'static,
+    {
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = Shutdown::new();
         let spec = ServiceSpec {
@@ -70,7 +85,8 @@ impl Daemon {
             limits,
         };
         // The daemon's own tasks are awaited by itself, so it runs on another set.
-        Tasks::new(Shutdown::new()).spawn(
+        let whole = Tasks::new(Shutdown::new());
+        whole.spawn(
             "daemon",
             serve(spec, listener, Tasks::new(shutdown.clone()), build),
         );
@@ -81,12 +97,19 @@ impl Daemon {
             base,
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
             shutdown,
+            whole,
         };
         until("the daemon to be open", || async {
             daemon.get("/openapi.json").await.status == 200
         })
         .await;
         daemon
+    }
+
+    /// Ends it, and waits until all of it has ended: its files are free then.
+    pub(crate) async fn stop(&self) {
+        self.shutdown.begin();
+        self.whole.finish(LONG).await.unwrap();
     }
 
     pub(crate) fn url(&self, path: &str) -> String {

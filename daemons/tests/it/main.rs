@@ -1,10 +1,13 @@
 //! The daemons over real HTTP.
 #![allow(clippy::unwrap_used)]
 
+mod chain_site;
 mod daemon;
 mod identity;
+mod ledger;
 mod mesh;
 mod node;
 mod peer;
+mod recovery;
 mod supervisor;
 mod t4;

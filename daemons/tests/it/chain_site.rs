@@ -1,0 +1,285 @@
+//! A chain of one validator on free ports: its ledger, the queue, and a producer that is either the test or the real one.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tana_client::{LedgerClient, now};
+use tana_daemons::{ledger, producer};
+use tana_home::{Environment, Home, KeyFile, Overrides, Settings};
+use tana_kit::http::Limits;
+use tana_protocol::address::Network;
+use tana_protocol::api::ledger::{BlockAccepted, BuildRequest, Built, TransactionStatus};
+use tana_protocol::genesis::{ChainLimits, GenesisSovereign, Validator};
+use tana_protocol::node::NodeKey;
+use tana_protocol::transaction::Party;
+use tana_protocol::{
+    Block, ChainSpec, SecretKey, ServiceKind, ServiceToken, SignedTransaction, Timestamp,
+    Transaction, TransactionType, UserId,
+};
+use tana_store::queue::{Consumer, QueueEntry, Take, TxQueue as _};
+use tana_store::sqlite::{Durability, SqliteQueue};
+
+use crate::daemon::{Daemon, until};
+
+/// Somebody on the chain.
+#[derive(Clone)]
+pub(crate) struct Person {
+    pub(crate) id: UserId,
+    pub(crate) key: SecretKey,
+}
+
+pub(crate) struct Chain {
+    pub(crate) directory: tempfile::TempDir,
+    pub(crate) settings: Settings,
+    pub(crate) ledger: Daemon,
+    pub(crate) producer_key: SecretKey,
+    pub(crate) sovereign: Person,
+}
+
+impl Chain {
+    pub(crate) async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    pub(crate) async fn with(variables: &[(&str, &str)]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let home = Home::at(directory.path());
+        home.create().unwrap();
+        let key = SecretKey::generate();
+        let node = KeyFile::generate();
+        let producer_key = NodeKey::new(node.secret_key.clone()).service_key(ServiceKind::Producer);
+        home.write_chain(&spec("test-1", &key, &producer_key))
+            .unwrap();
+        node.create(&home.node_key_file()).unwrap();
+        let settings = settings(&directory, variables);
+        let ledger = serve(&settings).await;
+        Self {
+            sovereign: Person {
+                id: UserId::of_genesis("test-1", "@root"),
+                key,
+            },
+            directory,
+            settings,
+            ledger,
+            producer_key,
+        }
+    }
+
+    pub(crate) fn client(&self) -> LedgerClient {
+        LedgerClient::new(&self.ledger.base).unwrap()
+    }
+
+    /// Ends the ledger and starts it again on the same files.
+    pub(crate) async fn restart(&mut self) {
+        self.ledger.stop().await;
+        self.ledger = serve(&self.settings).await;
+    }
+
+    /// The real producer, next to this ledger.
+    pub(crate) async fn produce(&self) -> Daemon {
+        let settings = settings(&self.directory, &[("TANA_LEDGER_URL", &self.ledger.base)]);
+        Daemon::start(ServiceKind::Producer, Limits::default(), |context| {
+            producer::build(settings, context)
+        })
+        .await
+    }
+
+    pub(crate) async fn queue(&self) -> SqliteQueue {
+        let path = self.settings.queue_path.to_str().unwrap();
+        SqliteQueue::open(path, Durability::Normal).await.unwrap()
+    }
+
+    /// A token of the chain's validator.
+    pub(crate) fn token(&self) -> ServiceToken {
+        self.token_by(&self.producer_key)
+    }
+
+    pub(crate) fn token_by(&self, key: &SecretKey) -> ServiceToken {
+        let node = "validator-1".parse().unwrap();
+        ServiceToken::issue(key, ServiceKind::Producer, node, now(), Duration::from_secs(60))
+    }
+
+    /// What a producer takes off the queue.
+    pub(crate) async fn take(&self) -> Vec<QueueEntry> {
+        let consumer = Consumer::new("producer@validator-1");
+        let take = Take {
+            most: 1000,
+            idle: Duration::from_secs(10),
+        };
+        self.queue()
+            .await
+            .take(&consumer, take, now())
+            .await
+            .unwrap()
+    }
+
+    pub(crate) async fn build(&self, transactions: Vec<SignedTransaction>) -> Built {
+        let request = BuildRequest {
+            transactions,
+            when_empty: tana_protocol::api::ledger::WhenEmpty::default(),
+        };
+        self.client()
+            .build_block(&request, &self.token())
+            .await
+            .unwrap()
+    }
+
+    pub(crate) async fn commit(&self, block: &Block) -> BlockAccepted {
+        let client = self.client();
+        client.commit_block(block, &self.token()).await.unwrap()
+    }
+
+    /// Seals what is queued, as a producer does it, but acknowledges only when told to.
+    pub(crate) async fn seal_without_ack(&self) -> Block {
+        let entries = self.take().await;
+        let transactions = entries.into_iter().map(|entry| entry.transaction).collect();
+        let built = self.build(transactions).await;
+        let block = built.block.unwrap().sign(&self.producer_key);
+        self.commit(&block).await;
+        block
+    }
+
+    pub(crate) async fn seal(&self) -> Block {
+        let block = self.seal_without_ack().await;
+        let ids: Vec<_> = block.content.receipts.iter().map(|r| r.transaction_id).collect();
+        self.queue().await.ack(&ids).await.unwrap();
+        block
+    }
+
+    pub(crate) async fn next_nonce(&self, id: UserId) -> u64 {
+        self.client().nonce(&id).await.unwrap().next_nonce
+    }
+
+    pub(crate) async fn money(
+        &self,
+        kind: TransactionType,
+        from: &Person,
+        to: UserId,
+        amount: &str,
+    ) -> SignedTransaction {
+        let nonce = self.next_nonce(from.id).await;
+        money(kind, from, to, amount, nonce)
+    }
+
+    pub(crate) async fn transfer(&self, from: &Person, to: &Person, amount: &str) -> SignedTransaction {
+        self.money(TransactionType::Transfer, from, to.id, amount).await
+    }
+
+    /// Users of these names, each with 100.00 USD, two blocks above the genesis.
+    pub(crate) async fn people<const N: usize>(&self, names: [&str; N]) -> [Person; N] {
+        let client = self.client();
+        let people = names.map(|name| {
+            let key = SecretKey::generate();
+            (creation(name, &key), key)
+        });
+        let mut found = Vec::new();
+        for (signed, key) in &people {
+            client.submit(signed).await.unwrap();
+            found.push(Person {
+                id: UserId::created_by(&signed.id()),
+                key: key.clone(),
+            });
+        }
+        self.seal().await;
+        for person in &found {
+            let deposit = self
+                .money(TransactionType::Deposit, &self.sovereign, person.id, "100")
+                .await;
+            client.submit(&deposit).await.unwrap();
+        }
+        self.seal().await;
+        found.try_into().ok().unwrap()
+    }
+
+    pub(crate) async fn usd(&self, person: &Person) -> String {
+        let balances = self.client().balances(&person.id).await.unwrap();
+        balances[0].amount.to_string()
+    }
+
+    /// Waits until a transaction is in a block, and answers how it ended.
+    pub(crate) async fn outcome(&self, signed: &SignedTransaction) -> TransactionStatus {
+        let (client, id) = (self.client(), signed.id());
+        until("the transaction to be in a block", || async {
+            let view = client.transaction(&id).await.unwrap();
+            view.status != TransactionStatus::Queued
+        })
+        .await;
+        client.transaction(&id).await.unwrap().status
+    }
+}
+
+pub(crate) fn spec(chain_id: &str, sovereign: &SecretKey, producer: &SecretKey) -> ChainSpec {
+    ChainSpec {
+        chain_id: chain_id.into(),
+        name: "test".into(),
+        network: Network::Testnet,
+        genesis_time: Timestamp::from_ms(1_769_860_800_000),
+        sovereigns: vec![GenesisSovereign {
+            username: "@root".parse().unwrap(),
+            display_name: "Root".into(),
+            public_key: sovereign.public(),
+        }],
+        validators: vec![Validator {
+            node_id: "validator-1".parse().unwrap(),
+            public_key: producer.public(),
+            power: 1,
+        }],
+        currencies: ChainSpec::genesis_currencies(),
+        engine: None,
+        limits: ChainLimits::default(),
+    }
+}
+
+fn settings(directory: &tempfile::TempDir, variables: &[(&str, &str)]) -> Settings {
+    let overrides = Overrides {
+        home: Some(directory.path().to_owned()),
+        ..Overrides::default()
+    };
+    let environment = Environment::from_iter(variables.iter().copied());
+    Settings::from_environment(&overrides, &environment).unwrap()
+}
+
+pub(crate) async fn serve(settings: &Settings) -> Daemon {
+    serve_at(settings, "http://127.0.0.1:0").await
+}
+
+pub(crate) async fn serve_at(settings: &Settings, base: &str) -> Daemon {
+    let config = ledger::Config::of(settings).unwrap();
+    let address = base.trim_start_matches("http://");
+    Daemon::start_at(address, ServiceKind::Ledger, Limits::default(), |context| {
+        ledger::build(config, context)
+    })
+    .await
+}
+
+pub(crate) fn money(
+    kind: TransactionType,
+    from: &Person,
+    to: UserId,
+    amount: &str,
+    nonce: u64,
+) -> SignedTransaction {
+    let mut transaction = Transaction::new(kind, from.id.into(), to.into(), now(), nonce);
+    transaction.amount = Some(amount.parse().unwrap());
+    transaction.currency_code = Some("USD".parse().unwrap());
+    transaction.chain_id = Some("test-1".into());
+    transaction.sign(&from.key)
+}
+
+pub(crate) fn creation(name: &str, key: &SecretKey) -> SignedTransaction {
+    let mut transaction = Transaction::new(
+        TransactionType::UserCreation,
+        Party::system(),
+        Party::system(),
+        now(),
+        0,
+    );
+    transaction.contract_input = Some(new_user(name, key));
+    transaction.sign(key)
+}
+
+pub(crate) fn new_user(name: &str, key: &SecretKey) -> Value {
+    json!({
+        "username": name, "displayName": name, "publicKey": key.public().to_string(), "bio": "", "role": "user"
+    })
+}

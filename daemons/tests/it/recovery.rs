@@ -1,0 +1,168 @@
+//! What survives: restarts, a producer that dies at the wrong moment, a database that somebody changed.
+
+use std::time::{Duration, Instant};
+
+use tana_daemons::ledger;
+use tana_home::Home;
+use tana_kit::service::{ServiceSpec, serve};
+use tana_kit::{Shutdown, Tasks};
+use tana_protocol::api::ledger::TransactionStatus;
+use tana_protocol::{SecretKey, ServiceKind, TransactionType};
+use tana_store::queue::TxQueue as _;
+
+use crate::chain_site::{Chain, creation, money, spec};
+use crate::daemon::until;
+
+use TransactionType::Transfer;
+
+#[tokio::test]
+async fn what_was_accepted_survives_a_restart_and_still_counts() {
+    let mut chain = Chain::start().await;
+    let [alice, bob] = chain.people(["alice", "bob"]).await;
+    let first = money(Transfer, &alice, bob.id, "60", 1);
+    chain.client().submit(&first).await.unwrap();
+    chain.restart().await;
+    assert_eq!(chain.next_nonce(alice.id).await, 2);
+    let waiting = chain.client().transaction(&first.id()).await.unwrap();
+    assert_eq!(waiting.status, TransactionStatus::Queued);
+    let refused = chain.client().submit(&money(Transfer, &alice, bob.id, "60", 2)).await;
+    assert!(refused.is_err(), "60 of 100 are spoken for");
+    chain.seal().await;
+    assert_eq!(chain.usd(&bob).await, "160");
+}
+
+#[tokio::test]
+async fn the_real_producer_confirms_a_transfer_well_within_half_a_second() {
+    let chain = Chain::start().await;
+    let [alice, bob] = chain.people(["alice", "bob"]).await;
+    let _producer = chain.produce().await;
+    let warm = chain.transfer(&alice, &bob, "1").await;
+    chain.client().submit(&warm).await.unwrap();
+    assert_eq!(chain.outcome(&warm).await, TransactionStatus::Confirmed);
+    // The interval between two blocks passes, as it has between two people's transfers.
+    tokio::time::sleep(chain.settings.block_interval).await;
+    let transfer = chain.transfer(&alice, &bob, "2").await;
+    let started = Instant::now();
+    chain.client().submit(&transfer).await.unwrap();
+    assert_eq!(chain.outcome(&transfer).await, TransactionStatus::Confirmed);
+    let took = started.elapsed();
+    println!("submission to confirmed receipt: {took:?}");
+    assert!(took < Duration::from_millis(500), "{took:?}");
+    assert_eq!(chain.usd(&bob).await, "103");
+}
+
+#[tokio::test]
+async fn a_producer_that_died_after_the_commit_applies_nothing_twice() {
+    let chain = Chain::start().await;
+    let [alice, bob] = chain.people(["alice", "bob"]).await;
+    chain.client().submit(&money(Transfer, &alice, bob.id, "5", 1)).await.unwrap();
+    chain.seal_without_ack().await;
+    // And one that it had taken and not built yet.
+    let taken = money(Transfer, &alice, bob.id, "7", 2);
+    chain.client().submit(&taken).await.unwrap();
+    assert_eq!(chain.take().await.len(), 2);
+    let _producer = chain.produce().await;
+    assert_eq!(chain.outcome(&taken).await, TransactionStatus::Confirmed);
+    let queue = chain.queue().await;
+    until("the queue to be empty", || async {
+        queue.stats().await.unwrap().length == 0
+    })
+    .await;
+    assert_eq!(chain.usd(&bob).await, "112");
+    assert_eq!(chain.client().info().await.unwrap().height, 4);
+}
+
+#[tokio::test]
+async fn a_producer_waits_for_a_ledger_that_is_away() {
+    let mut chain = Chain::start().await;
+    let signed = creation("alice", &SecretKey::generate());
+    chain.client().submit(&signed).await.unwrap();
+    let base = chain.ledger.base.clone();
+    chain.ledger.stop().await;
+    let producer = {
+        let overrides = tana_home::Overrides {
+            home: Some(chain.directory.path().to_owned()),
+            ..tana_home::Overrides::default()
+        };
+        let environment = tana_home::Environment::from_iter([("TANA_LEDGER_URL", base.as_str())]);
+        let settings = tana_home::Settings::from_environment(&overrides, &environment).unwrap();
+        crate::daemon::Daemon::start(
+            ServiceKind::Producer,
+            tana_kit::http::Limits::default(),
+            |context| tana_daemons::producer::build(settings, context),
+        )
+        .await
+    };
+    chain.ledger = crate::chain_site::serve_at(&chain.settings, &base).await;
+    assert_eq!(chain.outcome(&signed).await, TransactionStatus::Confirmed);
+    drop(producer);
+}
+
+/// Starts a ledger that must refuse, and answers what it says.
+async fn refusal(settings: &tana_home::Settings) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let spec = ServiceSpec {
+        kind: ServiceKind::Ledger,
+        version: "test",
+        listen: listener.local_addr().unwrap(),
+        limits: tana_kit::http::Limits::default(),
+    };
+    let config = ledger::Config::of(settings).unwrap();
+    let tasks = Tasks::new(Shutdown::new());
+    let ended = serve(spec, listener, tasks, |context| ledger::build(config, context)).await;
+    format!("{:#}", ended.unwrap_err())
+}
+
+#[tokio::test]
+async fn the_database_of_another_chain_is_refused() {
+    let mut chain = Chain::start().await;
+    chain.ledger.stop().await;
+    let home = Home::at(chain.directory.path());
+    std::fs::remove_file(home.chain_file("test")).unwrap();
+    let other = spec("test-2", &SecretKey::generate(), &chain.producer_key);
+    home.write_chain(&other).unwrap();
+    let said = refusal(&chain.settings).await;
+    assert!(said.contains("another chain") && said.contains("test-2"), "{said}");
+}
+
+#[tokio::test]
+async fn a_tip_that_somebody_changed_is_refused_by_height_and_check() {
+    let mut chain = Chain::start().await;
+    let [alice, bob] = chain.people(["alice", "bob"]).await;
+    chain.client().submit(&money(Transfer, &alice, bob.id, "5", 1)).await.unwrap();
+    chain.seal().await;
+    chain.ledger.stop().await;
+    let path = chain.settings.database_url.clone();
+    for (change, undo, check) in [
+        (
+            "UPDATE blocks SET gas_used = gas_used + 1 WHERE height = 3",
+            "UPDATE blocks SET gas_used = gas_used - 1 WHERE height = 3",
+            "check hash",
+        ),
+        (
+            "UPDATE transactions SET receipt = replace(receipt, 'done', 'gone') WHERE block_height = 3",
+            "UPDATE transactions SET receipt = replace(receipt, 'gone', 'done') WHERE block_height = 3",
+            "check txRoot",
+        ),
+        (
+            "UPDATE state_changes SET after = replace(after, '9500', '9501') WHERE height = 3",
+            "UPDATE state_changes SET after = replace(after, '9501', '9500') WHERE height = 3",
+            "check stateChanges",
+        ),
+    ] {
+        run(&path, change).await;
+        let said = refusal(&chain.settings).await;
+        assert!(said.contains("block 3") && said.contains(check), "{change}: {said}");
+        run(&path, undo).await;
+    }
+    chain.restart().await;
+    assert_eq!(chain.usd(&bob).await, "105");
+}
+
+async fn run(address: &str, sql: &'static str) {
+    use sqlx::Connection as _;
+    let mut connection = sqlx::SqliteConnection::connect(address).await.unwrap();
+    let done = sqlx::query(sql).execute(&mut connection).await.unwrap();
+    assert!(done.rows_affected() > 0, "{sql}");
+    connection.close().await.unwrap();
+}

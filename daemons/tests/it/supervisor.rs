@@ -551,3 +551,30 @@ async fn an_idle_node_sends_no_events() {
     };
     tokio::time::timeout(LONG, silence).await.unwrap();
 }
+
+#[tokio::test]
+async fn services_start_in_order_and_stop_in_reverse() {
+    let mut node = TestNode::new("validator");
+    node.start().await;
+    node.until_state(ServiceKind::Producer, ServiceState::Ready)
+        .await;
+    let services = node.client.services().await.unwrap();
+    let names: Vec<ServiceKind> = services.iter().map(|service| service.name).collect();
+    let order = [ServiceKind::Ledger, ServiceKind::T4, ServiceKind::Producer];
+    assert_eq!(names, order);
+    for pair in services.windows(2) {
+        // Each was started once the one before it was ready.
+        assert!(pair[0].since <= pair[1].started_at.unwrap(), "{pair:#?}");
+    }
+    node.client.stop_node().await.unwrap();
+    let status = node.supervisor.take().unwrap().wait().unwrap();
+    assert!(status.success());
+    let ended = order.map(|kind| {
+        let log = fs::read_to_string(node.log(kind)).unwrap();
+        let (at, _, text) = tana_kit::telemetry::parse(log.lines().last().unwrap()).unwrap();
+        assert_eq!(text, "stopped", "{kind}");
+        at
+    });
+    assert!(ended[0] >= ended[1] && ended[1] >= ended[2], "{ended:?}");
+    assert_eq!(node.processes(), Vec::<u32>::new());
+}

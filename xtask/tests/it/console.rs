@@ -53,7 +53,7 @@ fn quitting_restores_the_terminal_and_leaves_the_services_running() {
     let node = Node::running();
     let before = process::of_home(node.home());
     let mut console = Terminal::console(node.home(), 80, 24);
-    console.until("Services", LONG);
+    console.until("ready", LONG);
     console.keys("q");
     let took = console.until_gone(LONG);
     assert!(took < Duration::from_secs(1), "it was gone after {took:?}");

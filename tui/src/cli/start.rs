@@ -48,8 +48,16 @@ impl Start {
         let node = context.node()?;
         let begun = Instant::now();
         let limit = Duration::from_secs(self.timeout);
-        if launch::answers(&context.settings) {
-            let view = node.status().await?;
+        let running = if launch::answers(&context.settings) {
+            match node.status().await {
+                // It is just being killed: it took a connection and answered nothing.
+                Err(error) if error.is_unreachable() => None,
+                answer => Some(answer?),
+            }
+        } else {
+            None
+        };
+        if let Some(view) = running {
             self.differs(&view)?;
             if self.foreground {
                 return Err(failure(

@@ -271,7 +271,8 @@ impl Settings {
 
     /// Sets the port of a service, offset aside: what `--port` of a daemon says.
     pub fn set_port(&mut self, kind: ServiceKind, port: u16) {
-        self.ports.insert(kind, port.saturating_sub(self.port_offset));
+        self.ports
+            .insert(kind, port.saturating_sub(self.port_offset));
     }
 
     /// Where a service of this node listens.

@@ -53,12 +53,26 @@ pub async fn build(config: Config, context: Context) -> anyhow::Result<App> {
     let probed = ledger.clone();
     context.readiness.probe("database", move || {
         let ledger = probed.clone();
-        async move { ledger.store().tip().await.map(drop).map_err(|error| error.to_string()) }
+        async move {
+            ledger
+                .store()
+                .tip()
+                .await
+                .map(drop)
+                .map_err(|error| error.to_string())
+        }
     });
     let probed = ledger.clone();
     context.readiness.probe("queue", move || {
         let ledger = probed.clone();
-        async move { ledger.queue().stats().await.map(drop).map_err(|error| error.to_string()) }
+        async move {
+            ledger
+                .queue()
+                .stats()
+                .await
+                .map(drop)
+                .map_err(|error| error.to_string())
+        }
     });
     let keys = Arc::new(ValidatorKeys::new(ledger.clone()));
     let guard = ServiceGuard::new(keys, context.clock.clone(), &[ServiceKind::Producer]);

@@ -240,7 +240,7 @@ impl<'a> Executor<'a> {
         if transaction.kind == TransactionType::UserCreation {
             return Ok(rules::user::new_user(transaction).map(|new| {
                 let key = new.public_key;
-                (Sender::NewUser(Box::new(new)), key)
+                (Sender::NewUser(new), key)
             }));
         }
         Ok(match self.user(transaction.from.target())? {

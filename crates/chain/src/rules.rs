@@ -42,7 +42,7 @@ pub(crate) enum Sender {
     /// A user, as before this transaction.
     User(UserId, UserState),
     /// The user that this transaction creates.
-    NewUser(Box<NewUserFields>),
+    NewUser(NewUserFields),
 }
 
 /// The fields of a user creation, parsed.

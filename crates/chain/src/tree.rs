@@ -106,7 +106,11 @@ fn path_of(nibbles: &[u8]) -> Vec<u8> {
 
 fn nibble(hash: &Hash32, index: usize) -> u8 {
     let byte = hash.0[index / 2];
-    if index % 2 == 0 { byte >> 4 } else { byte & 15 }
+    if index.is_multiple_of(2) {
+        byte >> 4
+    } else {
+        byte & 15
+    }
 }
 
 impl TreeReader for TreeNodes {

@@ -157,7 +157,6 @@ fn primary_code(error: &sqlx::Error) -> Option<i32> {
     Some(code & 0xff)
 }
 
-const SQLITE_BUSY: i32 = 5;
 const SQLITE_CORRUPT: i32 = 11;
 const SQLITE_FULL: i32 = 13;
 const SQLITE_NOTADB: i32 = 26;
@@ -183,7 +182,7 @@ pub(crate) fn failed(doing: &'static str) -> impl FnOnce(sqlx::Error) -> StoreEr
             what: "database".to_owned(),
             detail: error.to_string(),
         },
-        Some(SQLITE_BUSY) | Some(_) => StoreError::Failed {
+        Some(_) => StoreError::Failed {
             doing,
             source: error.into(),
         },

@@ -15,8 +15,8 @@ use tana_protocol::api::ledger::{
 use tana_protocol::problem::Code;
 use tana_protocol::state::TreeNode;
 use tana_protocol::{
-    Block, NodeId, SignedTransaction, StateKey, StateValue, TransactionId, TransactionType,
-    Timestamp, UnsignedBlock, UserId,
+    Block, NodeId, SignedTransaction, StateKey, StateValue, Timestamp, TransactionId,
+    TransactionType, UnsignedBlock, UserId,
 };
 use tana_store::ledger::{BlockRef, Commit, Committed, Parties, Tip};
 
@@ -162,7 +162,13 @@ impl Ledger {
         if workshop.nodes.len() > KEPT_NODES {
             workshop.nodes = TreeNodes::default();
         }
-        load::nodes(self.store(), &mut workshop.nodes, tip.header.height, &changed).await?;
+        load::nodes(
+            self.store(),
+            &mut workshop.nodes,
+            tip.header.height,
+            &changed,
+        )
+        .await?;
         let nodes = std::mem::take(&mut workshop.nodes);
         let (spec, tip) = (Arc::clone(self.spec()), tip.clone());
         let (nodes, built) = tokio::task::spawn_blocking(move || {
@@ -263,7 +269,11 @@ impl Ledger {
     }
 
     async fn judge(&self, parent: Tip, block: Block, at: At) -> Result<Judgement, LedgerError> {
-        let wanted = block.content.transactions.iter().map(|signed| &signed.transaction);
+        let wanted = block
+            .content
+            .transactions
+            .iter()
+            .map(|signed| &signed.transaction);
         let state = load::state(self.store(), wanted, at).await?;
         let mut keys: Vec<StateKey> = state.keys().cloned().collect();
         keys.extend(tana_chain::verify::named_keys(&block));
@@ -393,7 +403,13 @@ fn make(
         .map(|receipt| receipt.transaction_id)
         .collect();
     let content = seal(&plan, tried.included, &tried.execution, &tree)?;
-    let written = written(&content.transactions, &ids, tried.state, tried.execution, tree);
+    let written = written(
+        &content.transactions,
+        &ids,
+        tried.state,
+        tried.execution,
+        tree,
+    );
     Ok(BuiltBlock { content, written })
 }
 

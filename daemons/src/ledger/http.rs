@@ -35,7 +35,10 @@ pub(super) fn router(ledger: Ledger, guard: ServiceGuard, largest_block: usize) 
         .route("/info", get(answers::info))
         .route("/transactions", get(answers::transactions))
         .route("/transactions/pending", get(answers::pending_list))
-        .route("/transactions/account/{id}", get(answers::account_transactions))
+        .route(
+            "/transactions/account/{id}",
+            get(answers::account_transactions),
+        )
         .route("/transactions/{id}", get(answers::transaction))
         .route("/pending", get(answers::pending))
         .route("/users", get(answers::users))
@@ -67,15 +70,43 @@ pub(super) fn router(ledger: Ledger, guard: ServiceGuard, largest_block: usize) 
 /// The document at `/openapi.json`.
 #[derive(utoipa::OpenApi)]
 #[openapi(
-    info(title = "Tana ledger", description = "The chain: users, balances, transactions, blocks, proofs"),
+    info(
+        title = "Tana ledger",
+        description = "The chain: users, balances, transactions, blocks, proofs"
+    ),
     paths(
-        intake::transactions, intake::user, intake::balance, intake::contract, intake::build, intake::commit,
-        answers::info, answers::transactions, answers::pending_list, answers::account_transactions,
-        answers::transaction, answers::pending, answers::users, answers::user, answers::user_named,
-        answers::user_with_key, answers::nonce, answers::user_balances, answers::user_transactions,
-        answers::balances, answers::currencies, answers::blocks, answers::latest_block, answers::block_with_hash,
-        answers::block, answers::verify, answers::contracts, answers::contract, answers::owner_contracts,
-        answers::proof, answers::queue, events
+        intake::transactions,
+        intake::user,
+        intake::balance,
+        intake::contract,
+        intake::build,
+        intake::commit,
+        answers::info,
+        answers::transactions,
+        answers::pending_list,
+        answers::account_transactions,
+        answers::transaction,
+        answers::pending,
+        answers::users,
+        answers::user,
+        answers::user_named,
+        answers::user_with_key,
+        answers::nonce,
+        answers::user_balances,
+        answers::user_transactions,
+        answers::balances,
+        answers::currencies,
+        answers::blocks,
+        answers::latest_block,
+        answers::block_with_hash,
+        answers::block,
+        answers::verify,
+        answers::contracts,
+        answers::contract,
+        answers::owner_contracts,
+        answers::proof,
+        answers::queue,
+        events
     )
 )]
 pub(super) struct ApiDoc;

@@ -119,7 +119,11 @@ impl Mempool {
     }
 
     /// The state as a new transaction of this sender finds it once all that is queued is in blocks.
-    pub(super) fn over<'a>(&'a self, state: &'a MemoryState, sender: Option<UserId>) -> Expected<'a> {
+    pub(super) fn over<'a>(
+        &'a self,
+        state: &'a MemoryState,
+        sender: Option<UserId>,
+    ) -> Expected<'a> {
         Expected {
             mempool: self,
             state,
@@ -138,7 +142,11 @@ fn spends(transaction: &Transaction, state: &MemoryState) -> Option<(CurrencyCod
     let Some(StateValue::Currency(currency)) = state.peek(&StateKey::Currency(code.clone())) else {
         return None;
     };
-    let amount = transaction.amount.as_ref()?.in_units(currency.decimals).ok()?;
+    let amount = transaction
+        .amount
+        .as_ref()?
+        .in_units(currency.decimals)
+        .ok()?;
     Some((code.clone(), amount))
 }
 
@@ -149,7 +157,11 @@ fn reserves(transaction: &Transaction) -> Vec<StateKey> {
         .filter(|_| transaction.kind == TransactionType::UserCreation)
         .and_then(|input| <NewUser as serde::Deserialize>::deserialize(input).ok());
     let Some(new) = new else { return Vec::new() };
-    let name = new.username.parse::<Username>().ok().map(StateKey::Username);
+    let name = new
+        .username
+        .parse::<Username>()
+        .ok()
+        .map(StateKey::Username);
     let key = new.public_key.parse::<PublicKey>().ok();
     name.into_iter()
         .chain(key.map(|key| StateKey::UserKey(Box::new(key))))

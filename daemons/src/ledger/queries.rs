@@ -172,7 +172,8 @@ impl Ledger {
     pub(super) async fn queue_view(&self) -> Result<QueueView, LedgerError> {
         let stats = self.queue().stats().await?;
         let now = self.now();
-        let age = |since: Timestamp| u64::try_from(now.since(since).as_millis()).unwrap_or(u64::MAX);
+        let age =
+            |since: Timestamp| u64::try_from(now.since(since).as_millis()).unwrap_or(u64::MAX);
         Ok(QueueView {
             backend: self.queue().backend().to_owned(),
             length: stats.length,
@@ -218,10 +219,7 @@ impl Ledger {
         Ok(answer)
     }
 
-    pub(super) async fn block(
-        &self,
-        which: BlockRef,
-    ) -> Result<tana_protocol::Block, LedgerError> {
+    pub(super) async fn block(&self, which: BlockRef) -> Result<tana_protocol::Block, LedgerError> {
         let block = self.store().block(which).await?;
         block.ok_or_else(|| LedgerError::not_found("such block"))
     }

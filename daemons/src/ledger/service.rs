@@ -164,7 +164,10 @@ impl Ledger {
     }
 
     pub(super) fn mempool(&self) -> MutexGuard<'_, Mempool> {
-        self.0.mempool.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0
+            .mempool
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn tip(&self) -> Tip {

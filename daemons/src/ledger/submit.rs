@@ -143,12 +143,18 @@ fn all(ledger: &Ledger, transactions: &[Prepared], looked: &Looked) -> Option<An
     if ledger.tip().hash != looked.tip {
         return None;
     }
-    let answers = transactions.iter().zip(&looked.fits).map(|(prepared, fits)| {
-        if looked.included.contains_key(&prepared.id) {
-            return Err(LedgerError::refused(Code::AlreadyExists, "it is in a block"));
-        }
-        one(ledger, &mut mempool, prepared, &looked.state, *fits)
-    });
+    let answers = transactions
+        .iter()
+        .zip(&looked.fits)
+        .map(|(prepared, fits)| {
+            if looked.included.contains_key(&prepared.id) {
+                return Err(LedgerError::refused(
+                    Code::AlreadyExists,
+                    "it is in a block",
+                ));
+            }
+            one(ledger, &mut mempool, prepared, &looked.state, *fits)
+        });
     Some(answers.collect())
 }
 
@@ -221,7 +227,10 @@ fn one(
     match executor.apply(prepared, &mut |_, _| fits)? {
         Outcome::Included(receipt) if receipt.is_ok() => {}
         Outcome::Included(receipt) => {
-            return Err(LedgerError::refused(code_of(&receipt.code), receipt.message));
+            return Err(LedgerError::refused(
+                code_of(&receipt.code),
+                receipt.message,
+            ));
         }
         Outcome::Excluded(failure) => return Err(failure.into()),
     }
@@ -231,7 +240,8 @@ fn one(
 
 /// The code of a receipt, which is one of the wire's.
 fn code_of(text: &str) -> Code {
-    serde_json::from_value(serde_json::Value::String(text.to_owned())).unwrap_or(Code::BadTransaction)
+    serde_json::from_value(serde_json::Value::String(text.to_owned()))
+        .unwrap_or(Code::BadTransaction)
 }
 
 /// Writes what passed to the queue. What cannot be written is not taken.
@@ -266,7 +276,11 @@ async fn enqueue(ledger: &Ledger, answers: &mut Answers) {
                     mempool.remove(&accepted.id);
                 }
                 let same = Failure::new(
-                    if full { Code::InsufficientStorage } else { Code::Unavailable },
+                    if full {
+                        Code::InsufficientStorage
+                    } else {
+                        Code::Unavailable
+                    },
                     "the transaction could not be queued; try again",
                 );
                 answers[place] = Err(first.take().map_or_else(|| same.into(), LedgerError::Store));

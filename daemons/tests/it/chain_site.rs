@@ -96,7 +96,13 @@ impl Chain {
 
     pub(crate) fn token_by(&self, key: &SecretKey) -> ServiceToken {
         let node = "validator-1".parse().unwrap();
-        ServiceToken::issue(key, ServiceKind::Producer, node, now(), Duration::from_secs(60))
+        ServiceToken::issue(
+            key,
+            ServiceKind::Producer,
+            node,
+            now(),
+            Duration::from_secs(60),
+        )
     }
 
     /// What a producer takes off the queue.
@@ -141,7 +147,12 @@ impl Chain {
 
     pub(crate) async fn seal(&self) -> Block {
         let block = self.seal_without_ack().await;
-        let ids: Vec<_> = block.content.receipts.iter().map(|r| r.transaction_id).collect();
+        let ids: Vec<_> = block
+            .content
+            .receipts
+            .iter()
+            .map(|r| r.transaction_id)
+            .collect();
         self.queue().await.ack(&ids).await.unwrap();
         block
     }
@@ -161,8 +172,14 @@ impl Chain {
         money(kind, from, to, amount, nonce)
     }
 
-    pub(crate) async fn transfer(&self, from: &Person, to: &Person, amount: &str) -> SignedTransaction {
-        self.money(TransactionType::Transfer, from, to.id, amount).await
+    pub(crate) async fn transfer(
+        &self,
+        from: &Person,
+        to: &Person,
+        amount: &str,
+    ) -> SignedTransaction {
+        self.money(TransactionType::Transfer, from, to.id, amount)
+            .await
     }
 
     /// Users of these names, each with 100.00 USD, two blocks above the genesis.

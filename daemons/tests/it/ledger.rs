@@ -80,29 +80,49 @@ async fn what_breaks_a_rule_is_refused_with_its_code_and_changes_nothing() {
     let mut ghost = ok().transaction;
     ghost.from = nobody.into();
     for (signed, status, code) in [
-        (money(Transfer, &alice, bob.id, "100.01", 1), 422, "insufficient-balance"),
+        (
+            money(Transfer, &alice, bob.id, "100.01", 1),
+            422,
+            "insufficient-balance",
+        ),
         (money(Transfer, &alice, bob.id, "1", 2), 422, "bad-nonce"),
         (money(Transfer, &alice, bob.id, "1", 0), 422, "bad-nonce"),
-        (money(Transfer, &alice, nobody, "1", 1), 422, "unknown-recipient"),
-        (money(Transfer, &alice, alice.id, "1", 1), 422, "bad-transaction"),
+        (
+            money(Transfer, &alice, nobody, "1", 1),
+            422,
+            "unknown-recipient",
+        ),
+        (
+            money(Transfer, &alice, alice.id, "1", 1),
+            422,
+            "bad-transaction",
+        ),
         (money(Transfer, &alice, bob.id, "0", 1), 422, "bad-amount"),
-        (money(Transfer, &alice, bob.id, "0.001", 1), 422, "bad-amount"),
+        (
+            money(Transfer, &alice, bob.id, "0.001", 1),
+            422,
+            "bad-amount",
+        ),
         (money(Deposit, &alice, bob.id, "1", 1), 422, "role-forbids"),
         (forged, 401, "bad-signature"),
         (other_chain.sign(&alice.key), 422, "wrong-chain"),
         (old.sign(&alice.key), 422, "outside-window"),
         (call.sign(&alice.key), 422, "unsupported-type"),
         (ghost.sign(&alice.key), 422, "unknown-sender"),
-        (creation("alice", &SecretKey::generate()), 422, "username-taken"),
+        (
+            creation("alice", &SecretKey::generate()),
+            422,
+            "username-taken",
+        ),
         (creation("carol", &alice.key), 422, "key-taken"),
     ] {
         let body = serde_json::to_value(&signed).unwrap();
         let refused = chain.ledger.post("/transactions", &body).await;
         assert_eq!(refused.problem(status), code, "{body}");
     }
-    for bad in [json!({}), json!([1]), json!({"type": "theft"}), json!("x")] {
+    for bad in [json!({}), json!({"type": "theft"}), json!("x"), json!(null)] {
         let refused = chain.ledger.post("/transactions", &bad).await;
-        assert!(refused.status == 400 || refused.status == 200, "{refused:?}");
+        assert_eq!(refused.problem(400), "malformed");
     }
     assert_eq!(chain.client().pending().await.unwrap().count, 0);
     assert_eq!(chain.next_nonce(alice.id).await, 1);
@@ -113,15 +133,28 @@ async fn what_is_queued_is_spoken_for() {
     let chain = Chain::start().await;
     let [alice, bob] = chain.people(["alice", "bob"]).await;
     let client = chain.client();
-    client.submit(&money(Transfer, &alice, bob.id, "60", 1)).await.unwrap();
-    let refused = client.submit(&money(Transfer, &alice, bob.id, "60", 2)).await;
+    client
+        .submit(&money(Transfer, &alice, bob.id, "60", 1))
+        .await
+        .unwrap();
+    let refused = client
+        .submit(&money(Transfer, &alice, bob.id, "60", 2))
+        .await;
     assert_eq!(refused.unwrap_err().code(), Some(Code::InsufficientBalance));
-    client.submit(&money(Transfer, &alice, bob.id, "40", 2)).await.unwrap();
-    client.submit(&creation("carol", &SecretKey::generate())).await.unwrap();
-    let refused = client.submit(&creation("Carol", &SecretKey::generate())).await;
+    client
+        .submit(&money(Transfer, &alice, bob.id, "40", 2))
+        .await
+        .unwrap();
+    client
+        .submit(&creation("carol", &SecretKey::generate()))
+        .await
+        .unwrap();
+    let refused = client
+        .submit(&creation("Carol", &SecretKey::generate()))
+        .await;
     assert_eq!(refused.unwrap_err().code(), Some(Code::UsernameTaken));
     let block = chain.seal().await;
-    assert!(block.content.receipts.iter().all(|receipt| receipt.is_ok()));
+    assert!(block.content.receipts.iter().all(tana_protocol::Receipt::is_ok));
     assert_eq!(chain.usd(&alice).await, "0");
 }
 
@@ -137,7 +170,12 @@ async fn a_batch_is_answered_in_order_and_its_good_members_are_queued() {
         money(Transfer, &bob, alice.id, "2", 1),
     ]);
     let answers = chain.ledger.post("/transactions", &body).await.ok(200);
-    let statuses: Vec<_> = answers.as_array().unwrap().iter().map(|a| a["status"].clone()).collect();
+    let statuses: Vec<_> = answers
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|a| a["status"].clone())
+        .collect();
     assert_eq!(statuses, [202, 400, 202, 422, 202]);
     assert_eq!(answers[3]["code"], "bad-nonce");
     let many: Vec<_> = (0..501).map(|_| json!({})).collect();
@@ -166,8 +204,14 @@ async fn a_user_is_created_by_the_flat_form_too() {
     assert_eq!(user["id"], queued["userId"]);
     let by_key = chain.client().user_with_key(&key.public()).await.unwrap();
     assert_eq!(json!(by_key.id), queued["userId"]);
-    assert_eq!(chain.ledger.get("/users/username/eve").await.problem(404), "not-found");
-    assert_eq!(chain.ledger.get("/users/not-an-id").await.problem(404), "not-found");
+    assert_eq!(
+        chain.ledger.get("/users/username/eve").await.problem(404),
+        "not-found"
+    );
+    assert_eq!(
+        chain.ledger.get("/users/not-an-id").await.problem(404),
+        "not-found"
+    );
 }
 
 #[tokio::test]
@@ -176,7 +220,10 @@ async fn a_full_queue_asks_to_come_back() {
     let client = chain.client();
     for number in 0..2 {
         let name = format!("user-{number}");
-        client.submit(&creation(&name, &SecretKey::generate())).await.unwrap();
+        client
+            .submit(&creation(&name, &SecretKey::generate()))
+            .await
+            .unwrap();
     }
     let third = creation("user-3", &SecretKey::generate());
     let request = chain.ledger.http().post(chain.ledger.url("/transactions"));
@@ -191,10 +238,21 @@ async fn a_full_queue_asks_to_come_back() {
 async fn blocks_come_only_from_a_validators_producer_and_hold_what_execution_gives() {
     let chain = Chain::start().await;
     let client = chain.client();
-    client.submit(&creation("alice", &SecretKey::generate())).await.unwrap();
-    let transactions: Vec<_> = chain.take().await.into_iter().map(|e| e.transaction).collect();
+    client
+        .submit(&creation("alice", &SecretKey::generate()))
+        .await
+        .unwrap();
+    let transactions: Vec<_> = chain
+        .take()
+        .await
+        .into_iter()
+        .map(|e| e.transaction)
+        .collect();
     let body = json!({"transactions": transactions});
-    assert_eq!(chain.ledger.post("/blocks/build", &body).await.problem(401), "bad-token");
+    assert_eq!(
+        chain.ledger.post("/blocks/build", &body).await.problem(401),
+        "bad-token"
+    );
     let stranger = chain.token_by(&SecretKey::generate());
     let request = chain.ledger.http().post(chain.ledger.url("/blocks/build"));
     let refused = answer(request.bearer_auth(stranger.encode()).json(&body)).await;
@@ -209,7 +267,9 @@ async fn blocks_come_only_from_a_validators_producer_and_hold_what_execution_giv
     let mut greedy = built.clone();
     greedy.header.state_root = Hash32::of(b"mine");
     greedy.hash = greedy.header.hash();
-    let refused = client.commit_block(&greedy.sign(&chain.producer_key), &token).await;
+    let refused = client
+        .commit_block(&greedy.sign(&chain.producer_key), &token)
+        .await;
     let refused = refused.unwrap_err();
     assert_eq!(refused.code(), Some(Code::BadBlock));
     assert!(refused.to_string().contains("stateRoot"), "{refused}");
@@ -218,7 +278,10 @@ async fn blocks_come_only_from_a_validators_producer_and_hold_what_execution_giv
     let block = built.sign(&chain.producer_key);
     chain.commit(&block).await;
     chain.commit(&block).await;
-    assert_eq!(client.latest_block().await.unwrap().hash, block.content.hash);
+    assert_eq!(
+        client.latest_block().await.unwrap().hash,
+        block.content.hash
+    );
     let again = chain.build(transactions).await;
     assert!(again.block.is_none());
     assert_eq!(again.known.len(), 1);
@@ -235,7 +298,11 @@ async fn a_proof_holds_against_a_blocks_state_root_now_and_later() {
     let chain = Chain::start().await;
     let [alice, bob] = chain.people(["alice", "bob"]).await;
     let then = chain.client().latest_block().await.unwrap().header;
-    chain.client().submit(&money(Transfer, &alice, bob.id, "1", 1)).await.unwrap();
+    chain
+        .client()
+        .submit(&money(Transfer, &alice, bob.id, "1", 1))
+        .await
+        .unwrap();
     chain.seal().await;
     let key = StateKey::Balance(alice.id, "USD".parse().unwrap());
     let check = |body: &serde_json::Value, root| {
@@ -249,11 +316,28 @@ async fn a_proof_holds_against_a_blocks_state_root_now_and_later() {
     let before = chain.ledger.get(&path).await.ok(200);
     check(&before, then.state_root);
     assert_eq!(before["value"]["amount"], "10000");
-    let early = chain.ledger.get(&format!("/proof/{key}?height=0")).await.ok(200);
+    let early = chain
+        .ledger
+        .get(&format!("/proof/{key}?height=0"))
+        .await
+        .ok(200);
     assert!(early.get("value").is_none());
-    check(&early, chain.client().block(0).await.unwrap().header.state_root);
-    assert_eq!(chain.ledger.get("/proof/nonsense").await.problem(400), "malformed");
-    assert_eq!(chain.ledger.get(&format!("/proof/{key}?height=99")).await.problem(404), "not-found");
+    check(
+        &early,
+        chain.client().block(0).await.unwrap().header.state_root,
+    );
+    assert_eq!(
+        chain.ledger.get("/proof/nonsense").await.problem(400),
+        "malformed"
+    );
+    assert_eq!(
+        chain
+            .ledger
+            .get(&format!("/proof/{key}?height=99"))
+            .await
+            .problem(404),
+        "not-found"
+    );
 }
 
 #[tokio::test]
@@ -262,7 +346,10 @@ async fn lists_are_paged_newest_first() {
     let [alice, bob] = chain.people(["alice", "bob"]).await;
     let client = chain.client();
     for nonce in 1..=5 {
-        client.submit(&money(Transfer, &alice, bob.id, "1", nonce)).await.unwrap();
+        client
+            .submit(&money(Transfer, &alice, bob.id, "1", nonce))
+            .await
+            .unwrap();
     }
     chain.seal().await;
     let filter = TransactionFilter {
@@ -282,14 +369,36 @@ async fn lists_are_paged_newest_first() {
     let blocks = client.blocks(&PageQuery::first(2)).await.unwrap();
     assert_eq!(blocks.items[0].header.height, 3);
     assert!(blocks.items[0].transactions.is_none());
-    let path = format!("/balances?ownerId={}&ownerType=user&currencyCode=BTC", bob.id);
+    let path = format!(
+        "/balances?ownerId={}&ownerType=user&currencyCode=BTC",
+        bob.id
+    );
     let none = chain.ledger.get(&path).await.ok(200);
     assert_eq!(none[0]["amount"], "0");
-    assert_eq!(chain.ledger.get("/users?limit=1").await.ok(200).as_array().unwrap().len(), 1);
-    assert_eq!(chain.ledger.get("/users?limit=0").await.problem(400), "out-of-range");
-    assert_eq!(chain.ledger.get("/blocks?cursor=x").await.problem(400), "malformed");
+    assert_eq!(
+        chain
+            .ledger
+            .get("/users?limit=1")
+            .await
+            .ok(200)
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+    assert_eq!(
+        chain.ledger.get("/users?limit=0").await.problem(400),
+        "out-of-range"
+    );
+    assert_eq!(
+        chain.ledger.get("/blocks?cursor=x").await.problem(400),
+        "malformed"
+    );
     assert_eq!(chain.ledger.get("/contracts").await.ok(200), json!([]));
-    assert_eq!(chain.ledger.get("/contracts/x").await.problem(404), "not-found");
+    assert_eq!(
+        chain.ledger.get("/contracts/x").await.problem(404),
+        "not-found"
+    );
 }
 
 #[tokio::test]
@@ -313,7 +422,10 @@ async fn blocks_and_the_queue_are_told_to_who_listens() {
                 sealed = true;
             }
             StreamItem::Event(LedgerEvent::Block(block)) => {
-                seen.push(format!("block {} with {:?}", block.header.height, block.failed_count));
+                seen.push(format!(
+                    "block {} with {:?}",
+                    block.header.height, block.failed_count
+                ));
             }
             StreamItem::Event(LedgerEvent::Transaction(told)) => {
                 assert_eq!(told.id, signed.id());
@@ -322,5 +434,13 @@ async fn blocks_and_the_queue_are_told_to_who_listens() {
             other => panic!("{other:?}"),
         }
     }
-    assert_eq!(seen, ["queue 1", "block 1 with Some(0)", "transaction confirmed", "queue 0"]);
+    assert_eq!(
+        seen,
+        [
+            "queue 1",
+            "block 1 with Some(0)",
+            "transaction confirmed",
+            "queue 0"
+        ]
+    );
 }

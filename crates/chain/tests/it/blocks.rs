@@ -63,16 +63,16 @@ const TAMPERINGS: &[Tampering] = &[
             tana_protocol::Timestamp::from_ms(b.content.header.timestamp.ms() + 1);
     }),
     ("previous hash", CheckName::Hash, |b| {
-        b.content.header.previous_hash.0[3] ^= 1
+        b.content.header.previous_hash.0[3] ^= 1;
     }),
     ("tx root", CheckName::TxRoot, |b| {
-        b.content.header.tx_root.0[0] ^= 1
+        b.content.header.tx_root.0[0] ^= 1;
     }),
     ("receipts root", CheckName::TxRoot, |b| {
-        b.content.header.receipts_root.0[0] ^= 1
+        b.content.header.receipts_root.0[0] ^= 1;
     }),
     ("transactions", CheckName::TxRoot, |b| {
-        b.content.transactions.swap(0, 1)
+        b.content.transactions.swap(0, 1);
     }),
     ("amount", CheckName::Signatures, |b| {
         b.content.transactions[0].transaction.amount = Some("6".parse().unwrap());
@@ -83,10 +83,10 @@ const TAMPERINGS: &[Tampering] = &[
         b.content.transactions[0].signature = tana_protocol::Signature::from_bytes(bytes);
     }),
     ("state root", CheckName::StateRoot, |b| {
-        b.content.header.state_root.0[31] ^= 1
+        b.content.header.state_root.0[31] ^= 1;
     }),
     ("gas used", CheckName::StateRoot, |b| {
-        b.content.header.gas_used += 1
+        b.content.header.gas_used += 1;
     }),
     ("producer", CheckName::ProducerSignature, |b| {
         b.content.header.producer = "validator-2".parse().unwrap();
@@ -97,22 +97,22 @@ const TAMPERINGS: &[Tampering] = &[
         b.signature = Some(tana_protocol::Signature::from_bytes(bytes));
     }),
     ("no producer signature", CheckName::ProducerSignature, |b| {
-        b.signature = None
+        b.signature = None;
     }),
     ("state change", CheckName::StateChanges, |b| {
         b.content.state_changes[0].after = Some(json!({"amount": "1"}));
     }),
     ("state before", CheckName::StateChanges, |b| {
-        b.content.state_changes[0].before = None
+        b.content.state_changes[0].before = None;
     }),
     ("receipt", CheckName::StateChanges, |b| {
-        b.content.receipts[0].message.push('!')
+        b.content.receipts[0].message.push('!');
     }),
     ("content refs", CheckName::Hash, |b| {
-        b.content.header.content_refs.push(Hash32::ZERO)
+        b.content.header.content_refs.push(Hash32::ZERO);
     }),
     ("validators hash", CheckName::Hash, |b| {
-        b.content.header.validators_hash.0[0] ^= 1
+        b.content.header.validators_hash.0[0] ^= 1;
     }),
     ("next validators hash", CheckName::StateRoot, |b| {
         b.content.header.next_validators_hash.0[0] ^= 1;

@@ -180,7 +180,7 @@ fn funds_sent_to_a_name_created_in_the_same_block_arrive() {
     transfer.currency_code = Some("USD".parse().unwrap());
     let receipts = world.run(&[creation, transfer.sign(&people[0].key)]);
     assert!(
-        receipts.iter().all(|receipt| receipt.is_ok()),
+        receipts.iter().all(tana_protocol::Receipt::is_ok),
         "{receipts:?}"
     );
     assert_eq!(world.balance(id, "USD"), 300);

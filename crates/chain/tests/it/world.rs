@@ -23,7 +23,6 @@ pub(crate) const START: u64 = 1_800_000_000_000;
 pub(crate) struct Person {
     pub(crate) key: SecretKey,
     pub(crate) id: UserId,
-    pub(crate) name: String,
 }
 
 pub(crate) struct World {
@@ -70,7 +69,6 @@ impl World {
         let sovereign = Person {
             key,
             id: UserId::of_genesis("test-1", "@root"),
-            name: "@root".into(),
         };
         Self {
             spec,
@@ -99,11 +97,7 @@ impl World {
         let transaction = self.creation(name, &key);
         let id = UserId::created_by(&transaction.id());
         self.ok(transaction);
-        Person {
-            key,
-            id,
-            name: format!("@{name}"),
-        }
+        Person { key, id }
     }
 
     pub(crate) fn creation(&self, name: &str, key: &SecretKey) -> SignedTransaction {

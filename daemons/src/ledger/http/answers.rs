@@ -73,9 +73,9 @@ pub(super) async fn transactions(
     let account = match &filter.account {
         None => None,
         Some(text) => {
-            let party: Party = text.parse().map_err(|error| {
-                ApiError::new(Code::Malformed, format!("account: {error}"))
-            })?;
+            let party: Party = text
+                .parse()
+                .map_err(|error| ApiError::new(Code::Malformed, format!("account: {error}")))?;
             match ledger.account(&party).await? {
                 Some(id) => Some(id),
                 None => return Ok(page.answer(Vec::new(), None)),
@@ -189,7 +189,11 @@ pub(super) async fn user_with_key(
     State(ledger): State<Ledger>,
     Path(key): Path<String>,
 ) -> ApiResult<Json<UserView>> {
-    Ok(Json(ledger.user_with_key(named("user with the key", &key)?).await?))
+    Ok(Json(
+        ledger
+            .user_with_key(named("user with the key", &key)?)
+            .await?,
+    ))
 }
 
 #[utoipa::path(get, path = "/users/{id}/nonce", params(("id" = String, Path)), responses((status = 200, description = "what the next transaction carries"), (status = 404)))]
@@ -278,7 +282,9 @@ pub(super) async fn block_with_hash(
     Path(hash): Path<String>,
 ) -> ApiResult<Json<BlockView>> {
     let hash = named("block with the hash", &hash)?;
-    Ok(Json(views::whole(ledger.block(BlockRef::Hash(hash)).await?)))
+    Ok(Json(views::whole(
+        ledger.block(BlockRef::Hash(hash)).await?,
+    )))
 }
 
 #[utoipa::path(get, path = "/blocks/{height}", params(("height" = u64, Path)), responses((status = 200, description = "the block, whole"), (status = 404)))]

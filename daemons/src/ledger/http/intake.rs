@@ -23,9 +23,8 @@ use crate::ledger::views;
 const MOST: usize = 500;
 
 fn read<T: DeserializeOwned>(body: &RawValue) -> ApiResult<T> {
-    serde_json::from_str(body.get()).map_err(|error| {
-        ApiError::new(Code::Malformed, format!("the body does not fit: {error}"))
-    })
+    serde_json::from_str(body.get())
+        .map_err(|error| ApiError::new(Code::Malformed, format!("the body does not fit: {error}")))
 }
 
 async fn submit_one(ledger: &Ledger, signed: SignedTransaction) -> ApiResult<Accepted> {
@@ -42,7 +41,10 @@ const fn status_of(accepted: &Accepted) -> StatusCode {
     }
 }
 
-async fn answer_one(ledger: &Ledger, signed: SignedTransaction) -> ApiResult<(StatusCode, Json<Submitted>)> {
+async fn answer_one(
+    ledger: &Ledger,
+    signed: SignedTransaction,
+) -> ApiResult<(StatusCode, Json<Submitted>)> {
     let accepted = submit_one(ledger, signed).await?;
     Ok((status_of(&accepted), Json(views::submitted(accepted))))
 }
@@ -70,8 +72,8 @@ async fn batch(ledger: &Ledger, body: &RawValue) -> ApiResult<Vec<BatchAnswer>> 
         ));
     }
     let read_all = move || {
-        let one = |member: &Box<RawValue>| read::<SignedTransaction>(member).map(Prepared::new);
-        members.iter().map(one).collect::<Vec<_>>()
+        let one = |member: Box<RawValue>| read::<SignedTransaction>(&member).map(Prepared::new);
+        members.into_iter().map(one).collect::<Vec<_>>()
     };
     let members = tokio::task::spawn_blocking(read_all)
         .await

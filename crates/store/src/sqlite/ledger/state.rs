@@ -34,7 +34,7 @@ fn sort(keys: &[StateKey]) -> Sorted {
             StateKey::Username(name) => sorted.names.push(name.to_string()),
             StateKey::UserKey(public) => sorted.keys.push(public.to_string()),
             StateKey::Balance(owner, code) => {
-                sorted.balances.push((owner.to_string(), code.to_string()))
+                sorted.balances.push((owner.to_string(), code.to_string()));
             }
             StateKey::Currency(code) => sorted.currencies.push(code.to_string()),
             StateKey::Chain | StateKey::Validators => sorted.others.push(key.to_string()),

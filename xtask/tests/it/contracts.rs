@@ -94,3 +94,23 @@ fn the_edge_answers_with_a_contract() {
         other => Err(format!("{other:?}")),
     });
 }
+
+#[test]
+fn a_contract_of_the_home_sees_the_chain_through_the_edge() {
+    let node = Node::running();
+    node.user("alice");
+    let contracts = node.file("contracts");
+    std::fs::create_dir_all(&contracts).unwrap();
+    std::fs::copy(examples().join("hello.ts"), contracts.join("hello.ts")).unwrap();
+    let height = http::get(node.port("ledger"), "/blocks/latest").json["height"].clone();
+    assert!(height.as_u64() > Some(0), "{height}");
+    let (answer, _) = until("an answer of the contract", LONG, || {
+        let answer = http::get(node.port("edge"), "/hello?name=you");
+        if answer.status == 404 {
+            Err(answer.text)
+        } else {
+            Ok(answer)
+        }
+    });
+    assert_eq!(answer.json["height"], height, "{answer:?}");
+}

@@ -241,7 +241,10 @@ async fn call(
             ),
         ));
     }
-    serde_json::from_str(&text).map_err(|error| internal(&error))
+    // The bootstrap writes JSON; what does not parse is half of a surrogate pair, which UTF-8 cannot hold.
+    serde_json::from_str(&text).map_err(|_| {
+        Failure::new(ErrorCode::BadResult, "the result has text that is no valid Unicode; make it so with toWellFormed()")
+    })
 }
 
 fn judge(ended: Result<Returned, Failure>, limits: Limits) -> Outcome {

@@ -13,8 +13,22 @@ pub(super) fn thrown(error: &JsError, positions: &PositionMap) -> Failure {
         .strip_prefix("Uncaught ")
         .unwrap_or(&error.exception_message);
     let message = message.strip_prefix("(in promise) ").unwrap_or(message);
+    // The engine's words for a module whose top level can never end.
+    if message.ends_with("Top-level await promise never resolved") {
+        return place(error, positions).map_or_else(never_settles, |(line, column)| {
+            never_settles().at(line, column)
+        });
+    }
     let failure = Failure::new(ErrorCode::Threw, message);
-    let place = error
+    match place(error, positions) {
+        Some((line, column)) => failure.at(line, column),
+        None => failure,
+    }
+}
+
+/// Where in the source an exception came from.
+fn place(error: &JsError, positions: &PositionMap) -> Option<(u32, u32)> {
+    error
         .frames
         .iter()
         .filter(|frame| frame.file_name.as_deref() == Some(MAIN))
@@ -22,11 +36,7 @@ pub(super) fn thrown(error: &JsError, positions: &PositionMap) -> Failure {
             let line = u32::try_from(frame.line_number?).ok()?;
             let column = u32::try_from(frame.column_number?).ok()?;
             positions.source(line, column)
-        });
-    match place {
-        Some((line, column)) => failure.at(line, column),
-        None => failure,
-    }
+        })
 }
 
 /// What ended an execution, where no limit did.

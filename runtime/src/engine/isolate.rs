@@ -116,8 +116,8 @@ impl Engine {
         runtime.add_near_heap_limit_callback(move |current, _| {
             flag.store(true, Ordering::SeqCst);
             stop.terminate_execution();
-            // Room for unwinding; without it the engine ends the process.
-            current + (16 << 20)
+            // Room for unwinding, and for a table that is being doubled; without it the engine ends the process.
+            current * 2 + (64 << 20)
         });
         let (call, handle, gas) = entry_points(&mut runtime);
         Isolate {

@@ -3,7 +3,7 @@ import { core, primordials } from "ext:core/mod.js";
 import { charge, chargeString } from "node:tana/meter";
 
 const {
-  ArrayPrototypePush, JSONParse, JSONStringify, ObjectFreeze, StringPrototypeSlice, TypeError, ObjectDefineProperty,
+  ArrayPrototypePush, JSONParse, JSONStringify, ObjectFreeze, StringPrototypeIsWellFormed, StringPrototypeSlice, TypeError, ObjectDefineProperty,
 } = primordials;
 const { op_data_get, op_data_set, op_data_keys, op_data_clear, op_data_commit, op_data_delete } = core.ops;
 
@@ -16,12 +16,13 @@ export const MAX_KEYS = 1000;
 const MARK = "\u0000";
 
 function name(key) {
-  if (typeof key === "string") return key;
+  if (typeof key === "string" && StringPrototypeIsWellFormed(key)) return key;
   throw new TypeError("a storage key is a text");
 }
 
 function encode(value) {
   if (typeof value === "string") {
+    if (!StringPrototypeIsWellFormed(value)) throw new TypeError("a stored text must be valid Unicode; make it so with toWellFormed()");
     if (value[0] === MARK) throw new TypeError("a stored text must not begin with a null character");
     return value;
   }

@@ -23,6 +23,8 @@ export function replaceConstructor(name, original, construct, call) {
   };
   ObjectDefineProperty(replacement, "name", { __proto__: null, value: name, configurable: true });
   ObjectDefineProperty(replacement, "length", { __proto__: null, value: original.length, configurable: true });
+  // What typed arrays share hangs on their common parent.
+  Object.setPrototypeOf(replacement, Object.getPrototypeOf(original));
   for (const key of ReflectOwnKeys(original)) {
     if (key === "name" || key === "length" || key === "prototype") continue;
     ObjectDefineProperty(replacement, key, Object.getOwnPropertyDescriptor(original, key));
@@ -247,15 +249,19 @@ const KEPT = new Set([
   "Float32Array", "Float64Array", "BigInt64Array", "BigUint64Array",
   "parseInt", "parseFloat", "isNaN", "isFinite", "encodeURI", "encodeURIComponent", "decodeURI", "decodeURIComponent",
 ]);
-const LATER = new Set(["Deno", "__bootstrap", "__tana"]);
 
-export function removeGlobals() {
+/** What a snapshot can hold. */
+export function prepare() {
   date();
   math();
   locale();
   functions();
-  errors();
+}
+
+/** What must wait until the isolate exists: an engine that starts from a snapshot expects all globals, and adds some. */
+export function finish() {
   for (const name of ReflectOwnKeys(globalThis)) {
-    if (!KEPT.has(name) && !LATER.has(name)) delete globalThis[name];
+    if (!KEPT.has(name)) delete globalThis[name];
   }
+  errors();
 }

@@ -9,7 +9,7 @@ import "node:tana/data";
 import "node:tana/utils";
 import { answer, Request } from "node:tana/net";
 import "ext:tana/builtins.js";
-import { removeGlobals } from "ext:tana/determinism.js";
+import { finish, prepare } from "ext:tana/determinism.js";
 
 const { JSONParse, JSONStringify, StringPrototypeIncludes } = primordials;
 
@@ -57,13 +57,11 @@ function encode(value) {
   return text;
 }
 
-removeGlobals();
+prepare();
 
 /** Hands the host its functions and takes the last of the host's names off the global object. */
 function begin() {
-  delete globalThis.Deno;
-  delete globalThis.__bootstrap;
-  delete globalThis.__tana;
+  finish();
   return { __proto__: null, call, handle, gas: $g };
 }
 

@@ -121,7 +121,11 @@ impl Worker {
                     fetches.push(async move { (question, answers.answer(ask).await) });
                 }
                 Ok(Some(FromWorker::Ask { question, ask })) => {
-                    let answer = answers.answer(ask).await;
+                    let answer = tokio::select! {
+                        answer = answers.answer(ask) => answer,
+                        // It waits for the answer, so it ends only when something ends it.
+                        _ = self.child.wait() => return Ended::Died(self.why().await),
+                    };
                     if let Err(error) =
                         write(&mut self.input, &ToWorker::Answer { question, answer }).await
                     {

@@ -97,7 +97,7 @@ async fn what_is_drawn_depends_on_the_transaction_alone() {
 /// The programs of `corpus/honest.txt`: a line `=== name`, then the body of `contract()`.
 fn programs() -> Vec<(String, String)> {
     let text = std::fs::read_to_string(repository("runtime/tests/corpus/honest.txt")).unwrap();
-    text.split("=== ")
+    text.split("\n=== ")
         .skip(1)
         .map(|part| {
             let (name, body) = part.split_once('\n').unwrap();

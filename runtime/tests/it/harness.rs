@@ -8,44 +8,44 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// The program under test.
-pub const PROGRAM: &str = env!("CARGO_BIN_EXE_tana-runtime");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_tana-runtime");
 
 /// A file of the repository.
-pub fn repository(path: &str) -> PathBuf {
+pub(crate) fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
 }
 
 /// A directory with a contract and, perhaps, a context.
-pub struct Case {
+pub(crate) struct Case {
     dir: TempDir,
     arguments: Vec<String>,
 }
 
 /// What came of a run with `--json`.
 #[derive(Debug)]
-pub struct Ran {
-    pub exit: Option<i32>,
-    pub json: Value,
+pub(crate) struct Ran {
+    pub(crate) exit: Option<i32>,
+    pub(crate) json: Value,
 }
 
 impl Ran {
-    pub fn error(&self) -> &str {
+    pub(crate) fn error(&self) -> &str {
         self.json["error"]["code"].as_str().unwrap_or("none")
     }
 
-    pub fn message(&self) -> &str {
+    pub(crate) fn message(&self) -> &str {
         self.json["error"]["message"].as_str().unwrap_or("")
     }
 
     #[track_caller]
-    pub fn result(&self) -> &Value {
+    pub(crate) fn result(&self) -> &Value {
         assert_eq!(self.exit, Some(0), "{:#}", self.json);
         &self.json["result"]
     }
 }
 
 impl Case {
-    pub fn new(source: &str) -> Self {
+    pub(crate) fn new(source: &str) -> Self {
         let dir = TempDir::new().unwrap();
         write(&dir.path().join("contract.ts"), source);
         Self {
@@ -55,7 +55,7 @@ impl Case {
     }
 
     /// The body of `contract()`, with all modules imported.
-    pub fn body(body: &str) -> Self {
+    pub(crate) fn body(body: &str) -> Self {
         Self::new(&format!(
             "import {{ console, version }} from 'tana/core';\nimport {{ block }} from 'tana/block';\nimport {{ tx }} from 'tana/tx';\n\
              import {{ data }} from 'tana/data';\nimport {{ context }} from 'tana/context';\nimport {{ fetch }} from 'tana/utils';\n\
@@ -63,20 +63,20 @@ impl Case {
         ))
     }
 
-    pub fn context(mut self, context: &Value) -> Self {
+    pub(crate) fn context(mut self, context: &Value) -> Self {
         write(&self.dir.path().join("context.json"), &context.to_string());
         let path = self.dir.path().join("context.json").display().to_string();
         self.arguments.extend(["--context".to_owned(), path]);
         self
     }
 
-    pub fn arguments(mut self, arguments: &[&str]) -> Self {
+    pub(crate) fn arguments(mut self, arguments: &[&str]) -> Self {
         self.arguments
             .extend(arguments.iter().map(|argument| (*argument).to_owned()));
         self
     }
 
-    pub fn run(&self) -> Ran {
+    pub(crate) fn run(&self) -> Ran {
         let output = tana_runtime(&["run", "--json"])
             .arg(self.dir.path().join("contract.ts"))
             .args(&self.arguments)
@@ -86,7 +86,7 @@ impl Case {
     }
 }
 
-pub fn ran(output: &Output) -> Ran {
+pub(crate) fn ran(output: &Output) -> Ran {
     let text = String::from_utf8_lossy(&output.stdout);
     let json = serde_json::from_str(&text).unwrap_or_else(|_| {
         panic!(
@@ -100,7 +100,7 @@ pub fn ran(output: &Output) -> Ran {
     }
 }
 
-pub fn tana_runtime(arguments: &[&str]) -> Command {
+pub(crate) fn tana_runtime(arguments: &[&str]) -> Command {
     let mut command = Command::new(PROGRAM);
     command.args(arguments).env("V82JSC_NO_BC_CACHE", "1");
     command

@@ -156,7 +156,7 @@ const BODIES: &[(&str, &[ErrorCode])] = &[
     ("let s = 'a'; for (;;) s = [s, s].join('')", &[TooLarge]),
     (
         "let s = 'aa'; for (;;) s = s.replaceAll('a', 'aa')",
-        &[TooLarge, OutOfGas],
+        &[TooLarge, OutOfGas, OutOfMemory],
     ),
     (
         "let s = 'a'; for (;;) s = s.replace(/a/g, '$&$&')",
@@ -395,7 +395,7 @@ const FILES: &[(&str, &[ErrorCode])] = &[
 async fn every_hostile_contract_ends_with_the_right_error_and_the_workers_go_on() {
     let pool = pool(2).await;
     let limits = Limits {
-        gas: 500_000_000,
+        gas: 100_000_000,
         cpu_ms: 3_000,
         wall_ms: 4_000,
         ..Limits::default()

@@ -11,8 +11,8 @@ use crate::harness::PROGRAM;
 
 /// A chain of two users, that notes what it is asked.
 #[derive(Default)]
-pub struct Chain {
-    pub asked: Mutex<Vec<Question>>,
+pub(crate) struct Chain {
+    pub(crate) asked: Mutex<Vec<Question>>,
 }
 
 impl Answers for Chain {
@@ -37,7 +37,7 @@ impl Answers for Chain {
     }
 }
 
-pub async fn pool(workers: usize) -> Pool {
+pub(crate) async fn pool(workers: usize) -> Pool {
     Pool::start(PoolOptions {
         workers,
         ..PoolOptions::new(PROGRAM)

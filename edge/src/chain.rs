@@ -1,0 +1,170 @@
+//! The chain as contracts at the edge see it: the ledger's answers, kept until the next block.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use serde_json::{Value, json};
+use tana_client::{ClientError, LedgerClient, LedgerEvent, StreamItem};
+use tana_protocol::{Code, TransactionId, UserId, Username};
+use tana_runtime::message::{BlockContext, Question};
+
+/// Answers that are kept at most.
+const KEPT: usize = 10_000;
+
+pub(crate) struct Chain {
+    ledger: LedgerClient,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Whether blocks are announced, so that what is kept is known to be current.
+    followed: bool,
+    answers: HashMap<String, Value>,
+    latest: Option<BlockContext>,
+}
+
+impl Chain {
+    pub(crate) fn new(ledger: LedgerClient) -> Self {
+        Self {
+            ledger,
+            state: Mutex::default(),
+        }
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn forget(&self, followed: bool) {
+        *self.state() = State {
+            followed,
+            ..State::default()
+        };
+    }
+
+    /// Drops what is kept whenever a block comes; never ends while the ledger may come back.
+    pub(crate) async fn follow(&self) {
+        let mut events = self.ledger.events();
+        while let Some(item) = events.next().await {
+            match item {
+                StreamItem::Connected => self.forget(true),
+                StreamItem::Event(LedgerEvent::Block(_)) => self.forget(true),
+                StreamItem::Event(_) => {}
+                _ => self.forget(false),
+            }
+        }
+    }
+
+    /// The block on top of which a handler runs.
+    pub(crate) async fn latest(&self) -> Result<BlockContext, String> {
+        if let Some(block) = self.state().latest.clone() {
+            return Ok(block);
+        }
+        let block = self.ledger.latest_block().await.map_err(sentence)?;
+        let context = BlockContext {
+            height: block.header.height,
+            timestamp: block.header.timestamp.ms(),
+            hash: block.hash.to_hex(),
+            previous_hash: Some(block.header.previous_hash.to_hex()),
+            executor: String::new(),
+        };
+        let mut state = self.state();
+        if state.followed {
+            state.latest = Some(context.clone());
+        }
+        Ok(context)
+    }
+
+    /// Answers a contract's question.
+    pub(crate) async fn answer(&self, question: &Question) -> Result<Value, String> {
+        let key = json!(question).to_string();
+        if let Some(answer) = self.state().answers.get(&key) {
+            return Ok(answer.clone());
+        }
+        let answer = self.ask(question).await?;
+        let mut state = self.state();
+        if state.followed && state.answers.len() < KEPT {
+            state.answers.insert(key, answer.clone());
+        }
+        Ok(answer)
+    }
+
+    async fn ask(&self, question: &Question) -> Result<Value, String> {
+        match question {
+            Question::User { user } => self.user(user).await,
+            Question::Balance { user, currency } => {
+                let Ok(id) = user.parse::<UserId>() else {
+                    return Ok(json!("0"));
+                };
+                let balances = absent(self.ledger.balances(&id).await)?;
+                let found = balances
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .find(|balance| balance["currencyCode"] == **currency);
+                Ok(found.map_or(json!("0"), |balance| balance["amount"].clone()))
+            }
+            Question::Currency { code } => {
+                let currencies = json!(self.ledger.currencies().await.map_err(sentence)?);
+                let found = currencies
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .find(|currency| currency["code"] == **code);
+                Ok(found.map_or(
+                    Value::Null,
+                    |currency| json!({ "decimals": currency["decimals"] }),
+                ))
+            }
+            Question::Transaction { id } => match id.parse::<TransactionId>() {
+                Ok(id) => absent(self.ledger.transaction(&id).await),
+                Err(_) => Ok(Value::Null),
+            },
+            Question::Block {
+                height: Some(height),
+            } => absent(self.ledger.block(*height).await).map(|block| without_list(&block)),
+            Question::Block { height: None } => {
+                absent(self.ledger.latest_block().await).map(|block| without_list(&block))
+            }
+            // Storage of contracts is written by calls in blocks; the ledger has no way to read it yet.
+            Question::Storage => Ok(json!({})),
+            Question::Fetch { .. } => Err("fetch is answered elsewhere".into()),
+        }
+    }
+
+    async fn user(&self, text: &str) -> Result<Value, String> {
+        if let Ok(id) = text.parse::<UserId>() {
+            return absent(self.ledger.user(&id).await);
+        }
+        match text.parse::<Username>() {
+            Ok(name) => absent(self.ledger.user_named(&name).await),
+            Err(_) => Ok(Value::Null),
+        }
+    }
+}
+
+/// A block without what only explorers read.
+fn without_list(block: &Value) -> Value {
+    let mut block = block.clone();
+    if let Some(fields) = block.as_object_mut() {
+        for name in ["transactions", "receipts", "stateChanges"] {
+            fields.remove(name);
+        }
+    }
+    block
+}
+
+/// `null` for what there is not.
+fn absent<T: serde::Serialize>(answer: Result<T, ClientError>) -> Result<Value, String> {
+    match answer {
+        Ok(value) => Ok(json!(value)),
+        Err(error) if error.code() == Some(Code::NotFound) => Ok(Value::Null),
+        Err(error) => Err(sentence(error)),
+    }
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "for map_err")]
+fn sentence(error: ClientError) -> String {
+    error.to_string()
+}

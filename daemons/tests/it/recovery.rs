@@ -6,7 +6,7 @@ use tana_daemons::ledger;
 use tana_home::Home;
 use tana_kit::service::{ServiceSpec, serve};
 use tana_kit::{Shutdown, Tasks};
-use tana_protocol::api::ledger::TransactionStatus;
+use tana_protocol::api::ledger::{BatchAnswer, TransactionStatus};
 use tana_protocol::{SecretKey, ServiceKind, TransactionType};
 use tana_store::queue::TxQueue as _;
 
@@ -49,6 +49,38 @@ async fn the_real_producer_confirms_a_transfer_well_within_half_a_second() {
     let took = started.elapsed();
     assert!(took < Duration::from_millis(500), "{took:?}");
     assert_eq!(chain.usd(&bob).await, "103");
+}
+
+#[tokio::test]
+async fn two_thousand_transfers_fill_blocks_and_add_up() {
+    let chain = Chain::start().await;
+    let [alice, bob] = chain.people(["alice", "bob"]).await;
+    let _producer = chain.produce().await;
+    let client = chain.client();
+    let started = Instant::now();
+    let mut last = None;
+    for batch in 0..4 {
+        let first = batch * 500 + 1;
+        let transfers: Vec<_> = (first..first + 500)
+            .map(|nonce| money(Transfer, &alice, bob.id, "0.01", nonce))
+            .collect();
+        for answer in client.submit_batch(&transfers).await.unwrap() {
+            assert!(matches!(answer, BatchAnswer::Accepted(_)), "{answer:?}");
+        }
+        last = transfers.into_iter().last();
+    }
+    assert_eq!(
+        chain.outcome(&last.unwrap()).await,
+        TransactionStatus::Confirmed
+    );
+    println!("2000 transfers, signing included: {:?}", started.elapsed());
+    assert_eq!(chain.usd(&alice).await, "80");
+    assert_eq!(chain.usd(&bob).await, "120");
+    let tip = client.info().await.unwrap().height;
+    for height in 3..=tip {
+        let verification = client.verify_block(height).await.unwrap();
+        assert!(verification.valid, "{verification:?}");
+    }
 }
 
 #[tokio::test]

@@ -1,12 +1,14 @@
 //! The identity daemon: logins that a phone approves by signing.
 //!
-//! `rules` decides over values, `service` does what was decided, `streams` tells who listens, `expiry` ends codes,
-//! `tokens` makes secrets, `http` is the face.
+//! `rules` decides over values, `service` does what was decided on logins and `requests` on transactions, `follow` learns
+//! what became of those, `streams` tells who listens, `expiry` ends codes, `tokens` makes secrets, `http` is the face.
 
 mod config;
 mod error;
 mod expiry;
+mod follow;
 mod http;
+mod requests;
 mod rules;
 mod service;
 mod streams;
@@ -42,9 +44,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
 /// # Errors
 /// One sentence that says what failed.
 pub async fn build(config: Config, context: Context) -> anyhow::Result<App> {
-    let check = context.readiness.check("database", "opening");
     let store = open(&config.database).await?;
-    check.ok();
     let probed = store.clone();
     context.readiness.probe("database", move || {
         let store = probed.clone();

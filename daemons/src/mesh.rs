@@ -39,7 +39,6 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
 /// # Errors
 /// One sentence that says what failed.
 pub async fn build(config: Config, context: Context) -> anyhow::Result<App> {
-    let check = context.readiness.check("database", "opening");
     let path = config
         .database
         .to_str()
@@ -53,7 +52,6 @@ pub async fn build(config: Config, context: Context) -> anyhow::Result<App> {
         tracing::info!("{seeded} sovereign keys were added from this node's chain file");
     }
     look_through_log(&store, &context).await?;
-    check.ok();
     let probed = store.clone();
     context.readiness.probe("database", move || {
         let store = probed.clone();

@@ -48,9 +48,7 @@ pub async fn build(
     keys: Arc<dyn ServiceKeys>,
     context: Context,
 ) -> anyhow::Result<App> {
-    let check = context.readiness.check("content directory", "opening");
     let files = Files::open(config.directory.clone()).await?;
-    check.ok();
     let probed = files.clone();
     context.readiness.probe("content directory", move || {
         let files = probed.clone();

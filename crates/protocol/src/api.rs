@@ -2,6 +2,7 @@
 //!
 //! A daemon may answer more fields than a client here knows; unknown fields are ignored.
 
+pub mod approval;
 pub mod content;
 pub mod health;
 pub mod identity;

@@ -4,6 +4,7 @@
 //! one transaction that changes a session if it still can be changed, and says so when it cannot.
 
 pub mod conformance;
+pub mod requests;
 pub(crate) mod sql;
 
 use futures::future::BoxFuture;
@@ -114,7 +115,7 @@ pub struct LiveLogin {
 }
 
 /// The identity service's store.
-pub trait IdentityStore: Send + Sync + 'static {
+pub trait IdentityStore: requests::RequestStore {
     /// Keeps a new session.
     fn create<'a>(&'a self, session: &'a Session) -> BoxFuture<'a, StoreResult<()>>;
 

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use tana_client::ClientError;
 use tana_kit::ApiError;
+use tana_protocol::api::approval::RequestStatus;
 use tana_protocol::login::SessionStatus;
-use tana_protocol::problem::Code;
+use tana_protocol::problem::{Code, Problem};
 use tana_protocol::{UserId, Username};
 use tana_store::StoreError;
 
@@ -20,7 +21,7 @@ pub(super) enum IdentityError {
     Expired,
     #[error("this session is {0} already")]
     NotOpen(SessionStatus),
-    #[error("the signed message's {0} is not the one that it is sent for")]
+    #[error("the {0} that was signed is not the one that it is sent for")]
     Differs(&'static str),
     #[error(
         "the time that was signed is {} s away from the service's clock, more than the 300 s allowed; set the phone's clock",
@@ -39,19 +40,29 @@ pub(super) enum IdentityError {
     WrongName(Username),
     #[error("the session token is missing, wrong, expired or revoked; log in again")]
     Token,
-    #[error("the ledger cannot be asked about the user now: {0}")]
+    #[error("the ledger cannot be asked now: {0}")]
     Ledger(Box<ClientError>),
+    #[error("there is no such transaction request; it may have been forgotten after its time")]
+    UnknownRequest,
+    #[error("this transaction request is {0} already")]
+    RequestNotOpen(RequestStatus),
+    #[error("this transaction request has expired; ask for the transaction again")]
+    RequestExpired,
+    #[error("there is no such device")]
+    UnknownDevice,
+    #[error(transparent)]
+    Refused(Box<Problem>),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl IdentityError {
-    const fn code(&self) -> Code {
+    fn code(&self) -> Code {
         match self {
             Self::Malformed(_) => Code::Malformed,
-            Self::UnknownSession => Code::NotFound,
-            Self::Expired => Code::Expired,
-            Self::NotOpen(_) => Code::Conflict,
+            Self::UnknownSession | Self::UnknownRequest | Self::UnknownDevice => Code::NotFound,
+            Self::Expired | Self::RequestExpired => Code::Expired,
+            Self::NotOpen(_) | Self::RequestNotOpen(_) => Code::Conflict,
             Self::Differs(_) => Code::MessageMismatch,
             Self::Stale(_) => Code::StaleTimestamp,
             Self::Signature => Code::BadSignature,
@@ -59,6 +70,7 @@ impl IdentityError {
             Self::WrongKey(_) => Code::WrongKey,
             Self::Token => Code::BadToken,
             Self::Ledger(_) => Code::Unavailable,
+            Self::Refused(problem) => problem.code,
             Self::Store(_) => Code::Internal,
         }
     }
@@ -68,6 +80,7 @@ impl From<IdentityError> for ApiError {
     fn from(error: IdentityError) -> Self {
         match error {
             IdentityError::Store(error) => crate::store_error::answer(&error),
+            IdentityError::Refused(problem) => (*problem).into(),
             IdentityError::Ledger(_) => {
                 Self::new(Code::Unavailable, error.to_string()).retry_after(2)
             }

@@ -28,6 +28,8 @@ use super::rules;
 use super::service::{Asked, Identity};
 use super::streams::{Change, Watch};
 
+mod requests;
+
 /// The routes.
 pub(super) fn router(identity: Identity) -> Router {
     Router::new()
@@ -41,6 +43,7 @@ pub(super) fn router(identity: Identity) -> Router {
         .route("/auth/session/{id}/events", get(events))
         .route("/auth/sessions", get(sessions).delete(log_out_everywhere))
         .route("/auth/sessions/{id}", axum::routing::delete(log_out))
+        .merge(requests::router())
         .layer(axum::middleware::map_response(not_kept))
         .with_state(identity)
 }
@@ -71,7 +74,16 @@ async fn not_kept(mut response: Response) -> Response {
         events,
         sessions,
         log_out_everywhere,
-        log_out
+        log_out,
+        requests::ask,
+        requests::request,
+        requests::request_status,
+        requests::approve,
+        requests::reject,
+        requests::events,
+        requests::add_device,
+        requests::devices,
+        requests::remove_device
     )
 )]
 pub(super) struct ApiDoc;
@@ -181,7 +193,7 @@ async fn events(State(identity): State<Identity>, Path(id): Path<String>) -> Api
 
 fn changes(
     identity: Identity,
-    mut watch: Watch,
+    mut watch: Watch<SessionId, Change>,
     mut asked: Asked,
 ) -> impl Stream<Item = Event> + Send {
     async_stream::stream! {

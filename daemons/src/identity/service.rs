@@ -18,8 +18,9 @@ use tokio::sync::Notify;
 
 use super::config::Config;
 use super::error::IdentityError;
+use super::requests::Approvals;
 use super::streams::{Change, Streams, Watch};
-use super::{expiry, rules, tokens};
+use super::{expiry, follow, rules, tokens};
 
 /// Sessions whose code has been over for so long are forgotten, unless they are live logins.
 const KEPT: Duration = Duration::from_secs(24 * 3600);
@@ -35,7 +36,8 @@ struct Inner {
     ledger: LedgerClient,
     config: Config,
     clock: Arc<dyn Clock>,
-    streams: Streams,
+    streams: Streams<SessionId, Change>,
+    approvals: Approvals,
     shutdown: Shutdown,
     /// No code is open: the next one made wakes the expiry.
     idle: AtomicBool,
@@ -69,6 +71,7 @@ impl Identity {
             config,
             clock: context.clock.clone(),
             streams: Streams::default(),
+            approvals: Approvals::default(),
             shutdown: context.shutdown.clone(),
             idle: AtomicBool::new(false),
             first: Notify::new(),
@@ -76,6 +79,10 @@ impl Identity {
         context.tasks.spawn(
             "code expiry",
             expiry::watch(identity.clone(), context.shutdown.clone()),
+        );
+        context.tasks.spawn(
+            "transaction watch",
+            follow::watch(identity.clone(), context.shutdown.clone()),
         );
         context.tasks.spawn(
             "session history",
@@ -86,6 +93,29 @@ impl Identity {
 
     pub(super) fn now(&self) -> Timestamp {
         self.0.clock.now()
+    }
+
+    pub(super) fn store(&self) -> &dyn IdentityStore {
+        &*self.0.store
+    }
+
+    pub(super) fn ledger(&self) -> &LedgerClient {
+        &self.0.ledger
+    }
+
+    pub(super) fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    pub(super) fn approvals(&self) -> &Approvals {
+        &self.0.approvals
+    }
+
+    /// A code was made: wakes who ends codes, if none was open.
+    pub(super) fn code_made(&self) {
+        if self.0.idle.swap(false, Ordering::AcqRel) {
+            self.0.first.notify_one();
+        }
     }
 
     pub(super) fn shutdown(&self) -> &Shutdown {
@@ -124,9 +154,7 @@ impl Identity {
             .create(&session)
             .await
             .map_err(IdentityError::from)?;
-        if self.0.idle.swap(false, Ordering::AcqRel) {
-            self.0.first.notify_one();
-        }
+        self.code_made();
         let qr_data = QrData {
             app_name: session.app_name,
             app_icon: session.app_icon,
@@ -298,7 +326,10 @@ impl Identity {
     }
 
     /// The changes of a session from before the present state on.
-    pub(super) async fn watch(&self, id: &str) -> Result<(Watch, Asked), IdentityError> {
+    pub(super) async fn watch(
+        &self,
+        id: &str,
+    ) -> Result<(Watch<SessionId, Change>, Asked), IdentityError> {
         let asked = self.find(id).await?;
         let watch = self.0.streams.watch(&asked.session.public_id);
         // Read again: what happened before the watch began is in the state, what happens after is in the watch.
@@ -351,9 +382,12 @@ impl Identity {
             };
             self.0.streams.tell(&id, change);
         }
+        self.end_requests(now).await?;
         // Said before the look, so that a session made in between is noticed.
         self.0.idle.store(true, Ordering::Release);
-        let next = self.0.store.next_expiry().await?;
+        let sessions = self.0.store.next_expiry().await?;
+        let requests = self.0.store.next_request_expiry().await?;
+        let next = sessions.into_iter().chain(requests).min();
         if next.is_some() {
             self.0.idle.store(false, Ordering::Release);
         }
@@ -369,7 +403,8 @@ impl Identity {
         let now = self.now();
         let kept = u64::try_from(KEPT.as_millis()).unwrap_or(u64::MAX);
         let before = Timestamp::from_ms(now.ms().saturating_sub(kept));
-        self.0.store.forget(before, now).await
+        let requests = self.0.store.forget_requests(before).await?;
+        Ok(requests + self.0.store.forget(before, now).await?)
     }
 
     /// Who approved, for the stream of the one who may know.

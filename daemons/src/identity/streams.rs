@@ -1,14 +1,21 @@
-//! Who watches a session hears of each change at once. A session that nobody watches costs nothing here.
+//! Who watches a session or a transaction request hears of each change at once. What nobody watches costs nothing here.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tana_protocol::login::{SessionId, SessionStatus};
+use tana_protocol::login::SessionStatus;
 use tana_protocol::{Timestamp, UserId, Username};
 use tokio::sync::broadcast;
 
-/// A session changes three times at most.
-const CHANGES: usize = 4;
+/// A session changes three times at most, a request four times.
+const CHANGES: usize = 8;
+
+/// A change of what can be watched.
+pub(super) trait Told: Clone {
+    /// Whether nothing follows.
+    fn is_last(&self) -> bool;
+}
 
 /// A change of a session.
 #[derive(Clone, Debug)]
@@ -21,17 +28,32 @@ pub(super) struct Change {
     pub(super) reason: Option<String>,
 }
 
-/// The watched sessions, by public id. Clones share them.
-#[derive(Clone, Default)]
-pub(super) struct Streams(Arc<Mutex<HashMap<SessionId, broadcast::Sender<Change>>>>);
-
-impl Streams {
-    fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, broadcast::Sender<Change>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+impl Told for Change {
+    fn is_last(&self) -> bool {
+        !self.status.is_open()
     }
+}
 
+type Watched<K, C> = HashMap<K, broadcast::Sender<C>>;
+
+/// What is watched, by id. Clones share it.
+pub(super) struct Streams<K, C>(Arc<Mutex<Watched<K, C>>>);
+
+impl<K, C> Clone for Streams<K, C> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<K, C> Default for Streams<K, C> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<K: Clone + Eq + Hash, C: Told> Streams<K, C> {
     /// The changes from now on. The caller reads the present state afterwards, so that nothing is missed in between.
-    pub(super) fn watch(&self, id: &SessionId) -> Watch {
+    pub(super) fn watch(&self, id: &K) -> Watch<K, C> {
         let mut watched = self.lock();
         let sender = watched
             .entry(id.clone())
@@ -43,10 +65,10 @@ impl Streams {
         }
     }
 
-    /// Tells who watches; after the last change of a session it is forgotten.
-    pub(super) fn tell(&self, id: &SessionId, change: Change) {
+    /// Tells who watches; after the last change it is forgotten.
+    pub(super) fn tell(&self, id: &K, change: C) {
         let mut watched = self.lock();
-        let last = !change.status.is_open();
+        let last = change.is_last();
         if let Some(sender) = watched.get(id) {
             let _nobody_watches = sender.send(change);
         }
@@ -56,21 +78,27 @@ impl Streams {
     }
 }
 
-/// One watcher. The last to go takes the entry with it.
-pub(super) struct Watch {
-    receiver: Option<broadcast::Receiver<Change>>,
-    id: SessionId,
-    streams: Streams,
+impl<K, C> Streams<K, C> {
+    fn lock(&self) -> MutexGuard<'_, Watched<K, C>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-impl Watch {
+/// One watcher. The last to go takes the entry with it.
+pub(super) struct Watch<K: Eq + Hash, C> {
+    receiver: Option<broadcast::Receiver<C>>,
+    id: K,
+    streams: Streams<K, C>,
+}
+
+impl<K: Eq + Hash, C: Clone> Watch<K, C> {
     /// The next change; `None` when there will be none.
-    pub(super) async fn next(&mut self) -> Option<Change> {
+    pub(super) async fn next(&mut self) -> Option<C> {
         self.receiver.as_mut()?.recv().await.ok()
     }
 }
 
-impl Drop for Watch {
+impl<K: Eq + Hash, C> Drop for Watch<K, C> {
     fn drop(&mut self) {
         let mut watched = self.streams.lock();
         self.receiver = None;

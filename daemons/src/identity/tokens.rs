@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hmac::{Hmac, Mac};
 use rand::Rng;
 use sha2::Sha256;
-use tana_protocol::login::SessionId;
+use tana_protocol::login::{RequestId, SessionId};
 use tana_protocol::{Hash32, SecretKey};
 use zeroize::Zeroizing;
 
@@ -61,11 +61,20 @@ impl Token {
     }
 }
 
-/// A new session id. Bytes that would favour some letters are drawn again.
-pub(super) fn session_id() -> SessionId {
+/// Random bytes that favour no letter of an id: 252 is seven times its 36.
+fn letters() -> [u8; 16] {
     let mut random = rand::rng();
-    let bytes = std::array::from_fn(|_| random.random_range(0..252_u8));
-    SessionId::from_random(bytes)
+    std::array::from_fn(|_| random.random_range(0..252_u8))
+}
+
+/// A new session id.
+pub(super) fn session_id() -> SessionId {
+    SessionId::from_random(letters())
+}
+
+/// A new id of a transaction request.
+pub(super) fn request_id() -> RequestId {
+    RequestId::from_random(letters())
 }
 
 /// 32 random bytes, as 64 hex digits.

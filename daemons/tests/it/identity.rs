@@ -34,6 +34,18 @@ pub(crate) struct Site {
 }
 
 impl Site {
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The token of a login that alice has approved.
+    pub(crate) async fn login(&self) -> String {
+        let session = self.create().await;
+        let body = self.alice.approval(&session);
+        self.approve(&session.public, &body).await.ok(200);
+        self.view(&session.browser).await.session_token.unwrap()
+    }
+
     pub(crate) fn directory(&self) -> &Path {
         self.home.path()
     }
@@ -42,7 +54,7 @@ impl Site {
         Self::with(|_| {}).await
     }
 
-    async fn with(change: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let home = Home::at(directory.path());
         home.create().unwrap();

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod chain_site;
+mod approval;
 mod daemon;
 mod identity;
 mod ledger;

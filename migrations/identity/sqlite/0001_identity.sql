@@ -30,8 +30,9 @@ CREATE INDEX auth_sessions_by_age ON auth_sessions (created_at);
 CREATE TABLE transaction_requests (
     id             TEXT    NOT NULL PRIMARY KEY,
     user_id        TEXT    NOT NULL,
+    public_key     TEXT    NOT NULL,
     status         TEXT    NOT NULL CHECK (status IN ('pending', 'approved', 'rejected', 'expired', 'submitted', 'confirmed', 'failed')),
-    -- The message that the phone signs, and the same as an object.
+    -- The text that the phone signs.
     message        TEXT    NOT NULL,
     app_name       TEXT,
     created_at     INTEGER NOT NULL,
@@ -41,7 +42,8 @@ CREATE TABLE transaction_requests (
 ) STRICT;
 
 CREATE INDEX transaction_requests_open ON transaction_requests (expires_at) WHERE status = 'pending';
-CREATE INDEX transaction_requests_by_transaction ON transaction_requests (transaction_id) WHERE transaction_id IS NOT NULL;
+-- One transaction answers one request.
+CREATE UNIQUE INDEX transaction_requests_by_transaction ON transaction_requests (transaction_id) WHERE transaction_id IS NOT NULL;
 CREATE INDEX transaction_requests_by_age ON transaction_requests (created_at);
 
 CREATE TABLE device_tokens (

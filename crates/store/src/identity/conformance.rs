@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use tana_protocol::login::{SessionId, SessionStatus};
+use tana_protocol::api::approval::RequestStatus;
+use tana_protocol::login::{RequestId, SessionId, SessionStatus};
 use tana_protocol::{Hash32, SecretKey, Timestamp, TransactionId, UserId};
 
+use super::requests::{Device, RequestStep, RequestStepped, TransactionRequest};
 use super::{IdentityStore, Login, Session, SessionKey, Step, Stepped};
 use crate::error::StoreResult;
 
@@ -66,7 +68,8 @@ pub async fn check(store: &dyn IdentityStore) -> StoreResult<()> {
     sessions(store).await?;
     expiry(store).await?;
     tokens(store).await?;
-    forgetting(store).await
+    forgetting(store).await?;
+    transactions(store).await
 }
 
 fn done(stepped: Stepped) -> Session {
@@ -242,5 +245,122 @@ async fn forgetting(store: &dyn IdentityStore) -> StoreResult<()> {
     let much_later = at(50 + TOKEN);
     assert!(store.forget(later, much_later).await? >= 1);
     assert_eq!(store.session(&key).await?, None);
+    Ok(())
+}
+
+fn request(number: u8) -> TransactionRequest {
+    TransactionRequest {
+        id: RequestId::from_random([number; 16]),
+        user_id: user(1),
+        public_key: SecretKey::from_seed(&[1; 32]).public(),
+        status: RequestStatus::Pending,
+        message: r#"{"type":"transfer","note":"ü"}"#.to_owned(),
+        app_name: Some("Shop".to_owned()),
+        created_at: at(0),
+        expires_at: at(u64::from(number) * 1000),
+        transaction_id: None,
+        reason: None,
+    }
+}
+
+fn move_on(from: RequestStatus, to: RequestStatus) -> RequestStep {
+    RequestStep {
+        from,
+        to,
+        transaction_id: None,
+        reason: None,
+    }
+}
+
+async fn transactions(store: &dyn IdentityStore) -> StoreResult<()> {
+    use RequestStatus::{Approved, Confirmed, Expired, Pending, Submitted};
+    let (first, second) = (request(1), request(2));
+    store.add_request(&first).await?;
+    store.add_request(&second).await?;
+    assert_eq!(store.request(&first.id).await?, Some(first.clone()));
+    assert_eq!(store.request(&request(9).id).await?, None);
+    assert_eq!(store.next_request_expiry().await?, Some(first.expires_at));
+
+    let id = TransactionId(Hash32::of(b"tx"));
+    let approve = RequestStep {
+        transaction_id: Some(id),
+        ..move_on(Pending, Approved)
+    };
+    let (one, two) = futures::join!(
+        store.step_request(&first.id, &approve, at(10)),
+        store.step_request(&first.id, &approve, at(10))
+    );
+    let steps = [one?, two?];
+    let approved = TransactionRequest {
+        status: Approved,
+        transaction_id: Some(id),
+        ..first.clone()
+    };
+    assert!(steps.contains(&RequestStepped::Done(Box::new(approved.clone()))));
+    assert!(steps.contains(&RequestStepped::TooLate(Box::new(approved.clone()))));
+    assert_eq!(store.unsettled().await?, [approved]);
+    for (from, to) in [(Approved, Submitted), (Submitted, Confirmed)] {
+        // Long after its time: only a pending one ends by it.
+        let done = store
+            .step_request(&first.id, &move_on(from, to), at(90_000))
+            .await?;
+        assert!(
+            matches!(&done, RequestStepped::Done(request)
+                if request.status == to && request.transaction_id == Some(id)),
+            "{done:?}"
+        );
+    }
+    assert!(store.unsettled().await?.is_empty());
+
+    let used = store.step_request(&second.id, &approve, at(20)).await?;
+    assert_eq!(
+        used,
+        RequestStepped::TooLate(Box::new(second.clone())),
+        "one transaction answers one request"
+    );
+    let late = move_on(Pending, Approved);
+    let late = store
+        .step_request(&second.id, &late, second.expires_at)
+        .await?;
+    assert!(matches!(late, RequestStepped::TooLate(_)), "{late:?}");
+    let expired = store.expire_requests(second.expires_at).await?;
+    assert_eq!(
+        expired,
+        [TransactionRequest {
+            status: Expired,
+            ..second.clone()
+        }]
+    );
+    assert_eq!(store.next_request_expiry().await?, None);
+    let unknown = store.step_request(&request(9).id, &approve, at(1)).await?;
+    assert_eq!(unknown, RequestStepped::Unknown);
+    assert_eq!(store.forget_requests(second.expires_at).await?, 1);
+    assert_eq!(store.request(&first.id).await?, None);
+
+    let device = |number: u8, name: &str| Device {
+        id: format!("dev_{number}"),
+        user_id: user(1),
+        push_token: format!("token {}", number % 2),
+        device_name: Some(name.to_owned()),
+        platform: None,
+        app_version: None,
+        created_at: at(u64::from(number)),
+    };
+    for (number, name) in [(1, "one"), (2, "two")] {
+        let wanted = device(number, name);
+        assert_eq!(store.add_device(&wanted).await?, wanted);
+    }
+    let again = store.add_device(&device(3, "one again")).await?;
+    assert_eq!(
+        (again.id.as_str(), again.device_name.as_deref()),
+        ("dev_1", Some("one again")),
+        "the same phone is registered once"
+    );
+    let names: Vec<_> = store.devices(&user(1)).await?;
+    let names: Vec<_> = names.iter().map(|device| device.id.as_str()).collect();
+    assert_eq!(names, ["dev_2", "dev_1"]);
+    assert_eq!(store.remove_device(&user(2), "dev_1").await?, 0);
+    assert_eq!(store.remove_device(&user(1), "dev_1").await?, 1);
+    assert_eq!(store.devices(&user(1)).await?.len(), 1);
     Ok(())
 }

@@ -5,10 +5,14 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use sqlx::postgres::PgPool;
-use tana_protocol::login::SessionId;
+use tana_protocol::login::{RequestId, SessionId};
 use tana_protocol::{Hash32, Timestamp, UserId};
 
 use crate::error::StoreResult;
+use crate::identity::requests::{
+    self, Device, RequestRow, RequestStep, RequestStepped, RequestStore, TransactionRequest,
+    request_columns, sql_request_store,
+};
 use crate::identity::sql::{
     self, SessionRow, StepColumns, ms, session_columns, sql_identity_store,
 };
@@ -48,6 +52,7 @@ impl PostgresIdentity {
 }
 
 sql_identity_store!(PostgresIdentity, failed);
+sql_request_store!(PostgresIdentity, failed);
 
 #[cfg(test)]
 mod tests {

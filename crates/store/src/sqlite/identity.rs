@@ -5,10 +5,14 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use sqlx::sqlite::SqlitePool;
-use tana_protocol::login::SessionId;
+use tana_protocol::login::{RequestId, SessionId};
 use tana_protocol::{Hash32, Timestamp, UserId};
 
 use crate::error::StoreResult;
+use crate::identity::requests::{
+    self, Device, RequestRow, RequestStep, RequestStepped, RequestStore, TransactionRequest,
+    request_columns, sql_request_store,
+};
 use crate::identity::sql::{
     self, SessionRow, StepColumns, ms, session_columns, sql_identity_store,
 };
@@ -49,6 +53,7 @@ impl SqliteIdentity {
 }
 
 sql_identity_store!(SqliteIdentity, failed);
+sql_request_store!(SqliteIdentity, failed);
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,233 @@
+//! Transactions that a phone approves, through the real ledger and producer, and the phones themselves.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tana_client::LedgerClient;
+use tana_daemons::producer;
+use tana_kit::http::Limits;
+use tana_protocol::{SecretKey, ServiceKind, SignedTransaction, Transaction};
+
+use crate::daemon::{Answer, Daemon, answer, until};
+use crate::identity::Site;
+
+struct Shop {
+    site: Site,
+    token: String,
+}
+
+impl Shop {
+    async fn open(site: Site) -> Self {
+        let token = site.login().await;
+        Self { site, token }
+    }
+
+    async fn call(&self, method: reqwest::Method, path: &str, body: Option<&Value>) -> Answer {
+        let http = self.site.identity.http();
+        let mut request = http
+            .request(method, self.site.identity.url(path))
+            .bearer_auth(&self.token);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        answer(request).await
+    }
+
+    /// A deposit of the sovereign to herself: it needs no funds.
+    async fn ask(&self) -> String {
+        let body = json!({
+            "type": "deposit", "to": "@alice", "amount": "12.5", "currencyCode": "USD",
+            "metadata": {"order": 7},
+        });
+        let asked = self
+            .call(
+                reqwest::Method::POST,
+                "/auth/transaction/request",
+                Some(&body),
+            )
+            .await
+            .ok(201);
+        assert_eq!(asked["status"], "pending");
+        let id = asked["requestId"].as_str().unwrap().to_owned();
+        assert_eq!(asked["qrData"]["requestId"], json!(id));
+        assert!(asked["qrUri"].as_str().unwrap().contains(&id), "{asked}");
+        id
+    }
+
+    async fn view(&self, id: &str) -> Value {
+        let path = format!("/auth/transaction/{id}");
+        self.site.identity.get(&path).await.ok(200)
+    }
+
+    async fn approve(&self, id: &str, body: &Value) -> Answer {
+        let path = format!("/auth/transaction/{id}/approve");
+        self.site.identity.post(&path, body).await
+    }
+
+    fn signed(&self, message: &str, key: &SecretKey) -> Value {
+        json!({"message": message, "signature": key.sign(message), "publicKey": key.public()})
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_is_asked_for_approved_and_followed_into_its_block() {
+    let site = Site::start().await;
+    let settings = site.settings().clone();
+    let _producer = Daemon::start(ServiceKind::Producer, Limits::default(), |context| {
+        producer::build(settings, context)
+    })
+    .await;
+    let shop = Shop::open(site).await;
+    let id = shop.ask().await;
+    let seen = shop.view(&id).await;
+    assert_eq!(seen["appName"], "Shop");
+    assert_eq!(seen["transaction"]["from"], json!(shop.site.alice.id));
+    let message = seen["message"].as_str().unwrap().to_owned();
+    let transaction: Transaction = serde_json::from_value(seen["transaction"].clone()).unwrap();
+    assert_eq!(
+        transaction.message(),
+        message,
+        "what is shown is what is signed"
+    );
+
+    let key = shop.site.alice.key.clone();
+    let other = message.replace("12.5", "99.5");
+    let refused = shop.approve(&id, &shop.signed(&other, &key)).await;
+    assert_eq!(refused.problem(400), "message-mismatch");
+    let stranger = SecretKey::generate();
+    let refused = shop.approve(&id, &shop.signed(&message, &stranger)).await;
+    assert_eq!(refused.problem(403), "wrong-key");
+    let mut unsigned = shop.signed(&message, &key);
+    unsigned["signature"] = json!(key.sign("something else"));
+    let refused = shop.approve(&id, &unsigned).await;
+    assert_eq!(refused.problem(401), "bad-signature");
+    let refused = shop.approve(&id, &json!({"message": message})).await;
+    assert_eq!(refused.problem(400), "malformed");
+
+    let body = shop.signed(&message, &key);
+    let (one, two) = tokio::join!(shop.approve(&id, &body), shop.approve(&id, &body));
+    let mut statuses = [one.status, two.status];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 409], "single use: {one:?} {two:?}");
+    until("the request to be confirmed", async || {
+        shop.view(&id).await["status"] == "confirmed"
+    })
+    .await;
+    let ledger = LedgerClient::new(&shop.site.settings().url(ServiceKind::Ledger)).unwrap();
+    let transaction = shop.view(&id).await["transactionId"].clone();
+    let known = ledger
+        .transaction(&serde_json::from_value(transaction).unwrap())
+        .await
+        .unwrap();
+    assert_eq!(known.signed.transaction.message(), message);
+
+    // The phone may submit by itself and name what it has submitted.
+    let id = shop.ask().await;
+    let seen = shop.view(&id).await;
+    let wanted: Transaction = serde_json::from_value(seen["transaction"].clone()).unwrap();
+    let earlier = json!({"transactionId": known.id});
+    let signed: SignedTransaction = wanted.sign(&key);
+    let mut another = signed.transaction.clone();
+    another.amount = Some("1".parse().unwrap());
+    let another = another.sign(&key);
+    ledger.submit(&another).await.unwrap();
+    let refused = shop
+        .approve(&id, &json!({"transactionId": another.id()}))
+        .await;
+    assert_eq!(refused.problem(400), "message-mismatch");
+    let refused = shop.approve(&id, &earlier).await;
+    assert_eq!(
+        refused.problem(400),
+        "message-mismatch",
+        "an old payment is no answer to a new request"
+    );
+    let mut mine = signed.transaction;
+    mine.nonce += 1;
+    let mine = mine.sign(&key);
+    ledger.submit(&mine).await.unwrap();
+    let answer = shop
+        .approve(&id, &json!({"transactionId": mine.id()}))
+        .await
+        .ok(200);
+    assert_eq!(answer["transactionId"], json!(mine.id()));
+    until("it to be confirmed", async || {
+        shop.view(&id).await["status"] == "confirmed"
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_request_is_rejected_expires_and_needs_a_login() {
+    let site = Site::with(|config| config.code_lives = Duration::from_millis(1500)).await;
+    let shop = Shop::open(site).await;
+    let id = shop.ask().await;
+    let path = format!("/auth/transaction/{id}/reject");
+    let reason = json!({"reason": "too dear"});
+    shop.site.identity.post(&path, &reason).await.ok(200);
+    let seen = shop.view(&id).await;
+    assert_eq!(
+        (&seen["status"], &seen["reason"]),
+        (&json!("rejected"), &json!("too dear"))
+    );
+    let again = shop.site.identity.post(&path, &reason).await;
+    assert_eq!(again.problem(409), "conflict");
+
+    let id = shop.ask().await;
+    let stream = shop
+        .site
+        .identity
+        .url(&format!("/auth/transaction/{id}/events"));
+    let stream = shop.site.identity.http().get(stream).send().await.unwrap();
+    // The stream ends with the request.
+    let told = stream.text().await.unwrap();
+    assert!(told.contains(r#""type":"connected""#), "{told}");
+    assert!(told.contains(r#""type":"expired""#), "{told}");
+    let late = shop
+        .approve(&id, &shop.signed("x", &shop.site.alice.key))
+        .await;
+    assert_eq!(late.problem(410), "expired");
+    let unknown = shop.site.identity.get("/auth/transaction/txreq_nope").await;
+    assert_eq!(unknown.problem(404), "not-found");
+    let body = json!({"type": "transfer", "to": "@bob"});
+    let stranger = shop
+        .site
+        .identity
+        .post("/auth/transaction/request", &body)
+        .await;
+    assert_eq!(stranger.problem(401), "bad-token");
+}
+
+#[tokio::test]
+async fn a_user_registers_lists_and_removes_phones() {
+    use reqwest::Method;
+    let shop = Shop::open(Site::start().await).await;
+    let body =
+        json!({"pushToken": "ExponentPushToken[x]", "deviceName": "Phone", "platform": "ios"});
+    let first = shop
+        .call(Method::POST, "/devices", Some(&body))
+        .await
+        .ok(201);
+    let again = shop
+        .call(Method::POST, "/devices", Some(&body))
+        .await
+        .ok(201);
+    assert_eq!(
+        first["id"], again["id"],
+        "the same phone is registered once"
+    );
+    let listed = shop.call(Method::GET, "/devices", None).await.ok(200);
+    assert_eq!(listed.as_array().unwrap().len(), 1);
+    assert_eq!(listed[0]["deviceName"], "Phone");
+    let path = format!("/devices/{}", first["id"].as_str().unwrap());
+    shop.call(Method::DELETE, &path, None).await.ok(200);
+    let gone = shop.call(Method::DELETE, &path, None).await;
+    assert_eq!(gone.problem(404), "not-found");
+    let empty = shop
+        .call(Method::POST, "/devices", Some(&json!({"pushToken": ""})))
+        .await;
+    assert_eq!(empty.problem(400), "malformed");
+    assert_eq!(
+        shop.site.identity.get("/devices").await.problem(401),
+        "bad-token"
+    );
+}

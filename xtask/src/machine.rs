@@ -73,10 +73,13 @@ pub(crate) const PEER: Need = Need {
     what: "Python with PyNaCl and requests",
     package: "python3 python3-nacl python3-requests",
     present: || {
-        Command::new("python3")
-            .args(["-c", "import nacl, requests"])
-            .output()
-            .is_ok_and(|ran| ran.status.success())
+        // The package is for the system's Python, which need not be the first in PATH.
+        ["python3", "/usr/bin/python3"].iter().any(|python| {
+            Command::new(python)
+                .args(["-c", "import nacl, requests"])
+                .output()
+                .is_ok_and(|ran| ran.status.success())
+        })
     },
 };
 

@@ -58,9 +58,7 @@ pub enum StoreError {
         found: i64,
     },
     /// The file is something else, or broken.
-    #[error(
-        "{database} is not a database or is damaged; move it away or restore it from a copy"
-    )]
+    #[error("{database} is not a database or is damaged; move it away or restore it from a copy")]
     NotADatabase {
         /// The file.
         database: String,

@@ -74,7 +74,8 @@ impl Sqlite {
             .await
             .map_err(|error| opening(&path, error))?;
         migrate(&path, migrations, &writer).await?;
-        let readers = pool(READERS).connect_lazy_with(options.read_only(true).create_if_missing(false));
+        let readers =
+            pool(READERS).connect_lazy_with(options.read_only(true).create_if_missing(false));
         Ok(Self {
             path,
             writer,

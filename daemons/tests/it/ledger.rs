@@ -154,7 +154,13 @@ async fn what_is_queued_is_spoken_for() {
         .await;
     assert_eq!(refused.unwrap_err().code(), Some(Code::UsernameTaken));
     let block = chain.seal().await;
-    assert!(block.content.receipts.iter().all(tana_protocol::Receipt::is_ok));
+    assert!(
+        block
+            .content
+            .receipts
+            .iter()
+            .all(tana_protocol::Receipt::is_ok)
+    );
     assert_eq!(chain.usd(&alice).await, "0");
 }
 

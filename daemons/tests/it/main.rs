@@ -1,8 +1,8 @@
 //! The daemons over real HTTP.
 #![allow(clippy::unwrap_used)]
 
-mod chain_site;
 mod approval;
+mod chain_site;
 mod daemon;
 mod identity;
 mod ledger;

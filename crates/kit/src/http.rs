@@ -202,7 +202,9 @@ async fn tidy(request: Request, next: Next) -> Response {
     if status.is_server_error() {
         tracing::debug!(%method, path, status = status.as_u16(), "answered");
     }
-    if status == StatusCode::METHOD_NOT_ALLOWED {
+    // A 405 with a content type is an answer of its own, a contract's at the edge for example.
+    let own = response.headers().contains_key(http::header::CONTENT_TYPE);
+    if status == StatusCode::METHOD_NOT_ALLOWED && !own {
         let allow = response.headers_mut().remove(ALLOW);
         let known = allow
             .as_ref()

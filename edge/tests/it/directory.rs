@@ -157,6 +157,21 @@ fn answers_have_status_headers_and_bytes() {
 }
 
 #[test]
+fn an_error_status_of_a_contract_is_its_own() {
+    let edge = Edge::start(&[(
+        "own.ts",
+        "import { Response } from 'tana/net'; export const get = (req: any) => Response.json({ mine: true }, Number(req.params[0]))",
+    )]);
+    for status in [400, 404, 405, 429, 500] {
+        let answer = edge.get(&format!("/own/{status}"));
+        assert_eq!(
+            (answer.status, answer.json()),
+            (status, json!({"mine": true}))
+        );
+    }
+}
+
+#[test]
 fn each_request_has_an_isolate_of_its_own() {
     let edge = Edge::start(&[(
         "n.ts",

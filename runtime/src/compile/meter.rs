@@ -9,11 +9,11 @@ use oxc::ast::AstKind;
 use oxc::ast::ast::{
     Argument, ArrayExpressionElement, ArrowFunctionBody, ArrowFunctionExpression,
     AssignmentExpression, AssignmentPattern, AssignmentTarget, AssignmentTargetPropertyIdentifier,
-    AssignmentTargetWithDefault, BinaryExpression, CatchClause, Class, ClassElement,
-    DoWhileStatement, Expression, ForInStatement, ForOfStatement, ForStatement, FormalParameter,
-    Function, FunctionBody, IfStatement, MethodDefinitionKind, Program, PropertyDefinition,
-    SpreadElement, Statement, StaticBlock, SwitchCase, TaggedTemplateExpression, TemplateLiteral,
-    TryStatement, WhileStatement,
+    AssignmentTargetWithDefault, BinaryExpression, BindingPattern, CatchClause, Class,
+    ClassElement, DoWhileStatement, Expression, ForInStatement, ForOfStatement, ForStatement,
+    FormalParameter, Function, FunctionBody, IfStatement, MethodDefinitionKind, Program,
+    PropertyDefinition, SpreadElement, Statement, StaticBlock, SwitchCase,
+    TaggedTemplateExpression, TemplateLiteral, TryStatement, WhileStatement,
 };
 use oxc::ast_visit::{Visit, walk};
 use oxc::span::{GetSpan, Span};
@@ -24,7 +24,7 @@ use oxc::syntax::scope::ScopeFlags;
 pub(super) const RESERVED: [&str; 9] =
     ["$g", "$x", "$l", "$s", "$pow", "$shl", "$k", "$args", "$e"];
 
-const HEADER: &str = "import{$g,$x,$l,$s,$pow,$shl,$k}from\"tana:meter\";";
+const HEADER: &str = "import{$g,$x,$l,$s,$pow,$shl,$k,$o}from\"tana:meter\";";
 
 pub(super) struct Metered {
     pub(super) code: String,
@@ -367,17 +367,33 @@ impl<'a> Visit<'a> for Meter<'_> {
         if let Some(handler) = &it.handler {
             self.visit_catch_clause(handler);
         }
+        if it.handler.is_none() {
+            // Otherwise `finally` would go on after a stack overflow.
+            self.insert(it.block.span.end, "catch($e){$o($e);throw $e}");
+        }
         if let Some(finalizer) = &it.finalizer {
             let slot = self.slot(finalizer.span.start + 1);
             let cost = self.run(|meter| meter.visit_block_statement(finalizer));
-            self.fill(slot, cost, statement);
+            self.fill(slot, cost, |cost| format!("{}$o();", statement(cost)));
         }
     }
 
     fn visit_catch_clause(&mut self, it: &CatchClause<'a>) {
+        let caught = match &it.param {
+            None => {
+                self.insert(it.body.span.start, "($e)");
+                Some("$e")
+            }
+            Some(param) => match &param.pattern {
+                BindingPattern::BindingIdentifier(name) => Some(name.name.as_str()),
+                // The message of an overflow is all that a pattern gets hold of.
+                _ => None,
+            },
+        };
         let slot = self.slot(it.body.span.start + 1);
         let cost = self.run(|meter| walk::walk_catch_clause(meter, it));
-        self.fill(slot, cost, statement);
+        let look = caught.map_or(String::new(), |name| format!("$o({name});"));
+        self.fill(slot, cost, |cost| format!("{}{look}", statement(cost)));
     }
 
     fn visit_spread_element(&mut self, it: &SpreadElement<'a>) {
@@ -460,8 +476,8 @@ impl<'a> Visit<'a> for Meter<'_> {
     fn visit_variable_declarator(&mut self, it: &oxc::ast::ast::VariableDeclarator<'a>) {
         self.visit_binding_pattern(&it.id);
         let Some(init) = &it.init else { return };
-        let rest = matches!(&it.id, oxc::ast::ast::BindingPattern::ArrayPattern(array) if array.rest.is_some())
-            || matches!(&it.id, oxc::ast::ast::BindingPattern::ObjectPattern(object) if object.rest.is_some());
+        let rest = matches!(&it.id, BindingPattern::ArrayPattern(array) if array.rest.is_some())
+            || matches!(&it.id, BindingPattern::ObjectPattern(object) if object.rest.is_some());
         if rest {
             self.wrap(init.span(), "$s(", |meter| meter.visit_expression(init));
         } else {

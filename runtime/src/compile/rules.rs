@@ -3,13 +3,15 @@
 
 use oxc::ast::AstKind;
 use oxc::ast::ast::{
-    BindingIdentifier, Class, ExportAllDeclaration, ExportFromDeclaration, IdentifierReference,
-    ImportDeclaration, ImportExpression, ImportMeta, LabelIdentifier, PropertyDefinition,
-    TSGlobalDeclaration, V8IntrinsicExpression, WithStatement,
+    AssignmentExpression, AssignmentTarget, BindingIdentifier, Class, ExportAllDeclaration,
+    ExportFromDeclaration, Expression, IdentifierReference, ImportDeclaration, ImportExpression,
+    ImportMeta, LabelIdentifier, PropertyDefinition, TSGlobalDeclaration, V8IntrinsicExpression,
+    WithStatement,
 };
 use oxc::ast_visit::Visit;
 use oxc::span::{GetSpan, Span};
 use oxc::syntax::module_record::{ExportExportName, ModuleRecord};
+use oxc::syntax::operator::AssignmentOperator;
 
 use super::limits::MAX_DEPTH;
 use super::position::line_column;
@@ -210,6 +212,22 @@ impl<'a> Visit<'a> for Rules<'_> {
         oxc::ast_visit::walk::walk_class(self, it);
     }
 
+    fn visit_assignment_expression(&mut self, it: &AssignmentExpression<'a>) {
+        // They become a call that reads the target a second time.
+        let twice = matches!(
+            it.operator,
+            AssignmentOperator::Exponential | AssignmentOperator::ShiftLeft
+        );
+        if twice && !is_plain(&it.left) {
+            self.refuse(
+                it.span,
+                ErrorCode::Forbidden,
+                "`**=` and `<<=` take a name or a property of a name; write the operation out",
+            );
+        }
+        oxc::ast_visit::walk::walk_assignment_expression(self, it);
+    }
+
     fn visit_decorator(&mut self, it: &oxc::ast::ast::Decorator<'a>) {
         self.refuse(
             it.span,
@@ -228,5 +246,30 @@ impl<'a> Visit<'a> for Rules<'_> {
 
     fn visit_property_definition(&mut self, it: &PropertyDefinition<'a>) {
         oxc::ast_visit::walk::walk_property_definition(self, it);
+    }
+}
+
+/// Whether reading it twice is reading it once: a name, or a property of one.
+fn is_plain(target: &AssignmentTarget<'_>) -> bool {
+    let name = |object: &Expression<'_>| {
+        matches!(
+            object,
+            Expression::Identifier(_) | Expression::ThisExpression(_)
+        )
+    };
+    match target {
+        AssignmentTarget::AssignmentTargetIdentifier(_) => true,
+        AssignmentTarget::StaticMemberExpression(member) => name(&member.object),
+        AssignmentTarget::PrivateFieldExpression(member) => name(&member.object),
+        AssignmentTarget::ComputedMemberExpression(member) => {
+            name(&member.object)
+                && matches!(
+                    &member.expression,
+                    Expression::Identifier(_)
+                        | Expression::NumericLiteral(_)
+                        | Expression::StringLiteral(_)
+                )
+        }
+        _ => false,
     }
 }

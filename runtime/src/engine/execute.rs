@@ -107,6 +107,10 @@ pub(super) async fn run(
     } else {
         None
     };
+    let stopped = stopped.or_else(|| match &ended {
+        Err(failure) if failure.code == ErrorCode::TooLarge => Some(failure.clone()),
+        _ => None,
+    });
     // A resource failure costs everything, on whatever engine and machine it happened.
     let gas_used = if stopped.is_some() {
         limits.gas
@@ -243,7 +247,10 @@ async fn call(
     }
     // The bootstrap writes JSON; what does not parse is half of a surrogate pair, which UTF-8 cannot hold.
     serde_json::from_str(&text).map_err(|_| {
-        Failure::new(ErrorCode::BadResult, "the result has text that is no valid Unicode; make it so with toWellFormed()")
+        Failure::new(
+            ErrorCode::BadResult,
+            "the result has text that is no valid Unicode; make it so with toWellFormed()",
+        )
     })
 }
 
@@ -296,7 +303,7 @@ fn aborted(abort: Abort, limits: Limits) -> Failure {
         Abort::Array => too_large("a list grew beyond 1000000 elements; keep lists smaller"),
         Abort::Integer => too_large("an integer grew beyond 8192 bits; keep integers smaller"),
         Abort::Buffer => too_large("buffers grew beyond the memory limit; keep them smaller"),
-        Abort::Stack => too_large("functions call each other too deeply; use a loop"),
+        Abort::Stack => too_large(failure::TOO_DEEP),
     }
 }
 

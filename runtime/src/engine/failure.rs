@@ -6,6 +6,9 @@ use super::loader::MAIN;
 use crate::compile::PositionMap;
 use crate::message::{ErrorCode, Failure};
 
+/// What is said of a stack overflow, caught or not.
+pub(super) const TOO_DEEP: &str = "functions call each other too deeply; use a loop";
+
 /// An uncaught exception.
 pub(super) fn thrown(error: &JsError, positions: &PositionMap) -> Failure {
     let message = error
@@ -19,7 +22,23 @@ pub(super) fn thrown(error: &JsError, positions: &PositionMap) -> Failure {
             never_settles().at(line, column)
         });
     }
-    let failure = Failure::new(ErrorCode::Threw, message);
+    let overflow = [
+        "RangeError: Maximum call stack size exceeded",
+        "InternalError: stack overflow",
+    ];
+    let code = if overflow.contains(&message) {
+        ErrorCode::TooLarge
+    } else {
+        ErrorCode::Threw
+    };
+    let failure = Failure::new(
+        code,
+        if code == ErrorCode::TooLarge {
+            TOO_DEEP
+        } else {
+            message
+        },
+    );
     match place(error, positions) {
         Some((line, column)) => failure.at(line, column),
         None => failure,

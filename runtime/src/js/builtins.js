@@ -3,11 +3,12 @@
 import { primordials } from "ext:core/mod.js";
 import {
   $g, $k, $s, abort, ARRAY, BUFFER, charge, chargeArray, chargeString, checkInteger, INTEGER, MAX_ARRAY, MAX_STRING, STRING,
+  weigh,
 } from "node:tana/meter";
 import { replace, replaceConstructor } from "ext:tana/determinism.js";
 
 const {
-  ArrayIsArray, ArrayPrototype, Number, ObjectKeys, ReflectApply, ReflectConstruct, String, StringPrototype, SymbolIterator, TypeError,
+  ArrayIsArray, ArrayPrototype, Number, ReflectApply, ReflectConstruct, String, StringPrototype, SymbolIterator, TypeError,
   TypedArrayPrototypeGetLength, TypedArrayPrototypeGetSymbolToStringTag, RegExpPrototype, SymbolIsConcatSpreadable, BigInt,
 } = primordials;
 
@@ -371,29 +372,13 @@ function objects() {
   for (const name of ["rawJSON", "isRawJSON"]) delete globalThis.JSON[name];
 }
 
-/** Charges for a value about to be written out, again for each time that it is reached. */
-function weigh(value, depth) {
-  if (typeof value === "string") {
-    charge(1 + (value.length >>> 4));
-  } else if (typeof value === "object" && value !== null) {
-    if (depth > 1000) abort(ARRAY);
-    if (ArrayIsArray(value)) {
-      chargeArray(value.length);
-      for (let i = 0; i < value.length; i++) weigh(value[i], depth + 1);
-    } else {
-      const keys = ObjectKeys(value);
-      charge(2 + keys.length * 2);
-      for (let i = 0; i < keys.length; i++) weigh(value[keys[i]], depth + 1);
-    }
-  }
-}
-
 function collections() {
   for (const name of ["Map", "Set", "WeakMap", "WeakSet"]) {
     const original = globalThis[name];
     replaceConstructor(
       name, original,
-      (original, args, target) => { $s(args[0]); charge(4); return ReflectConstruct(original, args, target); },
+      // Each element is hashed, which costs far more than copying it.
+      (original, args, target) => { const before = $g[0]; $s(args[0]); charge(4 + (before - $g[0]) * 24); return ReflectConstruct(original, args, target); },
       (original) => { throw new TypeError(`Constructor ${name} requires 'new'`); },
     );
   }

@@ -1,6 +1,6 @@
 // tana/core: output and versions.
 import { core, primordials } from "ext:core/mod.js";
-import { charge, chargeString } from "node:tana/meter";
+import { charge, chargeString, weigh } from "node:tana/meter";
 
 const {
   ArrayPrototypeJoin, ArrayPrototypePush, ErrorPrototypeToString, JSONParse, JSONStringify, ObjectFreeze,
@@ -16,6 +16,7 @@ function show(value) {
       if (value === null) return "null";
       if (ObjectPrototypeIsPrototypeOf(ErrorPrototype, value)) return ErrorPrototypeToString(value);
       try {
+        weigh(value, 0);
         return JSONStringify(value, (_, inner) => typeof inner === "bigint" ? `${inner}` : inner, 2) ?? "undefined";
       } catch (error) {
         return `[${error.message}]`;

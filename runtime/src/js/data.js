@@ -1,6 +1,6 @@
 // tana/data: the contract's own storage, staged until it is committed.
 import { core, primordials } from "ext:core/mod.js";
-import { charge, chargeString } from "node:tana/meter";
+import { charge, chargeString, weigh } from "node:tana/meter";
 
 const {
   ArrayPrototypePush, JSONParse, JSONStringify, ObjectFreeze, StringPrototypeIsWellFormed, StringPrototypeSlice, TypeError, ObjectDefineProperty,
@@ -26,6 +26,7 @@ function encode(value) {
     if (value[0] === MARK) throw new TypeError("a stored text must not begin with a null character");
     return value;
   }
+  weigh(value, 0);
   const json = JSONStringify(value);
   if (json === undefined) throw new TypeError(`a ${typeof value} cannot be stored`);
   return MARK + json;

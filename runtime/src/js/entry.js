@@ -1,6 +1,6 @@
 // What the host calls: nothing here is reachable from a contract.
 import { primordials } from "ext:core/mod.js";
-import { $g, charge, chargeString } from "node:tana/meter";
+import { $g, charge, chargeString, weigh } from "node:tana/meter";
 import "node:tana/core";
 import "node:tana/context";
 import "node:tana/block";
@@ -49,6 +49,7 @@ async function body(req, type) {
 function encode(value) {
   let text;
   try {
+    weigh(value, 0);
     text = JSONStringify({ result: value === undefined ? null : value });
   } catch (error) {
     return JSONStringify({ bad: `${error?.message ?? error}` });

@@ -3,12 +3,12 @@ import { core, primordials } from "ext:core/mod.js";
 
 const {
   ArrayIsArray, MapPrototypeGetSize, Number, ObjectKeys, SetPrototypeGetSize, SymbolIterator,
-  TypedArrayPrototypeGetLength, TypedArrayPrototypeGetSymbolToStringTag, ObjectPrototypeIsPrototypeOf, MapPrototype,
+  TypedArrayPrototypeGetLength, TypedArrayPrototypeGetSymbolToStringTag, ErrorPrototype, ObjectGetOwnPropertyDescriptor, ObjectPrototypeIsPrototypeOf, MapPrototype,
   SetPrototype, TypeError,
 } = primordials;
 const { op_abort, op_math2 } = core.ops;
 
-export const GAS = 0, STRING = 1, ARRAY = 2, INTEGER = 3, BUFFER = 4;
+export const GAS = 0, STRING = 1, ARRAY = 2, INTEGER = 3, BUFFER = 4, STACK = 5;
 export const MAX_STRING = 16 * 1024 * 1024;
 export const MAX_ARRAY = 1_000_000;
 const MAX_INTEGER_BITS = 8192n;
@@ -140,3 +140,36 @@ function numeric(value) {
   return Number(value);
 }
 
+function room(frames) {
+  return frames === 0 ? 0 : room(frames - 1) + 1;
+}
+
+/**
+ * What a `catch` got. Where the stack ends differs between engines and compilers, so an overflow ends the execution:
+ * a contract never goes on after one. Where there is too little stack left for this very look, it overflows itself
+ * before any code of the `catch` or `finally` runs.
+ */
+export function $o(error) {
+  room(12);
+  if (typeof error === "object" && error !== null && ObjectPrototypeIsPrototypeOf(ErrorPrototype, error)) {
+    const message = ObjectGetOwnPropertyDescriptor(error, "message")?.value;
+    if (message === "Maximum call stack size exceeded" || message === "stack overflow") abort(STACK);
+  }
+}
+
+/** Charges for a value about to be written out, again for each time that it is reached. */
+export function weigh(value, depth) {
+  if (typeof value === "string") {
+    charge(1 + (value.length >>> 4));
+  } else if (typeof value === "object" && value !== null) {
+    if (depth > 1000) throw new TypeError("a value that refers to itself, or is nested deeper than 1000 levels, has no JSON");
+    if (ArrayIsArray(value)) {
+      chargeArray(value.length);
+      for (let i = 0; i < value.length; i++) weigh(value[i], depth + 1);
+    } else {
+      const keys = ObjectKeys(value);
+      charge(2 + keys.length * 2);
+      for (let i = 0; i < keys.length; i++) weigh(value[keys[i]], depth + 1);
+    }
+  }
+}

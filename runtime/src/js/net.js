@@ -1,6 +1,6 @@
 // tana/net: the request and the answer of an edge handler.
 import { core, primordials } from "ext:core/mod.js";
-import { charge, chargeString } from "node:tana/meter";
+import { charge, chargeString, weigh } from "node:tana/meter";
 
 const {
   ArrayBufferIsView, ArrayPrototypePush, JSONParse, JSONStringify, ObjectAssign, ObjectDefineProperty, ObjectEntries,
@@ -56,6 +56,7 @@ export class Response {
   }
 
   static json(value, status = 200, headers = {}) {
+    weigh(value, 0);
     return new Response(status, JSONStringify(value) ?? "null", { "content-type": "application/json", ...lowerCase(headers) });
   }
 
@@ -88,6 +89,7 @@ export function answer(value) {
     body = { base64: op_bytes_base64(value.body) };
     headers["content-type"] ??= "application/octet-stream";
   } else {
+    weigh(value.body, 0);
     body = { text: JSONStringify(value.body) ?? "null" };
     headers["content-type"] ??= "application/json";
   }

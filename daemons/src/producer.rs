@@ -90,6 +90,10 @@ pub async fn build(settings: Settings, context: Context) -> anyhow::Result<App> 
 }
 
 async fn open_queue(settings: &Settings) -> anyhow::Result<SqliteQueue> {
+    anyhow::ensure!(
+        settings.redis_url.is_none(),
+        "this version's queue is the embedded one; leave REDIS_URL out"
+    );
     let path = settings.queue_path.display().to_string();
     Ok(SqliteQueue::open(&path, Durability::Normal).await?)
 }

@@ -177,7 +177,7 @@ pub struct User {
 }
 
 /// The block in which, or on top of which, a contract runs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BlockContext {
     /// Height.
@@ -190,18 +190,6 @@ pub struct BlockContext {
     pub previous_hash: Option<String>,
     /// Id of the user on whose behalf the contract runs.
     pub executor: String,
-}
-
-impl Default for BlockContext {
-    fn default() -> Self {
-        Self {
-            height: 0,
-            timestamp: 0,
-            hash: String::new(),
-            previous_hash: None,
-            executor: String::new(),
-        }
-    }
 }
 
 /// How far a contract may go with money.

@@ -339,7 +339,7 @@ impl<'a> Visit<'a> for Meter<'_> {
     fn visit_for_in_statement(&mut self, it: &ForInStatement<'a>) {
         self.cost += 1;
         self.wrap(it.right.span(), "$k(", |meter| {
-            meter.visit_expression(&it.right)
+            meter.visit_expression(&it.right);
         });
         self.body(&it.body, |meter| meter.visit_for_statement_left(&it.left));
     }
@@ -399,7 +399,7 @@ impl<'a> Visit<'a> for Meter<'_> {
     fn visit_spread_element(&mut self, it: &SpreadElement<'a>) {
         self.cost += 1;
         self.wrap(it.argument.span(), "$s(", |meter| {
-            meter.visit_expression(&it.argument)
+            meter.visit_expression(&it.argument);
         });
     }
 
@@ -417,7 +417,7 @@ impl<'a> Visit<'a> for Meter<'_> {
             return;
         }
         self.wrap(it.span, "$l(", |meter| {
-            walk::walk_template_literal(meter, it)
+            walk::walk_template_literal(meter, it);
         });
     }
 
@@ -447,7 +447,7 @@ impl<'a> Visit<'a> for Meter<'_> {
         };
         if checked {
             self.wrap(it.span, "$l(", |meter| {
-                walk::walk_binary_expression(meter, it)
+                walk::walk_binary_expression(meter, it);
             });
         } else {
             walk::walk_binary_expression(self, it);
@@ -459,14 +459,14 @@ impl<'a> Visit<'a> for Meter<'_> {
         match it.operator {
             AssignmentOperator::Addition | AssignmentOperator::Multiplication => {
                 self.wrap(it.span, "$l(", |meter| {
-                    walk::walk_assignment_expression(meter, it)
+                    walk::walk_assignment_expression(meter, it);
                 });
             }
             AssignmentOperator::Exponential | AssignmentOperator::ShiftLeft => self.compound(it),
             _ if spreads(&it.left) => {
                 self.visit_assignment_target(&it.left);
                 self.wrap(it.right.span(), "$s(", |meter| {
-                    meter.visit_expression(&it.right)
+                    meter.visit_expression(&it.right);
                 });
             }
             _ => walk::walk_assignment_expression(self, it),

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use deno_core::{JsBuffer, OpState, ToJsBuffer, op2};
+use deno_core::{OpState, ToJsBuffer, op2};
 use deno_error::JsErrorBox;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -298,8 +298,8 @@ fn op_text_bytes(#[string] text: String) -> ToJsBuffer {
 
 #[op2]
 #[string]
-fn op_bytes_base64(#[buffer] bytes: JsBuffer) -> String {
-    STANDARD.encode(&bytes)
+fn op_bytes_base64(#[buffer] bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
 }
 
 deno_core::extension!(

@@ -132,10 +132,7 @@ const BODIES: &[(&str, &[ErrorCode])] = &[
         "let n = 0; function f(): any { try { f() } catch { n++ } f() } f()",
         &[OutOfGas, TooLarge],
     ),
-    (
-        "const a: any = []; a[0] = a; JSON.stringify(a)",
-        &[Threw],
-    ),
+    ("const a: any = []; a[0] = a; JSON.stringify(a)", &[Threw]),
     (
         "let a: any = []; for (let i = 0; i < 1e5; i++) a = [a]; JSON.stringify(a)",
         &[Threw],

@@ -23,7 +23,6 @@ use crate::message::{ErrorCode, Exports, Failure};
 
 pub use limits::{MAX_DEPTH, MAX_SOURCE_BYTES};
 pub use position::PositionMap;
-pub(crate) use rules::module_name;
 
 /// The version of the gas schedule: it changes whenever the same source would be charged differently.
 pub const SCHEDULE_VERSION: u32 = 1;
@@ -133,6 +132,10 @@ fn compile_here(file_name: &str, source: &str) -> Result<Compiled, Failure> {
         )
     });
     let positions = PositionMap::new(&plain, &metered.code, &metered.insertions, tokens);
+    if let Some((offset, why)) = metered.missing.first() {
+        return Err(Failure::new(ErrorCode::Module, why.as_str())
+            .at(positions.source_line(&plain, *offset), 1));
+    }
     let charges = metered
         .charges
         .iter()

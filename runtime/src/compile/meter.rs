@@ -11,20 +11,25 @@ use oxc::ast::ast::{
     AssignmentExpression, AssignmentPattern, AssignmentTarget, AssignmentTargetPropertyIdentifier,
     AssignmentTargetWithDefault, BinaryExpression, BindingPattern, CatchClause, Class,
     ClassElement, DoWhileStatement, Expression, ForInStatement, ForOfStatement, ForStatement,
-    FormalParameter, Function, FunctionBody, IfStatement, MethodDefinitionKind, Program,
-    PropertyDefinition, SpreadElement, Statement, StaticBlock, SwitchCase,
-    TaggedTemplateExpression, TemplateLiteral, TryStatement, WhileStatement,
+    FormalParameter, Function, FunctionBody, IfStatement, ImportDeclaration,
+    ImportDeclarationSpecifier, MethodDefinitionKind, Program, PropertyDefinition, SpreadElement,
+    Statement, StaticBlock, SwitchCase, TaggedTemplateExpression, TemplateLiteral, TryStatement,
+    WhileStatement,
 };
 use oxc::ast_visit::{Visit, walk};
 use oxc::span::{GetSpan, Span};
 use oxc::syntax::operator::{AssignmentOperator, BinaryOperator, UnaryOperator};
 use oxc::syntax::scope::ScopeFlags;
 
-/// Names that the inserted code uses; a contract may not use them.
-pub(super) const RESERVED: [&str; 9] =
-    ["$g", "$x", "$l", "$s", "$pow", "$shl", "$k", "$args", "$e"];
+use super::rules::{missing, module_name};
 
-const HEADER: &str = "import{$g,$x,$l,$s,$pow,$shl,$k,$o}from\"tana:meter\";";
+/// Names that the inserted code uses; a contract may not use them.
+pub(super) const RESERVED: [&str; 12] = [
+    "$g", "$x", "$l", "$s", "$pow", "$shl", "$k", "$o", "$t", "$m", "$args", "$e",
+];
+
+/// The host leaves it there for one reading; the modules that were imported follow.
+const HEADER: &str = "const $m=globalThis.$m,{$g,$x,$l,$s,$pow,$shl,$k,$o,$t}=$m.meter;";
 
 pub(super) struct Metered {
     pub(super) code: String,
@@ -32,6 +37,8 @@ pub(super) struct Metered {
     pub(super) insertions: Vec<(u32, u32)>,
     /// Offset in the plain code of each run and its charge.
     pub(super) charges: Vec<(u32, u32)>,
+    /// Imports of what a module does not export: offset in the plain code, and why not.
+    pub(super) missing: Vec<(u32, String)>,
 }
 
 pub(super) fn meter(plain: &str, program: &Program<'_>) -> Metered {
@@ -40,11 +47,16 @@ pub(super) fn meter(plain: &str, program: &Program<'_>) -> Metered {
         cost: 1,
         edits: Vec::new(),
         charges: Vec::new(),
+        imports: String::new(),
+        missing: Vec::new(),
     };
     let slot = meter.slot(0);
     meter.visit_program(program);
     let cost = meter.cost;
-    meter.fill(slot, cost, |cost| format!("{HEADER}{}", statement(cost)));
+    let imports = std::mem::take(&mut meter.imports);
+    meter.fill(slot, cost, |cost| {
+        format!("{HEADER}{imports}{}", statement(cost))
+    });
     meter.finish()
 }
 
@@ -61,6 +73,10 @@ struct Meter<'s> {
     cost: u32,
     edits: Vec<(u32, String)>,
     charges: Vec<(u32, u32)>,
+    /// What takes the place of import declarations.
+    imports: String,
+    /// Imports of what a module does not export: where, and why not.
+    missing: Vec<(u32, String)>,
 }
 
 impl<'a> Meter<'_> {
@@ -160,6 +176,7 @@ impl<'a> Meter<'_> {
             code,
             insertions,
             charges: self.charges,
+            missing: self.missing,
         }
     }
 }
@@ -212,6 +229,36 @@ fn arithmetic(value: &Expression<'_>) -> bool {
 impl<'a> Visit<'a> for Meter<'_> {
     fn enter_node(&mut self, _: AstKind<'a>) {
         self.cost += 1;
+    }
+
+    fn visit_import_declaration(&mut self, it: &ImportDeclaration<'a>) {
+        self.insert(it.span.start, "/*");
+        self.insert(it.span.end, "*/");
+        let Some(module) = module_name(&it.source.value) else {
+            return;
+        };
+        for specifier in it.specifiers.iter().flatten() {
+            let (imported, local) = match specifier {
+                ImportDeclarationSpecifier::ImportSpecifier(one) => {
+                    (one.imported.name(), &one.local)
+                }
+                ImportDeclarationSpecifier::ImportDefaultSpecifier(one) => {
+                    ("default".into(), &one.local)
+                }
+                ImportDeclarationSpecifier::ImportNamespaceSpecifier(one) => {
+                    self.imports
+                        .push_str(&format!("const {}=$m.{module};", one.local.name));
+                    continue;
+                }
+            };
+            if let Some(why) = missing(module, &imported) {
+                self.missing.push((it.span.start, why));
+            }
+            self.imports.push_str(&format!(
+                "const {}=$m.{module}[\"{imported}\"];",
+                local.name
+            ));
+        }
     }
 
     fn visit_function(&mut self, it: &Function<'a>, _: ScopeFlags) {
@@ -416,9 +463,23 @@ impl<'a> Visit<'a> for Meter<'_> {
         if it.expressions.is_empty() {
             return;
         }
-        self.wrap(it.span, "$l(", |meter| {
-            walk::walk_template_literal(meter, it);
-        });
+        // Engines make templates by different ways, one of them through a method that a contract can replace.
+        // So `a${b}c` becomes `a`+$t(b)+`c`, with the old marks in comments.
+        self.insert(it.span.start, "$l(");
+        for (quasi, value) in it.quasis.iter().zip(&it.expressions) {
+            self.cost += 2;
+            self.insert(quasi.span.end, "`/*");
+            self.insert(quasi.span.end + 2, "*/+$t(");
+            self.visit_expression(value);
+            let next = it
+                .quasis
+                .iter()
+                .find(|next| next.span.start > value.span().start);
+            let end = next.map_or(it.span.end, |next| next.span.start);
+            self.insert(end - 1, ")+/*");
+            self.insert(end, "*/`");
+        }
+        self.insert(it.span.end, ")");
     }
 
     fn visit_tagged_template_expression(&mut self, it: &TaggedTemplateExpression<'a>) {

@@ -17,15 +17,84 @@ use super::limits::MAX_DEPTH;
 use super::position::line_column;
 use crate::message::{EntryName, ErrorCode, Exports, Failure};
 
-/// The modules that a contract may import.
-pub(crate) const MODULES: [&str; 7] = ["core", "utils", "block", "tx", "data", "context", "net"];
+/// The modules that a contract may import, and what each exports beside `default`.
+const MODULES: [(&str, &[&str]); 7] = [
+    ("core", &["console", "version"]),
+    ("utils", &["fetch"]),
+    (
+        "block",
+        &[
+            "block",
+            "MAX_BATCH_QUERY",
+            "getHeight",
+            "getTimestamp",
+            "getHash",
+            "getPreviousHash",
+            "getExecutor",
+            "getContractId",
+            "getGasLimit",
+            "getGasUsed",
+            "getBalance",
+            "getAmount",
+            "getUser",
+            "getTransaction",
+            "getBlock",
+            "getLatestBlock",
+        ],
+    ),
+    (
+        "tx",
+        &["tx", "transfer", "setBalance", "getChanges", "execute"],
+    ),
+    (
+        "data",
+        &[
+            "data",
+            "MAX_KEY_SIZE",
+            "MAX_VALUE_SIZE",
+            "MAX_TOTAL_SIZE",
+            "MAX_KEYS",
+            "set",
+            "get",
+            "delete",
+            "has",
+            "keys",
+            "entries",
+            "clear",
+            "commit",
+        ],
+    ),
+    (
+        "context",
+        &["context", "caller", "owner", "input", "contractId"],
+    ),
+    ("net", &["Request", "Response"]),
+];
 
 /// The module's short name for either spelling of its specifier.
-pub(crate) fn module_name(specifier: &str) -> Option<&'static str> {
+pub(super) fn module_name(specifier: &str) -> Option<&'static str> {
+    module(specifier).map(|(name, _)| name)
+}
+
+/// Why a name cannot be imported from a module. Asked once types are gone: they are imported like values.
+pub(super) fn missing(module_name: &str, imported: &str) -> Option<String> {
+    let (_, exports) = MODULES
+        .into_iter()
+        .find(|(module, _)| *module == module_name)?;
+    let known = imported == "default" || exports.contains(&imported);
+    (!known).then(|| {
+        format!(
+            "tana/{module_name} has no `{imported}`; it has {}",
+            exports.join(", ")
+        )
+    })
+}
+
+fn module(specifier: &str) -> Option<(&'static str, &'static [&'static str])> {
     let name = specifier
         .strip_prefix("tana/")
         .or_else(|| specifier.strip_prefix("tana:"))?;
-    MODULES.into_iter().find(|module| *module == name)
+    MODULES.into_iter().find(|(module, _)| *module == name)
 }
 
 pub(super) fn check(source: &str, program: &oxc::ast::ast::Program<'_>) -> Result<(), Failure> {
@@ -82,14 +151,15 @@ impl Rules<'_> {
         }
     }
 
-    fn module(&mut self, span: Span, specifier: &str) {
-        if module_name(specifier).is_none() {
+    fn import(&mut self, it: &ImportDeclaration<'_>) {
+        if module(&it.source.value).is_none() {
+            let names = MODULES.map(|(name, _)| name).join(", tana/");
             self.refuse(
-                span,
+                it.source.span,
                 ErrorCode::Module,
                 format!(
-                    "there is no module \"{specifier}\"; a contract can import tana/{}",
-                    MODULES.join(", tana/")
+                    "there is no module \"{}\"; a contract can import tana/{names}",
+                    it.source.value
                 ),
             );
         }
@@ -180,7 +250,7 @@ impl<'a> Visit<'a> for Rules<'_> {
             );
         }
         if !it.import_kind.is_type() {
-            self.module(it.source.span, &it.source.value);
+            self.import(it);
         }
         oxc::ast_visit::walk::walk_import_declaration(self, it);
     }

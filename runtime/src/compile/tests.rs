@@ -50,6 +50,11 @@ fn refusals_name_the_line() {
         ("import x from 'node:fs';", ErrorCode::Module, 1),
         ("\n\nawait import('tana/core');", ErrorCode::Forbidden, 3),
         ("let a = ;", ErrorCode::Syntax, 1),
+        (
+            "import { BlockUser } from 'tana/block';\nimport { nothing } from 'tana/core'; let a: BlockUser; nothing;",
+            ErrorCode::Module,
+            2,
+        ),
         ("eval('1')", ErrorCode::Forbidden, 1),
         ("export * from 'tana/core'", ErrorCode::Forbidden, 1),
     ];

@@ -310,20 +310,27 @@ fn aborted(abort: Abort, limits: Limits) -> Failure {
 fn set_gas(isolate: &mut Isolate, gas: u32) {
     let runtime = &mut isolate.runtime;
     deno_core::scope!(scope, runtime);
-    let cell = v8::Local::new(scope, &isolate.gas);
+    let cells = v8::Local::new(scope, &isolate.gas);
     let value = v8::Integer::new_from_unsigned(scope, gas);
-    cell.set_index(scope, 0, value.into());
+    cells.set_index(scope, 0, value.into());
+    let nothing = v8::Integer::new(scope, -1);
+    cells.set_index(scope, 1, nothing.into());
 }
 
 fn gas_left(isolate: &mut Isolate) -> u32 {
     let runtime = &mut isolate.runtime;
     deno_core::scope!(scope, runtime);
-    let cell = v8::Local::new(scope, &isolate.gas);
-    let left = cell
-        .get_index(scope, 0)
-        .and_then(|value| value.int32_value(scope))
-        .unwrap_or(0);
-    u32::try_from(left).unwrap_or(0)
+    let cells = v8::Local::new(scope, &isolate.gas);
+    let read = |index| {
+        cells
+            .get_index(scope, index)
+            .and_then(|value| value.int32_value(scope))
+            .unwrap_or(0)
+    };
+    let (left, when_thrown) = (read(0), read(1));
+    u32::try_from(when_thrown)
+        .or_else(|_| u32::try_from(left))
+        .unwrap_or(0)
 }
 
 #[cfg(feature = "v8")]

@@ -1,4 +1,4 @@
-//! Which modules a contract reaches: those of `js/`, under either spelling, and nothing else.
+//! Which modules the engine loads: the contract's own, and nothing that it could ask for.
 
 use deno_core::error::ModuleLoaderError;
 use deno_core::{
@@ -6,8 +6,6 @@ use deno_core::{
     ResolutionKind,
 };
 use deno_error::JsErrorBox;
-
-use crate::compile::module_name;
 
 /// Where a contract seems to come from: its file name never matters to it.
 pub(super) const MAIN: &str = "contract:main";
@@ -21,23 +19,14 @@ impl ModuleLoader for Modules {
         referrer: &str,
         kind: ResolutionKind,
     ) -> Result<ModuleSpecifier, ModuleLoaderError> {
-        let url = match module_name(specifier) {
-            // The engine lets modules of this scheme, and no others, reach the extension's own.
-            Some(name) => format!("node:tana/{name}"),
-            None if specifier == MAIN && kind == ResolutionKind::MainModule => specifier.to_owned(),
-            // Metered code imports its meter; a contract that writes the same was refused when it was compiled.
-            None if specifier == "tana:meter" => "node:tana/meter".to_owned(),
-            // Inside the extension, while the snapshot is made.
-            None if referrer.starts_with("ext:") || referrer.starts_with("node:") => {
-                specifier.to_owned()
-            }
-            None => {
-                return Err(JsErrorBox::generic(format!(
-                    "there is no module \"{specifier}\""
-                )));
-            }
-        };
-        ModuleSpecifier::parse(&url).map_err(JsErrorBox::from_err)
+        // Compiled code imports nothing: what it imported has become its first statements. Inside the extension, an
+        // engine may ask again for what is linked already.
+        let ours =
+            specifier == MAIN && kind == ResolutionKind::MainModule || referrer.starts_with("ext:");
+        if !ours {
+            return Err(no_module(specifier));
+        }
+        ModuleSpecifier::parse(specifier).map_err(JsErrorBox::from_err)
     }
 
     fn load(
@@ -46,8 +35,10 @@ impl ModuleLoader for Modules {
         _: Option<&ModuleLoadReferrer>,
         _: ModuleLoadOptions,
     ) -> ModuleLoadResponse {
-        ModuleLoadResponse::Sync(Err(JsErrorBox::generic(format!(
-            "there is no module \"{specifier}\""
-        ))))
+        ModuleLoadResponse::Sync(Err(no_module(specifier.as_str())))
     }
+}
+
+fn no_module(specifier: &str) -> ModuleLoaderError {
+    JsErrorBox::generic(format!("there is no module \"{specifier}\""))
 }

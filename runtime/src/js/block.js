@@ -1,7 +1,7 @@
 // tana/block: the block around the execution, and questions about the chain.
 import { core, primordials } from "ext:core/mod.js";
-import { $g, charge, chargeString } from "node:tana/meter";
-import { read } from "node:tana/context";
+import { $g, charge, chargeString } from "ext:tana/meter.js";
+import { read } from "ext:tana/read.js";
 
 const {
   ArrayIsArray, ArrayPrototypePush, Error, JSONParse, JSONStringify, NumberIsSafeInteger, ObjectFreeze, String,
@@ -22,7 +22,7 @@ function ask(question) {
 function each(subject, query) {
   if (!ArrayIsArray(subject)) return query(subject);
   if (subject.length > MAX_BATCH_QUERY) {
-    throw new Error(`at most ${MAX_BATCH_QUERY} can be asked for at once, not ${subject.length}`);
+    throw new Error(("at most " + MAX_BATCH_QUERY + " can be asked for at once, not " + subject.length));
   }
   const answers = [];
   for (let i = 0; i < subject.length; i++) ArrayPrototypePush(answers, query(subject[i]));
@@ -32,7 +32,7 @@ function each(subject, query) {
 function text(value, what) {
   if (typeof value === "string") return value;
   if (typeof value === "object" && value !== null && typeof value.id === "string") return value.id;
-  throw new TypeError(`${what} is a text, not ${typeof value}`);
+  throw new TypeError(("" + what + " is a text, not " + typeof value));
 }
 
 function amount(user, currency) {
@@ -46,7 +46,7 @@ export const getBalance = async (user, currency) =>
     const exact = amount(one, currency);
     const number = op_exact_number(exact);
     if (number !== number) {
-      throw new Error(`a number cannot hold the balance ${exact} ${currency} exactly; use block.getAmount, which gives text`);
+      throw new Error(("a number cannot hold the balance " + exact + " " + currency + " exactly; use block.getAmount, which gives text"));
     }
     return number;
   });
@@ -58,7 +58,7 @@ export const getTransaction = async (id) =>
 
 export const getBlock = async (height) =>
   each(height, (one) => {
-    if (!NumberIsSafeInteger(one) || one < 0) throw new TypeError(`a height is a whole number, not ${String(one)}`);
+    if (!NumberIsSafeInteger(one) || one < 0) throw new TypeError(("a height is a whole number, not " + String(one)));
     return ask({ ask: "block", height: one });
   });
 

@@ -4,7 +4,7 @@ import { primordials } from "ext:core/mod.js";
 import {
   $g, $k, $s, abort, ARRAY, BUFFER, charge, chargeArray, chargeString, checkInteger, INTEGER, MAX_ARRAY, MAX_STRING, STRING,
   weigh,
-} from "node:tana/meter";
+} from "ext:tana/meter.js";
 import { replace, replaceConstructor } from "ext:tana/determinism.js";
 
 const {
@@ -379,7 +379,7 @@ function collections() {
       name, original,
       // Each element is hashed, which costs far more than copying it.
       (original, args, target) => { const before = $g[0]; $s(args[0]); charge(4 + (before - $g[0]) * 24); return ReflectConstruct(original, args, target); },
-      (original) => { throw new TypeError(`Constructor ${name} requires 'new'`); },
+      (original) => { throw new TypeError(("Constructor " + name + " requires 'new'")); },
     );
   }
   for (const kind of [Map, Set]) {
@@ -423,7 +423,7 @@ function buffers() {
         if (typeof source === "object" && source !== null) {
           if (isBuffer(source)) {
             // The bits of "not a number" differ between machines.
-            if (floating) throw new TypeError(`${name} has a buffer of its own in a contract; use DataView for bytes`);
+            if (floating) throw new TypeError(("" + name + " has a buffer of its own in a contract; use DataView for bytes"));
             charge(8);
           } else {
             $s(source);
@@ -434,9 +434,9 @@ function buffers() {
         }
         return ReflectConstruct(original, args, target);
       },
-      () => { throw new TypeError(`Constructor ${name} requires 'new'`); },
+      () => { throw new TypeError(("Constructor " + name + " requires 'new'")); },
     );
-    if (floating) Object.defineProperty(globalThis[name].prototype, "buffer", { get() { throw new TypeError(`the bytes of a ${name} are not available in a contract; use DataView`); }, configurable: false });
+    if (floating) Object.defineProperty(globalThis[name].prototype, "buffer", { get() { throw new TypeError(("the bytes of a " + name + " are not available in a contract; use DataView")); }, configurable: false });
   }
   replaceConstructor(
     "ArrayBuffer", ArrayBuffer,
@@ -470,7 +470,7 @@ function buffers() {
     subarray(start, end) {
       charge(8);
       const tag = TypedArrayPrototypeGetSymbolToStringTag(this);
-      if (tag === "Float32Array" || tag === "Float64Array") throw new TypeError(`a part of a ${tag} is made with slice in a contract`);
+      if (tag === "Float32Array" || tag === "Float64Array") throw new TypeError(("a part of a " + tag + " is made with slice in a contract"));
       return ReflectApply(subarray, this, [start, end]);
     },
   }.subarray);

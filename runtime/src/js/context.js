@@ -1,16 +1,9 @@
 // tana/context: who calls, who owns, with what.
-import { core, primordials } from "ext:core/mod.js";
-import { charge, chargeString } from "node:tana/meter";
+import { primordials } from "ext:core/mod.js";
+import { charge } from "ext:tana/meter.js";
+import { read } from "ext:tana/read.js";
 
-const { JSONParse, ObjectDefineProperty, ObjectFreeze } = primordials;
-const { op_context } = core.ops;
-
-/** Text of the context in JSON, read anew each time, so that no contract hands a changed one to itself. */
-export function read(part) {
-  const text = op_context(part);
-  chargeString(text.length);
-  return JSONParse(text);
-}
+const { ObjectDefineProperty, ObjectFreeze } = primordials;
 
 function user(part) {
   charge(10);

@@ -1,6 +1,6 @@
 // tana/core: output and versions.
 import { core, primordials } from "ext:core/mod.js";
-import { charge, chargeString, weigh } from "node:tana/meter";
+import { charge, chargeString, weigh } from "ext:tana/meter.js";
 
 const {
   ArrayPrototypeJoin, ArrayPrototypePush, ErrorPrototypeToString, JSONParse, JSONStringify, ObjectFreeze,
@@ -17,16 +17,16 @@ function show(value) {
       if (ObjectPrototypeIsPrototypeOf(ErrorPrototype, value)) return ErrorPrototypeToString(value);
       try {
         weigh(value, 0);
-        return JSONStringify(value, (_, inner) => typeof inner === "bigint" ? `${inner}` : inner, 2) ?? "undefined";
+        return JSONStringify(value, (_, inner) => typeof inner === "bigint" ? ("" + inner) : inner, 2) ?? "undefined";
       } catch (error) {
-        return `[${error.message}]`;
+        return ("[" + error.message + "]");
       }
     case "function":
-      return `[function ${String(value.name)}]`;
+      return ("[function " + String(value.name) + "]");
     case "symbol":
       return "[symbol]";
     default:
-      return `${value}`;
+      return ("" + value);
   }
 }
 

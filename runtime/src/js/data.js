@@ -1,6 +1,6 @@
 // tana/data: the contract's own storage, staged until it is committed.
 import { core, primordials } from "ext:core/mod.js";
-import { charge, chargeString, weigh } from "node:tana/meter";
+import { charge, chargeString, weigh } from "ext:tana/meter.js";
 
 const {
   ArrayPrototypePush, JSONParse, JSONStringify, ObjectFreeze, StringPrototypeIsWellFormed, StringPrototypeSlice, TypeError, ObjectDefineProperty,
@@ -28,7 +28,7 @@ function encode(value) {
   }
   weigh(value, 0);
   const json = JSONStringify(value);
-  if (json === undefined) throw new TypeError(`a ${typeof value} cannot be stored`);
+  if (json === undefined) throw new TypeError(("a " + typeof value + " cannot be stored"));
   return MARK + json;
 }
 

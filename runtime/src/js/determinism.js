@@ -87,10 +87,10 @@ for (const name of ["getUTCFullYear", "getUTCMonth", "getUTCDate", "getUTCDay", 
 
 
 const year = (p) => (p.year < 0 ? "-" : "") + StringPrototypePadStart(String(p.year < 0 ? -p.year : p.year), 4, "0");
-const day = (p) => `${DAYS[p.weekday]} ${MONTHS[p.month]} ${two(p.day)} ${year(p)}`;
-const clock = (p) => `${two(p.hour)}:${two(p.minute)}:${two(p.second)} GMT+0000 (Coordinated Universal Time)`;
-const localDay = (p) => `${p.month + 1}/${p.day}/${p.year}`;
-const localClock = (p) => `${p.hour % 12 === 0 ? 12 : p.hour % 12}:${two(p.minute)}:${two(p.second)} ${p.hour < 12 ? "AM" : "PM"}`;
+const day = (p) => ("" + DAYS[p.weekday] + " " + MONTHS[p.month] + " " + two(p.day) + " " + year(p));
+const clock = (p) => ("" + two(p.hour) + ":" + two(p.minute) + ":" + two(p.second) + " GMT+0000 (Coordinated Universal Time)");
+const localDay = (p) => ("" + (p.month + 1) + "/" + p.day + "/" + p.year);
+const localClock = (p) => ("" + (p.hour % 12 === 0 ? 12 : p.hour % 12) + ":" + two(p.minute) + ":" + two(p.second) + " " + (p.hour < 12 ? "AM" : "PM"));
 const form = (make) => function () {
   const p = parts(this);
   return p === null ? "Invalid Date" : make(p);
@@ -127,13 +127,13 @@ function date() {
     }
   }
   replace(DatePrototype, "getTimezoneOffset", 0, { getTimezoneOffset() { return DatePrototypeGetTime(this) * 0; } }.getTimezoneOffset);
-  replace(DatePrototype, "toString", 0, form((p) => `${day(p)} ${clock(p)}`));
+  replace(DatePrototype, "toString", 0, form((p) => ("" + day(p) + " " + clock(p))));
   replace(DatePrototype, "toDateString", 0, form(day));
   replace(DatePrototype, "toTimeString", 0, form(clock));
-  replace(DatePrototype, "toUTCString", 0, form((p) => `${DAYS[p.weekday]}, ${two(p.day)} ${MONTHS[p.month]} ${year(p)} ${two(p.hour)}:${two(p.minute)}:${two(p.second)} GMT`));
+  replace(DatePrototype, "toUTCString", 0, form((p) => ("" + DAYS[p.weekday] + ", " + two(p.day) + " " + MONTHS[p.month] + " " + year(p) + " " + two(p.hour) + ":" + two(p.minute) + ":" + two(p.second) + " GMT")));
   replace(DatePrototype, "toLocaleDateString", 0, form(localDay));
   replace(DatePrototype, "toLocaleTimeString", 0, form(localClock));
-  replace(DatePrototype, "toLocaleString", 0, form((p) => `${localDay(p)}, ${localClock(p)}`));
+  replace(DatePrototype, "toLocaleString", 0, form((p) => ("" + localDay(p) + ", " + localClock(p))));
   for (const name of ["getYear", "setYear", "toGMTString", "toTemporalInstant"]) delete DatePrototype[name];
 }
 

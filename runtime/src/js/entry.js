@@ -1,24 +1,31 @@
 // What the host calls: nothing here is reachable from a contract.
 import { primordials } from "ext:core/mod.js";
-import { $g, charge, chargeString, weigh } from "node:tana/meter";
-import "node:tana/core";
-import "node:tana/context";
-import "node:tana/block";
-import "node:tana/tx";
-import "node:tana/data";
-import "node:tana/utils";
-import { answer, Request } from "node:tana/net";
+import { $g, charge, chargeString, weigh } from "ext:tana/meter.js";
+import * as block from "ext:tana/block.js";
+import * as context from "ext:tana/context.js";
+import * as core from "ext:tana/core.js";
+import * as data from "ext:tana/data.js";
+import * as meter from "ext:tana/meter.js";
+import * as net from "ext:tana/net.js";
+import * as tx from "ext:tana/tx.js";
+import * as utils from "ext:tana/utils.js";
+import { answer } from "ext:tana/answer.js";
 import "ext:tana/builtins.js";
 import { finish, prepare } from "ext:tana/determinism.js";
 
-const { JSONParse, JSONStringify, StringPrototypeIncludes } = primordials;
+const { JSONParse, JSONStringify, ObjectDefineProperty, StringPrototypeIncludes } = primordials;
+const { Request } = net;
 
 async function call(namespace, name) {
-  const value = await namespace[name]();
-  return encode(value);
+  try {
+    return encode(await namespace[name]());
+  } catch (error) {
+    $g[1] = $g[0];
+    throw error;
+  }
 }
 
-async function handle(namespace, name, text) {
+async function respond(namespace, name, text) {
   charge(100);
   const request = JSONParse(text);
   const handler = namespace[name];
@@ -30,6 +37,15 @@ async function handle(namespace, name, text) {
     value = await handler(req, await body(req, request.headers["content-type"]));
   }
   return JSONStringify({ response: answer(value) });
+}
+
+async function handle(namespace, name, text) {
+  try {
+    return await respond(namespace, name, text);
+  } catch (error) {
+    $g[1] = $g[0];
+    throw error;
+  }
 }
 
 /** A `post` handler's second argument: JSON where it is JSON, otherwise text. */
@@ -52,7 +68,7 @@ function encode(value) {
     weigh(value, 0);
     text = JSONStringify({ result: value === undefined ? null : value });
   } catch (error) {
-    return JSONStringify({ bad: `${error?.message ?? error}` });
+    return JSONStringify({ bad: ("" + (error?.message ?? error)) });
   }
   chargeString(text.length);
   return text;
@@ -63,6 +79,15 @@ prepare();
 /** Hands the host its functions and takes the last of the host's names off the global object. */
 function begin() {
   finish();
+  // The first statement of metered code takes it, and nothing runs before that.
+  ObjectDefineProperty(globalThis, "$m", {
+    __proto__: null,
+    configurable: true,
+    get() {
+      delete globalThis.$m;
+      return { __proto__: null, block, context, core, data, meter, net, tx, utils };
+    },
+  });
   return { __proto__: null, call, handle, gas: $g };
 }
 

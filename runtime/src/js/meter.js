@@ -4,7 +4,7 @@ import { core, primordials } from "ext:core/mod.js";
 const {
   ArrayIsArray, MapPrototypeGetSize, Number, ObjectKeys, SetPrototypeGetSize, SymbolIterator,
   TypedArrayPrototypeGetLength, TypedArrayPrototypeGetSymbolToStringTag, ErrorPrototype, ObjectGetOwnPropertyDescriptor, ObjectPrototypeIsPrototypeOf, MapPrototype,
-  SetPrototype, TypeError,
+  SetPrototype, String, TypeError,
 } = primordials;
 const { op_abort, op_math2 } = core.ops;
 
@@ -14,8 +14,11 @@ export const MAX_ARRAY = 1_000_000;
 const MAX_INTEGER_BITS = 8192n;
 const INTEGER_LIMIT = 1n << MAX_INTEGER_BITS;
 
-/** What is left; the host sets it before and reads it after a run. */
-export const $g = new Int32Array(1);
+/**
+ * What is left, and what was left when the contract threw (or -1): an engine may run code of its own to describe an
+ * exception. The host sets both before a run and reads them after it.
+ */
+export const $g = new Int32Array(2);
 // The bootstrap itself runs before there is a limit.
 $g[0] = 2_000_000_000;
 
@@ -65,6 +68,16 @@ export function checkInteger(value) {
 /** The result of `+`, `*` or a template. */
 export function $l(value) {
   return typeof value === "number" ? value : large(value);
+}
+
+/** A value in a template. */
+export function $t(value) {
+  return typeof value === "string" ? value : toText(value);
+}
+
+function toText(value) {
+  if (typeof value === "symbol") throw new TypeError("Cannot convert a Symbol value to a string");
+  return String(value);
 }
 
 /** A value about to be spread or copied. */

@@ -1,6 +1,7 @@
 // tana/net: the request and the answer of an edge handler.
 import { core, primordials } from "ext:core/mod.js";
-import { charge, chargeString, weigh } from "node:tana/meter";
+import { lowerCase } from "ext:tana/headers.js";
+import { charge, chargeString, weigh } from "ext:tana/meter.js";
 
 const {
   ArrayBufferIsView, ArrayPrototypePush, JSONParse, JSONStringify, ObjectAssign, ObjectDefineProperty, ObjectEntries,
@@ -63,39 +64,6 @@ export class Response {
   static text(value, status = 200, headers = {}) {
     return new Response(status, String(value), { "content-type": "text/plain; charset=utf-8", ...lowerCase(headers) });
   }
-}
-
-function lowerCase(headers) {
-  const lower = {};
-  const entries = ObjectEntries(headers ?? {});
-  for (let i = 0; i < entries.length; i++) {
-    ObjectDefineProperty(lower, StringPrototypeToLowerCase(entries[i][0]), {
-      __proto__: null, value: String(entries[i][1]), enumerable: true, writable: true, configurable: true,
-    });
-  }
-  return lower;
-}
-
-/** What a handler returned, as the host's answer. */
-export function answer(value) {
-  if (!ObjectPrototypeIsPrototypeOf(Response.prototype, value)) value = Response.json(value);
-  const headers = lowerCase(value.headers);
-  let body;
-  if (value.body === null || value.body === undefined) {
-    body = { text: "" };
-  } else if (typeof value.body === "string") {
-    body = { text: value.body };
-  } else if (TypedArrayPrototypeGetSymbolToStringTag(value.body) === "Uint8Array") {
-    body = { base64: op_bytes_base64(value.body) };
-    headers["content-type"] ??= "application/octet-stream";
-  } else {
-    weigh(value.body, 0);
-    body = { text: JSONStringify(value.body) ?? "null" };
-    headers["content-type"] ??= "application/json";
-  }
-  chargeString((body.text ?? body.base64).length);
-  headers["content-type"] ??= "text/plain; charset=utf-8";
-  return { status: value.status, headers, body };
 }
 
 ObjectFreeze(Request.prototype);

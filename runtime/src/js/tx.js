@@ -1,7 +1,7 @@
 // tana/tx: changes to balances, staged and applied all or nothing.
 import { core, primordials } from "ext:core/mod.js";
-import { charge, chargeString } from "node:tana/meter";
-import { getGasUsed } from "node:tana/block";
+import { charge, chargeString } from "ext:tana/meter.js";
+import { getGasUsed } from "ext:tana/block.js";
 
 const { JSONParse, MathAbs, NumberIsFinite, ObjectFreeze, TypeError, RangeError } = primordials;
 const { op_number_text, op_tx_stage, op_tx_changes, op_tx_execute } = core.ops;
@@ -9,7 +9,7 @@ const { op_number_text, op_tx_stage, op_tx_changes, op_tx_execute } = core.ops;
 function party(value, what) {
   if (typeof value === "string" && value.length > 0) return value;
   if (typeof value === "object" && value !== null && typeof value.id === "string") return value.id;
-  throw new TypeError(`${what} is a user's id or name`);
+  throw new TypeError(("" + what + " is a user's id or name"));
 }
 
 function money(value) {

@@ -1,6 +1,6 @@
 // tana/utils: requests to hosts that the host program allows; never while a block is executed.
 import { core, primordials } from "ext:core/mod.js";
-import { charge, chargeString } from "node:tana/meter";
+import { charge, chargeString } from "ext:tana/meter.js";
 
 const { JSONParse, JSONStringify, ObjectEntries, ObjectFreeze, String, StringPrototypeToLowerCase, Error, TypeError } = primordials;
 const { op_base64_bytes, op_base64_text, op_bytes_base64, op_fetch, op_text_bytes } = core.ops;

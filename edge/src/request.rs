@@ -81,7 +81,8 @@ pub(crate) fn outgoing(answer: HttpResponse) -> Response {
             continue;
         };
         let ours = [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE];
-        if !ours.contains(&name) && !(name == SET_COOKIE && value.is_empty()) {
+        let emptied = name == SET_COOKIE && value.is_empty();
+        if !ours.contains(&name) && !emptied {
             response.headers_mut().insert(name, value);
         }
     }

@@ -64,7 +64,7 @@ pub(crate) fn checked(
 ) -> ExitCode {
     match (checked, form) {
         (Ok(compiled), Form::Json) => {
-            println!("{}", json!({"success": true, "exports": compiled.exports}))
+            println!("{}", json!({"success": true, "exports": compiled.exports}));
         }
         (Err(failure), Form::Json) => println!("{}", json!({"success": false, "error": failure})),
         (Ok(compiled), Form::Text) => {
@@ -100,9 +100,8 @@ pub(crate) fn gas(
     compiled: &Result<Compiled, Failure>,
     form: Form,
 ) -> ExitCode {
-    let compiled = match compiled {
-        Ok(compiled) => compiled,
-        Err(_) => return checked(file, source, compiled, form),
+    let Ok(compiled) = compiled else {
+        return checked(file, source, compiled, form);
     };
     if form == Form::Json {
         println!(

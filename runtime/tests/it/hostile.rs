@@ -482,7 +482,7 @@ async fn sources_that_are_too_large_or_too_deep_are_refused() {
         assert_eq!(
             outcome.error.as_ref().map(|failure| failure.code),
             Some(code),
-            "{source:.20}: {outcome:?}"
+            "{source:.20}: {outcome:?}",
         );
     }
 }

@@ -332,8 +332,22 @@ deno_core::extension!(
         op_bytes_base64,
     ],
     esm_entry_point = "ext:tana/entry.js",
-    esm = [
-        dir "src/js",
+);
+
+/// The modules' sources, inside the binary: the macro's own list would be read from the checkout at run time.
+macro_rules! modules {
+    ($($file:literal),* $(,)?) => {
+        vec![$(deno_core::ExtensionFileSource::new(
+            concat!("ext:tana/", $file),
+            deno_core::ascii_str_include!(concat!("../js/", $file)),
+        )),*]
+    };
+}
+
+/// The operations and the modules.
+pub(super) fn extension() -> deno_core::Extension {
+    let mut extension = tana::init();
+    extension.esm_files = modules![
         "meter.js",
         "read.js",
         "core.js",
@@ -348,10 +362,7 @@ deno_core::extension!(
         "determinism.js",
         "builtins.js",
         "entry.js",
-    ],
-);
-
-/// The operations and the modules.
-pub(super) fn extension() -> deno_core::Extension {
-    tana::init()
+    ]
+    .into();
+    extension
 }

@@ -396,7 +396,11 @@ async fn every_hostile_contract_ends_with_the_right_error_and_the_workers_go_on(
     let pool = pool(2).await;
     let limits = Limits {
         // Enough to run for a while, little enough to end by gas before it ends by time.
-        gas: if tana_runtime::engine::ENGINE == "v8" { 100_000_000 } else { 5_000_000 },
+        gas: if tana_runtime::engine::ENGINE == "v8" {
+            100_000_000
+        } else {
+            5_000_000
+        },
         cpu_ms: 3_000,
         wall_ms: 4_000,
         ..Limits::default()

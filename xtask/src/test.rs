@@ -151,6 +151,10 @@ impl Run<'_> {
             }
             Step::Doc => {
                 let mut command = self.workspace(&["test", "--no-fail-fast", "--doc"]);
+                if self.options.filter.is_none() {
+                    // Not ours: deno_core's macro brings the example of its own documentation along, marked as ignored.
+                    command.args(["--", "--skip", "engine::ops::tana"]);
+                }
                 self.tests(&mut command)
             }
             Step::E2e => {

@@ -27,6 +27,13 @@ const BURST: Duration = Duration::from_millis(15);
 
 /// Draws the first frame before anything else, then runs until the console is left.
 pub(crate) fn run(model: Model, options: ConsoleOptions, wrapper: Wrapper) -> anyhow::Result<Node> {
+    let (outbox, inbox) = mpsc::unbounded_channel();
+    // Before the terminal is touched: a signal that comes while handlers are being set up would be lost, or would
+    // end the process with the terminal in raw mode.
+    let told = outbox.clone();
+    watchdog::start(move |what| {
+        let _ = told.send(Msg::Told(what));
+    })?;
     let mut term = Term::enter()?;
     let mut hits = Hits::default();
     term.draw(|frame| hits = view::view(&model, frame))?;
@@ -43,7 +50,7 @@ pub(crate) fn run(model: Model, options: ConsoleOptions, wrapper: Wrapper) -> an
             drawn: Instant::now(),
             dirty: false,
         }
-        .run(options),
+        .run(options, outbox, inbox),
     );
     // A request that hangs must not keep the process.
     runtime.shutdown_background();
@@ -72,12 +79,12 @@ enum Woken {
 }
 
 impl Loop {
-    async fn run(mut self, options: ConsoleOptions) -> anyhow::Result<Node> {
-        let (outbox, mut inbox) = mpsc::unbounded_channel();
-        let told = outbox.clone();
-        watchdog::start(move |what| {
-            let _ = told.send(Msg::Told(what));
-        })?;
+    async fn run(
+        mut self,
+        options: ConsoleOptions,
+        outbox: mpsc::UnboundedSender<Msg>,
+        mut inbox: mpsc::UnboundedReceiver<Msg>,
+    ) -> anyhow::Result<Node> {
         let mut runner = Runner::new(options, outbox);
         let mut input = EventStream::new();
         // The size may have changed before its signal was listened for.

@@ -5,7 +5,7 @@ use std::io::IsTerminal as _;
 
 use anyhow::bail;
 use jiff::tz::TimeZone;
-use tana_home::{Environment, KeyFile, Settings};
+use tana_home::{Environment, HomeError, KeyFile, Settings};
 
 use crate::keys::Keymap;
 use crate::model::{Here, Mode, Model, Screen};
@@ -70,7 +70,11 @@ fn model(options: &ConsoleOptions) -> anyhow::Result<Model> {
         now: tana_client::now(),
         zone: TimeZone::system(),
     };
-    let keys = Keymap::new(&[])?;
+    let keys = Keymap::new(&settings.keys.changes).map_err(|error| HomeError::Setting {
+        origin: settings.keys.origin.clone(),
+        key: "keys".to_owned(),
+        what: error.to_string(),
+    })?;
     let here = here(options);
     let mut model = Model::new(
         Look::new(theme, caps),

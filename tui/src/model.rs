@@ -61,6 +61,11 @@ impl Screen {
         }
     }
 
+    /// The screen that a digit goes to.
+    pub(crate) fn of_digit(digit: Option<char>) -> Option<Self> {
+        Self::ALL.into_iter().find(|s| Some(s.digit()) == digit)
+    }
+
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Services => "Services",

@@ -12,6 +12,9 @@ pub(crate) enum Command {
     Theme(String),
     Height(u64),
     Filter(String),
+    /// Panics, in development builds only: how a real panic is raised to test what becomes of the terminal.
+    #[cfg(debug_assertions)]
+    Panic,
 }
 
 /// A line of the palette's list.
@@ -101,6 +104,8 @@ pub(crate) fn parse(typed: &str) -> Option<Command> {
         ("filter", text) if !text.is_empty() => Some(Command::Filter(text.to_owned())),
         ("theme", name) if !name.is_empty() => Some(Command::Theme(name.to_owned())),
         // What fingers know from elsewhere.
+        #[cfg(debug_assertions)]
+        ("panic", "") => Some(Command::Panic),
         ("q" | "q!" | "wq" | "x" | "exit", "") => Some(Command::Act(Action::Quit)),
         (n, "") if !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()) => {
             n.parse().ok().map(Command::Height)

@@ -24,7 +24,7 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Start => go(model, model.screen),
         Msg::Key(key) => match model.overlay.take() {
             Some(overlay) => overlay::key(model, overlay, key),
-            None => match screen_of(model, key) {
+            None => match Screen::of_digit(Chord::from(key).digit()) {
                 Some(screen) => go(model, screen),
                 None => model
                     .keys
@@ -148,15 +148,6 @@ fn node_news(model: &mut Model, news: NodeNews) -> Vec<Effect> {
         effects.extend(login::update::service_is_ready(model));
     }
     effects
-}
-
-/// The screen that a digit goes to.
-fn screen_of(_model: &Model, key: crossterm::event::KeyEvent) -> Option<Screen> {
-    let crossterm::event::KeyCode::Char(c) = key.code else {
-        return None;
-    };
-    let plain = key.modifiers.is_empty() || key.modifiers == crossterm::event::KeyModifiers::ALT;
-    Screen::ALL.into_iter().find(|s| plain && s.digit() == c)
 }
 
 /// Brings a screen into view.

@@ -20,5 +20,5 @@ pub use home::Home;
 pub use keys::{KeyFile, NodeFile, UserFile};
 pub use lock::Lock;
 pub use run_state::RunState;
-pub use settings::{Overrides, Settings};
-pub use settings_table::{SETTINGS, Setting};
+pub use settings::{KeyTable, Overrides, Settings};
+pub use settings_table::{SETTINGS, Setting, nearest};

@@ -16,7 +16,7 @@ use crate::error::HomeError;
 use crate::files::read_json;
 use crate::home::Home;
 use crate::run_state::RunState;
-use crate::settings_table::{find, nearest};
+use crate::settings_table::{find, nearest_key};
 
 /// What flags of the command line say; `None` leaves it to the rest.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +29,16 @@ pub struct Overrides {
     pub role: Option<NodeRole>,
     /// `--port-offset`.
     pub port_offset: Option<u16>,
+}
+
+/// The setting `keys`: by the name of a console's action the keys that do it. Which actions and keys there are is the
+/// console's to say.
+#[derive(Clone, Debug, Default)]
+pub struct KeyTable {
+    /// Where it is from: the file, or `environment`.
+    pub origin: String,
+    /// Actions with their keys.
+    pub changes: Vec<(String, Vec<String>)>,
 }
 
 /// The settings that hold. Made once, at the start of a program.
@@ -82,6 +92,8 @@ pub struct Settings {
     pub log_level: String,
     /// The console's theme.
     pub theme: String,
+    /// What the console's keys are changed to.
+    pub keys: KeyTable,
     ports: BTreeMap<ServiceKind, u16>,
     urls: BTreeMap<ServiceKind, String>,
 }
@@ -232,6 +244,7 @@ impl Settings {
                 })?
                 .unwrap_or_else(|| "info".into()),
             theme: source.text("theme")?.unwrap_or_else(|| "tana-dark".into()),
+            keys: source.keys()?,
             ports,
             urls,
             home,
@@ -343,7 +356,10 @@ fn config_file(home: &Home) -> Result<BTreeMap<&'static str, Value>, HomeError> 
         let Some(setting) = find(&key) else {
             return Err(invalid(
                 &key,
-                format!("there is no such setting; did you mean {}?", nearest(&key)),
+                format!(
+                    "there is no such setting; did you mean {}?",
+                    nearest_key(&key)
+                ),
             ));
         };
         if found.insert(setting.key, value).is_some() {
@@ -417,6 +433,46 @@ impl Source<'_> {
             }
         };
         Ok(Some((text, Some(&self.path))))
+    }
+
+    /// The setting `keys`: an object in the file, the same as JSON text in the environment.
+    fn keys(&self) -> Result<KeyTable, HomeError> {
+        let wanted = "an object such as {\"approve\": \"f2\", \"quit\": [\"q\", \"f10\"]}";
+        let variable = find("keys").map_or("keys", |setting| setting.variable);
+        let (value, origin) = match self.environment.get(variable) {
+            Some(text) => {
+                let value = serde_json::from_str(text)
+                    .map_err(|_| self.wrong(None, variable, text, wanted))?;
+                (value, None)
+            }
+            None => match self.file.get("keys") {
+                None | Some(Value::Null) => return Ok(KeyTable::default()),
+                Some(value) => (value.clone(), Some(self.path.as_path())),
+            },
+        };
+        let wrong = |value: &Value| self.wrong(origin, "keys", &value.to_string(), wanted);
+        let Value::Object(entries) = &value else {
+            return Err(wrong(&value));
+        };
+        let mut changes = Vec::new();
+        for (action, keys) in entries {
+            let keys = match keys {
+                Value::String(key) => vec![key.clone()],
+                Value::Array(list) => list
+                    .iter()
+                    .map(|key| key.as_str().map(str::to_owned).ok_or_else(|| wrong(key)))
+                    .collect::<Result<_, _>>()?,
+                other => return Err(wrong(other)),
+            };
+            changes.push((action.clone(), keys));
+        }
+        Ok(KeyTable {
+            origin: origin.map_or_else(
+                || "environment".to_owned(),
+                |path| path.display().to_string(),
+            ),
+            changes,
+        })
     }
 
     fn text(&self, key: &str) -> Result<Option<String>, HomeError> {
@@ -518,6 +574,34 @@ mod tests {
         assert!(error.contains("config.json"), "{error}");
         let error = load(r#"{"portOffset": 60000}"#, &[]).unwrap_err();
         assert!(error.contains("smaller"), "{error}");
+    }
+
+    #[test]
+    fn keys_are_a_table_of_actions_in_the_file_or_the_environment() {
+        let settings = load(r#"{"keys": {"quit": ["q", "f10"], "approve": "f2"}}"#, &[]).unwrap();
+        let mut changes = settings.keys.changes;
+        changes.sort();
+        assert_eq!(
+            changes,
+            [
+                ("approve".to_owned(), vec!["f2".to_owned()]),
+                ("quit".to_owned(), vec!["q".to_owned(), "f10".to_owned()])
+            ]
+        );
+        assert!(settings.keys.origin.ends_with("config.json"));
+        let settings = load(r#"{"keys": {"a": "b"}}"#, &[("TANA_KEYS", r#"{"c": "d"}"#)]).unwrap();
+        assert_eq!(settings.keys.changes[0].0, "c");
+        for bad in [
+            r#"{"keys": "q"}"#,
+            r#"{"keys": {"quit": 5}}"#,
+            r#"{"keys": {"quit": [1]}}"#,
+        ] {
+            let error = load(bad, &[]).unwrap_err();
+            assert!(
+                error.contains("keys") && error.contains("\"approve\""),
+                "{error}"
+            );
+        }
     }
 
     #[test]

@@ -165,6 +165,11 @@ pub const SETTINGS: &[Setting] = &[
         "TANA_THEME",
         "the console's theme; default tana-dark",
     ),
+    setting(
+        "keys",
+        "TANA_KEYS",
+        "the console's keys, by action: {\"approve\": \"f2\", \"quit\": [\"q\", \"f10\"]}; default: what ? in the console lists",
+    ),
 ];
 
 /// The setting that `key` names in `config.json`, in either spelling.
@@ -174,9 +179,15 @@ pub(crate) fn find(key: &str) -> Option<&'static Setting> {
         .find(|setting| setting.key == key || setting.variable == key)
 }
 
-/// The key that `key` was probably meant to be: the one that most characters agree with.
-pub(crate) fn nearest(key: &str) -> &'static str {
-    let wanted = key.to_lowercase();
+/// The key that `key` was probably meant to be.
+pub(crate) fn nearest_key(key: &str) -> &'static str {
+    nearest(key, SETTINGS.iter().map(|setting| setting.key)).unwrap_or("chain")
+}
+
+/// What `word` was probably meant to be: the candidate that most characters agree with, from the front and from the back.
+#[must_use]
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let wanted = word.to_lowercase();
     let shared = |candidate: &str| {
         let candidate = candidate.to_lowercase();
         let prefix = candidate
@@ -192,9 +203,7 @@ pub(crate) fn nearest(key: &str) -> &'static str {
             .count();
         prefix + suffix
     };
-    SETTINGS
-        .iter()
-        .map(|setting| setting.key)
-        .max_by_key(|key| shared(key))
-        .unwrap_or("chain")
+    candidates
+        .into_iter()
+        .max_by_key(|candidate| shared(candidate))
 }

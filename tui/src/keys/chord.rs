@@ -94,6 +94,16 @@ impl FromStr for Chord {
     }
 }
 
+impl Chord {
+    /// The character of a key that is pressed alone or with Alt: what a digit that goes to a screen is.
+    pub(crate) fn digit(self) -> Option<char> {
+        match self.code {
+            KeyCode::Char(c) if (self.modifiers - KeyModifiers::ALT).is_empty() => Some(c),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Chord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (bit, name) in [

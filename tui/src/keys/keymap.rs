@@ -15,18 +15,18 @@ pub(crate) struct Keymap {
 /// Why a key table is not usable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum KeymapError {
-    #[error("keys: {0:?} is no action; `?` in the console lists them")]
-    UnknownAction(String),
-    #[error("keys.{action}: {source}")]
+    #[error("{name:?} is no action; did you mean {nearest}? `:` in the console lists them")]
+    UnknownAction { name: String, nearest: String },
+    #[error("{action}: {source}")]
     Chord {
         action: String,
         source: super::chord::ChordError,
     },
-    #[error("keys: {chord} would mean both {first} and {second}; give one of them another key")]
+    #[error("{chord} would mean both {first} and {second}; give one of them another key")]
     Conflict {
         chord: String,
-        first: &'static str,
-        second: &'static str,
+        first: String,
+        second: String,
     },
 }
 
@@ -47,7 +47,12 @@ impl Keymap {
             let action = Action::ALL
                 .iter()
                 .find(|a| a.info().name == name)
-                .ok_or_else(|| KeymapError::UnknownAction(name.clone()))?;
+                .ok_or_else(|| KeymapError::UnknownAction {
+                    name: name.clone(),
+                    nearest: tana_home::nearest(name, Action::ALL.iter().map(|a| a.info().name))
+                        .unwrap_or_default()
+                        .to_owned(),
+                })?;
             let chords = keys
                 .iter()
                 .map(|k| {
@@ -63,6 +68,13 @@ impl Keymap {
         for action in Action::ALL {
             let scope = action.info().scope;
             for chord in &by_action[action] {
+                if let Some(screen) = Screen::of_digit(chord.digit()) {
+                    return Err(KeymapError::Conflict {
+                        chord: chord.to_string(),
+                        first: format!("the screen {}", screen.title()),
+                        second: action.info().name.to_owned(),
+                    });
+                }
                 // A key of a screen may not hide one that works everywhere, else the help would lie.
                 let clash = by_key.iter().find(|((other, c), _)| {
                     c == chord
@@ -73,8 +85,8 @@ impl Keymap {
                 if let Some((_, first)) = clash {
                     return Err(KeymapError::Conflict {
                         chord: chord.to_string(),
-                        first: first.info().name,
-                        second: action.info().name,
+                        first: first.info().name.to_owned(),
+                        second: action.info().name.to_owned(),
                     });
                 }
                 by_key.insert((scope, *chord), *action);
@@ -149,11 +161,19 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(text.contains("approve") && text.contains("quit"), "{text}");
+        let text = Keymap::new(&change("aprove", "f2"))
+            .unwrap_err()
+            .to_string();
         assert!(
-            Keymap::new(&change("fly", "q"))
-                .unwrap_err()
-                .to_string()
-                .contains("fly")
+            text.contains("aprove") && text.contains("approve"),
+            "{text}"
+        );
+        let text = Keymap::new(&change("approve", "3"))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            text.contains("Approvals") && text.contains("approve"),
+            "a digit goes to its screen: {text}"
         );
         assert!(
             Keymap::new(&change("quit", "hyper-q"))

@@ -111,6 +111,8 @@ fn run(model: &mut Model, command: Command) -> Vec<Effect> {
         Command::Go(screen) => go(model, screen),
         Command::Act(action) => act(model, action),
         Command::Height(height) => crate::features::blocks::update::jump(model, height),
+        #[cfg(debug_assertions)]
+        Command::Panic => panic!("asked for by :panic"),
         Command::Filter(text) => {
             set_filter(model, &text);
             Vec::new()

@@ -6,6 +6,7 @@ use std::num::NonZeroU16;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use nix::sys::termios::LocalFlags;
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
 use crate::program::Home;
@@ -35,7 +36,10 @@ fn cells(n: u16) -> NonZeroU16 {
 
 impl Console {
     fn open(cols: u16, rows: u16) -> Self {
-        let home = Home::with_chain();
+        Self::open_in(Home::with_chain(), cols, rows)
+    }
+
+    fn open_in(home: Home, cols: u16, rows: u16) -> Self {
         let pair = native_pty_system().openpty(size(cols, rows)).unwrap();
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_tana"));
         command.env_clear();
@@ -106,7 +110,11 @@ impl Console {
                 && !screen.hide_cursor()
                 && !screen.bracketed_paste()
                 && screen.mouse_protocol_mode() == vt100::MouseProtocolMode::None;
-            if restored {
+            // What the kernel says of the terminal, seen from its other end.
+            let modes = self.master.get_termios().unwrap().local_flags.bits();
+            let cooked =
+                LocalFlags::from_bits_retain(modes).contains(LocalFlags::ICANON | LocalFlags::ECHO);
+            if restored && cooked {
                 return;
             }
             drop(parser);
@@ -156,6 +164,74 @@ fn a_signal_ends_it_within_a_second_and_the_terminal_is_restored() {
         let (_, took) = console.until_gone();
         assert!(took < Duration::from_secs(1), "{signal}: {took:?}");
         console.assert_restored();
+    }
+}
+
+#[test]
+fn a_panic_restores_the_terminal_and_its_message_can_be_read() {
+    let mut console = Console::open(80, 24);
+    console.until("The node does not run.");
+    console.press(":panic\r");
+    let (code, took) = console.until_gone();
+    assert_ne!(code, 0);
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    console.assert_restored();
+    console.until("asked for by :panic");
+    console.until("panicked at tui/src/");
+}
+
+#[test]
+fn keys_of_the_configuration_work_and_the_ones_they_replace_do_not() {
+    let home = Home::with_chain();
+    std::fs::write(
+        home.file("config.json"),
+        r#"{"keys": {"help": ["f1", "ctrl-o"], "quit": "Q"}}"#,
+    )
+    .unwrap();
+    let mut console = Console::open_in(home, 80, 24);
+    console.until("The node does not run.");
+    // The footer shows the new keys.
+    console.until("F1 keys");
+    console.until("Q leave");
+    // The old ones do nothing: had `q` left or `?` opened the help, what follows would not come about.
+    console.press("q?2");
+    console.until("No data from the mesh");
+    console.press("\x0f");
+    console.until("show or hide the graph");
+    console.press("\r");
+    console.until("No data from the mesh");
+    console.press("Q");
+    assert_eq!(console.until_gone().0, 0);
+    console.assert_restored();
+}
+
+#[test]
+fn a_key_table_that_is_wrong_is_named_with_what_would_be_right() {
+    for (keys, says) in [
+        (
+            r#"{"approve": "q"}"#,
+            ["config.json: keys", "approve", "quit"],
+        ),
+        (
+            r#"{"aprove": "f2"}"#,
+            ["config.json: keys", "aprove", "approve"],
+        ),
+        (
+            r#"{"approve": "hyper-q"}"#,
+            ["config.json: keys", "hyper-q", "ctrl-l"],
+        ),
+        (
+            r#"{"approve": "3"}"#,
+            ["config.json: keys", "approve", "Approvals"],
+        ),
+    ] {
+        let home = Home::with_chain();
+        std::fs::write(home.file("config.json"), format!("{{\"keys\": {keys}}}")).unwrap();
+        let mut console = Console::open_in(home, 200, 24);
+        assert_eq!(console.until_gone().0, 2, "{keys}");
+        for word in says {
+            console.until(word);
+        }
     }
 }
 

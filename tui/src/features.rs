@@ -15,6 +15,7 @@ use ratatui::text::Line;
 use crate::model::link::Link;
 use crate::model::{Model, Screen, Source};
 use crate::theme::Tone;
+use crate::widgets::fold::fold;
 use crate::widgets::{Paint, Words};
 
 /// A list without rows: says why, and what to do. Never blank.
@@ -79,17 +80,4 @@ pub(crate) fn nothing(
         .flat_map(|line| fold(line, usize::from(area.width)))
         .collect();
     paint.lines(area, &wrapped);
-}
-
-/// A line over as many rows as it needs; a folded one keeps the style of its first words.
-pub(crate) fn fold(line: Line<'static>, width: usize) -> Vec<Line<'static>> {
-    if line.width() <= width {
-        return vec![line];
-    }
-    let style = line.spans.first().map(|s| s.style).unwrap_or_default();
-    let text: String = line.spans.iter().map(|s| s.content.as_ref()).collect();
-    crate::show::wrap(&text, width)
-        .into_iter()
-        .map(|part| Line::styled(part, style))
-        .collect()
 }

@@ -4,8 +4,10 @@ pub(crate) mod chart;
 pub(crate) mod cursor;
 pub(crate) mod details;
 pub(crate) mod dialog;
+pub(crate) mod fold;
 pub(crate) mod grid;
 pub(crate) mod input;
+pub(crate) mod list;
 pub(crate) mod qr;
 pub(crate) mod words;
 

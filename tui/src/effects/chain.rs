@@ -104,6 +104,10 @@ async fn examine(ledger: &LedgerClient, known: &Known, block: BlockView) -> Whol
             finding: hash(&block),
         },
         LocalCheck {
+            name: CheckName::TxRoot,
+            finding: transaction_root(&block, transactions),
+        },
+        LocalCheck {
             name: CheckName::Signatures,
             finding: signatures(known, transactions).await,
         },
@@ -126,6 +130,27 @@ fn hash(block: &BlockView) -> Finding {
     } else {
         Finding::Broken(format!(
             "the header hashes to {}, not to what the block says",
+            computed.short()
+        ))
+    }
+}
+
+/// The Merkle root over the ids that the transactions themselves give.
+fn transaction_root(block: &BlockView, transactions: &[SignedTransaction]) -> Finding {
+    let ids: Vec<_> = transactions.iter().map(SignedTransaction::id).collect();
+    let count = u32::try_from(ids.len()).unwrap_or(u32::MAX);
+    if count != block.header.tx_count {
+        return Finding::Broken(format!(
+            "the header counts {} transactions, the block has {count}",
+            block.header.tx_count
+        ));
+    }
+    let computed = tana_chain::block::tx_root(&ids);
+    if computed == block.header.tx_root {
+        Finding::Holds
+    } else {
+        Finding::Broken(format!(
+            "the transactions' root is {}, not what the header says",
             computed.short()
         ))
     }

@@ -1,6 +1,7 @@
 //! A node in the middle of its work, for tests of screens and updates: real types, real signatures, one fixed moment.
 
-#![allow(clippy::unwrap_used)]
+use std::fmt::Debug;
+use std::str::FromStr;
 
 use jiff::tz::TimeZone;
 use serde_json::json;
@@ -25,6 +26,11 @@ use crate::update::update;
 /// 2025-11-20 14:03:22 UTC.
 pub(crate) const NOW: u64 = 1_763_647_402_000;
 
+/// A value from its text, which is right.
+fn parsed<T: FromStr<Err: Debug>>(text: &str) -> T {
+    text.parse().expect("the text of a value")
+}
+
 pub(crate) fn at(seconds_ago: u64) -> Timestamp {
     Timestamp::from_ms(NOW - seconds_ago * 1000)
 }
@@ -32,14 +38,14 @@ pub(crate) fn at(seconds_ago: u64) -> Timestamp {
 /// A console that has just started.
 pub(crate) fn empty(caps: Caps) -> Model {
     let themes = Themes::builtin();
-    let look = Look::new(themes.get("tana-dark").unwrap(), caps);
+    let look = Look::new(themes.default_for(false), caps);
     let clock = Clock {
         now: at(0),
         zone: TimeZone::UTC,
     };
     let here = Here {
         chain: Some("demo".into()),
-        node: Some("validator-1".parse().unwrap()),
+        node: Some(parsed("validator-1")),
         home: "~/.config/tana".into(),
         sovereign: Some(SecretKey::from_seed(&[9; 32]).public()),
         users: vec!["alice".into(), "bob".into()],
@@ -48,7 +54,7 @@ pub(crate) fn empty(caps: Caps) -> Model {
     Model::new(
         look,
         themes,
-        Keymap::new(&[]).unwrap(),
+        Keymap::new(&[]).expect("the default keys do not conflict"),
         clock,
         here,
         Mode::ReadWrite,
@@ -128,7 +134,7 @@ pub(crate) fn node() -> NodeView {
         ..service(ServiceKind::Edge, ServiceState::Failed)
     };
     NodeView {
-        node_id: "validator-1".parse().unwrap(),
+        node_id: parsed("validator-1"),
         role: NodeRole::Full,
         chain: "demo".into(),
         engine: Some("V8".into()),
@@ -156,7 +162,7 @@ pub(crate) fn mesh_node(name: &str, seed: u8, status: NodeStatus, beat: u64) -> 
     };
     let decided = status != NodeStatus::Pending;
     Node {
-        id: name.parse().unwrap(),
+        id: parsed(name),
         public_key: key.public(),
         tailscale_hostname: host.clone(),
         tailscale_ip: Some(format!("100.92.14.{seed}")),
@@ -192,8 +198,8 @@ fn nodes() -> Vec<Node> {
 
 fn links() -> Vec<MeshLink> {
     let link = |from: &str, to: &str, latency_ms| MeshLink {
-        from: from.parse().unwrap(),
-        to: to.parse().unwrap(),
+        from: parsed(from),
+        to: parsed(to),
         latency_ms,
         at: at(60),
     };
@@ -211,13 +217,11 @@ pub(crate) fn block(height: u64, transactions: u32) -> BlockView {
         height,
         previous_hash: Hash32::of(&(height - 1).to_be_bytes()),
         timestamp: at(12_408_u64.saturating_sub(height) * 3 + height % 2),
-        producer: if height.is_multiple_of(3) {
+        producer: parsed(if height.is_multiple_of(3) {
             "validator-2"
         } else {
             "validator-1"
-        }
-        .parse()
-        .unwrap(),
+        }),
         tx_root: Hash32::of(b"tx"),
         receipts_root: Hash32::of(b"receipts"),
         changes_hash: Hash32::of(b"changes"),
@@ -258,8 +262,8 @@ fn whole() -> WholeBlock {
             at(5),
             nonce,
         );
-        t.amount = Some(amount.parse().unwrap());
-        t.currency_code = Some("USD".parse().unwrap());
+        t.amount = Some(parsed(amount));
+        t.currency_code = Some(parsed("USD"));
         t.sign(&key)
     };
     let transactions = vec![
@@ -360,11 +364,7 @@ fn log() -> Vec<LogLine> {
 }
 
 pub(crate) fn session() -> LoginNews {
-    let id = |n: char| {
-        format!("sess_{}", n.to_string().repeat(16))
-            .parse()
-            .unwrap()
-    };
+    let id = |n: char| parsed(&format!("sess_{}", n.to_string().repeat(16)));
     let mut qr_data = QrData::auth(
         id('p'),
         "8a20c4d5e6b13f9c".repeat(4),
@@ -389,6 +389,6 @@ pub(crate) fn session_event(kind: &str, status: &str) -> Msg {
         "sessionToken": (status == "approved").then_some("tok_0123456789abcdef0123456789abcdef"),
     });
     Msg::Login(LoginNews::Event(Box::new(
-        serde_json::from_value(event).unwrap(),
+        serde_json::from_value(event).expect("an event as the service sends it"),
     )))
 }

@@ -64,7 +64,7 @@ pub(super) fn help(model: &Model, screen: Rect, scroll: usize, paint: &mut Paint
     let inner = usize::from(width.saturating_sub(4)).max(1);
     let lines: Vec<Line<'static>> = help_lines(paint.look, paint.keys, model.screen)
         .into_iter()
-        .flat_map(|l| crate::features::fold(l, inner))
+        .flat_map(|l| crate::widgets::fold::fold(l, inner))
         .collect();
     let margin = u16::from(screen.height >= 16);
     let height = u16::try_from(lines.len())

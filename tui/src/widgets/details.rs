@@ -3,6 +3,7 @@
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
+use super::fold::fold;
 use super::{Paint, Words};
 use crate::theme::Look;
 
@@ -101,33 +102,25 @@ pub(crate) fn label_width(width: u16) -> usize {
     if width >= 56 { 13 } else { 10 }
 }
 
-/// `label        value`: one line of details.
-pub(crate) fn labelled(look: &Look, width: u16, label: &str, value: Words<'_>) -> Line<'static> {
-    let mut line = Words::new(look)
-        .dim(format!("{label:<w$}", w = label_width(width)))
-        .line();
-    line.spans.extend(value.line().spans);
-    line
-}
-
-/// The same for text that may take several lines.
-pub(crate) fn labelled_text(
+/// `label        value`: a line of details, or as many as the value needs, which then stand below each other.
+pub(crate) fn labelled(
     look: &Look,
     width: u16,
     label: &str,
-    text: &str,
+    value: Words<'_>,
 ) -> Vec<Line<'static>> {
     let indent = label_width(width);
-    crate::show::wrap(text, usize::from(width).saturating_sub(indent))
-        .into_iter()
-        .enumerate()
-        .map(|(i, part)| {
-            labelled(
-                look,
-                width,
-                if i == 0 { label } else { "" },
-                Words::new(look).text(part),
-            )
-        })
-        .collect()
+    fold(
+        value.line(),
+        usize::from(width).saturating_sub(indent).max(1),
+    )
+    .into_iter()
+    .enumerate()
+    .map(|(i, part)| {
+        let label = if i == 0 { label } else { "" };
+        let mut line = Words::new(look).dim(format!("{label:<indent$}")).line();
+        line.spans.extend(part.spans);
+        line
+    })
+    .collect()
 }

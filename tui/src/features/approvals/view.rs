@@ -12,7 +12,8 @@ use crate::model::{Mode, Model, Source};
 use crate::show::clean;
 use crate::theme::Tone;
 use crate::widgets::details::{self, labelled};
-use crate::widgets::grid::{self, Column, Rows};
+use crate::widgets::grid::Column;
+use crate::widgets::list::List;
 use crate::widgets::{Paint, Words};
 
 const COLUMNS: [Column; 6] = [
@@ -36,25 +37,19 @@ pub(crate) fn draw(model: &Model, area: Rect, paint: &mut Paint<'_>) {
     }
     let keys: Vec<_> = rows.iter().map(|n| n.id.clone()).collect();
     let selected = model.approvals.cursor.index(&keys);
-    let list_rows = u16::try_from(rows.len())
-        .unwrap_or(u16::MAX)
-        .saturating_add(1);
-    let split = details::split(area, list_rows, 13, model.zoom);
-    if let Some(list) = split.list {
-        grid::draw(
-            paint,
-            list,
-            &COLUMNS,
-            Rows {
-                count: rows.len(),
-                selected,
-            },
-            |p, i| row(model, p, rows[i]),
-        );
+    List {
+        columns: &COLUMNS,
+        rows: &rows,
+        selected,
+        wanted: 13,
+        zoom: model.zoom,
     }
-    if let (Some(area), Some(node)) = (split.details, selected.and_then(|i| rows.get(i))) {
-        detail(model, area, paint, node);
-    }
+    .draw(
+        paint,
+        area,
+        |paint, node| row(model, paint, node),
+        |paint, area, node| detail(model, area, paint, node),
+    );
 }
 
 fn signature<'w>(words: Words<'w>, check: Option<Check>) -> Words<'w> {
@@ -93,7 +88,7 @@ fn detail(model: &Model, area: Rect, paint: &mut Paint<'_>, node: &Node) {
     let words = || Words::new(look);
     let roomy = area.height >= 12;
     let mut lines = fingerprint_lines(look, area.width, &node.public_key.fingerprint());
-    lines.push(labelled(
+    lines.extend(labelled(
         look,
         area.width,
         "",
@@ -106,7 +101,7 @@ fn detail(model: &Model, area: Rect, paint: &mut Paint<'_>, node: &Node) {
     if let Some(ip) = &node.tailscale_ip {
         host = host.dim(format!("   {}", clean(ip)));
     }
-    lines.push(labelled(look, area.width, "host", host));
+    lines.extend(labelled(look, area.width, "host", host));
     let mut services = words();
     for (i, s) in node.services.iter().enumerate() {
         services = services
@@ -117,10 +112,10 @@ fn detail(model: &Model, area: Rect, paint: &mut Paint<'_>, node: &Node) {
     if node.services.is_empty() {
         services = services.dim("offers none");
     }
-    lines.push(labelled(look, area.width, "services", services));
+    lines.extend(labelled(look, area.width, "services", services));
     for (label, value) in [("region", &node.region), ("version", &node.version)] {
         if let Some(value) = value {
-            lines.push(labelled(
+            lines.extend(labelled(
                 look,
                 area.width,
                 label,
@@ -128,7 +123,7 @@ fn detail(model: &Model, area: Rect, paint: &mut Paint<'_>, node: &Node) {
             ));
         }
     }
-    lines.push(labelled(
+    lines.extend(labelled(
         look,
         area.width,
         "signature",
@@ -144,7 +139,7 @@ fn detail(model: &Model, area: Rect, paint: &mut Paint<'_>, node: &Node) {
     let both = approve
         .accent(model.keys.key(Action::Deny))
         .text(" keeps it out for good");
-    lines.push(labelled(look, area.width, "decide", both));
+    lines.extend(labelled(look, area.width, "decide", both));
     let sign = match (&model.here.sovereign, model.mode) {
         (_, Mode::ReadOnly) => {
             words().tone(Tone::Warn, "read-only: nothing is decided in this console")
@@ -171,6 +166,6 @@ fn detail(model: &Model, area: Rect, paint: &mut Paint<'_>, node: &Node) {
             format!("no sovereign key in {}", model.here.home),
         ),
     };
-    lines.push(labelled(look, area.width, "sign with", sign));
+    lines.extend(labelled(look, area.width, "sign with", sign));
     paint.lines(area, &lines);
 }

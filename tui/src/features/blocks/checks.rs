@@ -20,13 +20,13 @@ const ALL_CHECKS: [(CheckName, &str); 6] = [
     (CheckName::StateChanges, "changes"),
 ];
 
-/// The six checks in one line: done here, done by the ledger's replay, or open.
-pub(super) fn line(
+/// The six checks: done here, done by the ledger's replay, or open; and the key that has the open ones done.
+pub(super) fn lines(
     model: &Model,
     paint: &Paint<'_>,
     width: u16,
     whole: &WholeBlock,
-) -> Line<'static> {
+) -> Vec<Line<'static>> {
     let replay = model.blocks.replayed.get(&whole.block.header.height);
     let mut words = paint.words();
     let mut open = false;
@@ -56,10 +56,9 @@ pub(super) fn line(
     if open {
         words = match replay {
             Some(Replay::Asked) => words.dim("asking the ledger…"),
-            _ if usize::from(width) > words.width() + 30 => words
+            _ => words
                 .accent(model.keys.key(Action::VerifyBlock))
                 .dim(" replays the rest"),
-            _ => words,
         };
     }
     labelled(paint.look, width, "checked", words)
@@ -74,7 +73,7 @@ pub(super) fn trouble(
 ) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     let mut add = |label: &str, tone: Tone, text: &str| {
-        lines.push(labelled(
+        lines.extend(labelled(
             paint.look,
             width,
             label,

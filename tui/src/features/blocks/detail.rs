@@ -50,22 +50,30 @@ pub(super) fn draw(model: &Model, area: Rect, paint: &mut Paint<'_>, height: u64
         .line();
     let area = details::heading(paint, area, &title, &right);
     let look = paint.look;
-    let mut facts = vec![super::checks::line(model, paint, area.width, whole)];
+    let mut facts = super::checks::lines(model, paint, area.width, whole);
     facts.extend(super::checks::trouble(model, paint, area.width, whole));
-    let full = area.height >= 12;
-    if full {
-        let header = &whole.block.header;
-        for (label, hash) in [
-            ("hash", whole.block.hash.to_hex()),
-            ("before", header.previous_hash.to_hex()),
-            ("state root", header.state_root.to_hex()),
-        ] {
-            facts.push(labelled(
-                look,
-                area.width,
-                label,
-                Words::new(look).text(hash),
-            ));
+    let chosen = model
+        .blocks
+        .transaction
+        .min(transactions.len().saturating_sub(1));
+    let below = transactions
+        .get(chosen)
+        .map(|t| chosen_transaction(paint, area.width, t, receipts.get(chosen)))
+        .unwrap_or_default();
+    // At least three transactions stay, or all where there are fewer.
+    let least = transactions.len().min(3) + 1;
+    let header = &whole.block.header;
+    for (label, hash) in [
+        ("hash", whole.block.hash),
+        ("before", header.previous_hash),
+        ("state root", header.state_root),
+    ] {
+        let value = Words::new(look).text(hash.to_hex());
+        let lines = labelled(look, area.width, label, value);
+        // Whole or not at all, and only where what the transactions need is left.
+        let needed = facts.len() + lines.len() + 1 + least + 1 + below.len();
+        if needed <= usize::from(area.height) {
+            facts.extend(lines);
         }
     }
     let used = paint.lines(area, &facts);
@@ -85,8 +93,11 @@ pub(super) fn draw(model: &Model, area: Rect, paint: &mut Paint<'_>, height: u64
         paint.lines(area, &[line]);
         return;
     }
-    let chosen = model.blocks.transaction.min(transactions.len() - 1);
-    let more = 4.min(area.height.saturating_sub(3));
+    let least = u16::try_from(least).unwrap_or(4);
+    let more = u16::try_from(below.len())
+        .unwrap_or(u16::MAX)
+        .saturating_add(1)
+        .min(area.height.saturating_sub(least));
     let list = usize::from(area.height - more);
     let first = grid::first_row(
         Rows {
@@ -121,12 +132,12 @@ pub(super) fn draw(model: &Model, area: Rect, paint: &mut Paint<'_>, height: u64
         y += 1;
     }
     if more > 0 {
-        let below = Rect {
+        let room = Rect {
             y: y + 1,
             height: area.bottom().saturating_sub(y + 1),
             ..area
         };
-        chosen_transaction(paint, below, &transactions[chosen], receipts.get(chosen));
+        paint.lines(room, &below);
     }
 }
 
@@ -217,19 +228,14 @@ fn transaction_row(
 }
 
 fn chosen_transaction(
-    paint: &mut Paint<'_>,
-    area: Rect,
+    paint: &Paint<'_>,
+    width: u16,
     signed: &SignedTransaction,
     receipt: Option<&Receipt>,
-) {
+) -> Vec<Line<'static>> {
     let look = paint.look;
     let words = || Words::new(look);
-    let mut lines = vec![labelled(
-        look,
-        area.width,
-        "id",
-        words().text(signed.id().to_string()),
-    )];
+    let mut lines = labelled(look, width, "id", words().text(signed.id().to_string()));
     if let Some(receipt) = receipt {
         let result = if receipt.is_ok() {
             words().text("ok")
@@ -239,27 +245,27 @@ fn chosen_transaction(
                 format!("{}: {}", clean(&receipt.code), clean(&receipt.message)),
             )
         };
-        lines.push(labelled(
+        lines.extend(labelled(
             look,
-            area.width,
+            width,
             "receipt",
             result.dim(format!("   gas {}", count(receipt.gas_used))),
         ));
         if let Some(result) = &receipt.result {
-            lines.push(labelled(
+            lines.extend(labelled(
                 look,
-                area.width,
+                width,
                 "result",
                 words().text(clean(&result.to_string())),
             ));
         }
         for log in receipt.logs.iter().flatten() {
-            lines.push(labelled(look, area.width, "log", words().text(clean(log))));
+            lines.extend(labelled(look, width, "log", words().text(clean(log))));
         }
     }
     let by = words()
         .text(signed.transaction.from.as_str())
         .dim(format!("   nonce {}", signed.transaction.nonce));
-    lines.push(labelled(look, area.width, "signed by", by));
-    paint.lines(area, &lines);
+    lines.extend(labelled(look, width, "signed by", by));
+    lines
 }

@@ -9,7 +9,8 @@ use crate::model::{Model, Source};
 use crate::show::{clean, count, short};
 use crate::theme::Tone;
 use crate::widgets::details::{self, labelled};
-use crate::widgets::grid::{self, Column, Rows};
+use crate::widgets::grid::Column;
+use crate::widgets::list::List;
 use crate::widgets::{Paint, Words};
 
 const COLUMNS: [Column; 6] = [
@@ -45,25 +46,19 @@ pub(crate) fn draw(model: &Model, area: Rect, paint: &mut Paint<'_>) {
     }
     let keys = model::keys(model);
     let selected = model.contracts.cursor.index(&keys);
-    let list_rows = u16::try_from(rows.len())
-        .unwrap_or(u16::MAX)
-        .saturating_add(1);
-    let split = details::split(area, list_rows, 9, model.zoom);
-    if let Some(list) = split.list {
-        grid::draw(
-            paint,
-            list,
-            &COLUMNS,
-            Rows {
-                count: rows.len(),
-                selected,
-            },
-            |p, i| row(model, p, rows[i]),
-        );
+    List {
+        columns: &COLUMNS,
+        rows: &rows,
+        selected,
+        wanted: 9,
+        zoom: model.zoom,
     }
-    if let (Some(area), Some(contract)) = (split.details, selected.and_then(|i| rows.get(i))) {
-        detail(model, area, paint, contract);
-    }
+    .draw(
+        paint,
+        area,
+        |paint, contract| row(model, paint, contract),
+        |paint, area, contract| detail(model, area, paint, contract),
+    );
 }
 
 fn answers(contract: &ContractView) -> String {
@@ -117,11 +112,11 @@ fn detail(model: &Model, area: Rect, paint: &mut Paint<'_>, contract: &ContractV
     let words = || Words::new(look);
     let mut lines = Vec::new();
     if let Some(text) = &contract.description {
-        lines.extend(details::labelled_text(
+        lines.extend(labelled(
             look,
             area.width,
             "about",
-            &clean(text),
+            words().text(clean(text)),
         ));
     }
     for (label, value) in [
@@ -130,7 +125,7 @@ fn detail(model: &Model, area: Rect, paint: &mut Paint<'_>, contract: &ContractV
         ("code", contract.code_hash.to_hex()),
         ("transaction", contract.deployment_tx_id.to_string()),
     ] {
-        lines.push(labelled(look, area.width, label, words().text(value)));
+        lines.extend(labelled(look, area.width, label, words().text(value)));
     }
     paint.lines(area, &lines);
 }

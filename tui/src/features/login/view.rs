@@ -145,7 +145,7 @@ fn text(
         );
     }
     if open {
-        lines.push(labelled(
+        lines.extend(labelled(
             look,
             area.width,
             "expires",
@@ -157,10 +157,10 @@ fn text(
             .app_name
             .as_deref()
             .unwrap_or("this console");
-        lines.push(labelled(look, area.width, "site", words().text(clean(app))));
+        lines.extend(labelled(look, area.width, "site", words().text(clean(app))));
     }
     if let Some(name) = &session.username {
-        lines.push(labelled(
+        lines.extend(labelled(
             look,
             area.width,
             "user",
@@ -173,7 +173,7 @@ fn text(
             .gap(2)
             .accent(model.keys.key(Action::Copy))
             .dim(" copies it");
-        lines.push(labelled(look, area.width, "token", value));
+        lines.extend(labelled(look, area.width, "token", value));
     }
     if let Some(why) = &session.silent {
         lines.push(
@@ -278,7 +278,7 @@ fn unopened(model: &Model, state: &State, area: Rect, paint: &mut Paint<'_>) {
     };
     let lines: Vec<Line<'static>> = lines
         .into_iter()
-        .flat_map(|l| super::super::fold(l, usize::from(area.width)))
+        .flat_map(|l| crate::widgets::fold::fold(l, usize::from(area.width)))
         .collect();
     paint.lines(area, &lines);
 }

@@ -9,7 +9,8 @@ use crate::model::{Model, Source};
 use crate::show::count;
 use crate::theme::Tone;
 use crate::widgets::details::{self, Zoom, labelled};
-use crate::widgets::grid::{self, Column, Rows};
+use crate::widgets::grid::Column;
+use crate::widgets::list::List;
 use crate::widgets::{Paint, Words};
 
 const COLUMNS: [Column; 9] = [
@@ -56,25 +57,19 @@ pub(crate) fn draw(model: &Model, area: Rect, paint: &mut Paint<'_>) {
             ..area
         };
     }
-    let list_rows = u16::try_from(rows.len())
-        .unwrap_or(u16::MAX)
-        .saturating_add(1);
-    let split = details::split(area, list_rows, 9, model.zoom);
-    if let Some(list) = split.list {
-        grid::draw(
-            paint,
-            list,
-            &COLUMNS,
-            Rows {
-                count: rows.len(),
-                selected,
-            },
-            |p, i| row(model, p, rows[i]),
-        );
+    List {
+        columns: &COLUMNS,
+        rows: &rows,
+        selected,
+        wanted: 9,
+        zoom: model.zoom,
     }
-    if let (Some(area), Some(node)) = (split.details, selected.and_then(|i| rows.get(i))) {
-        detail(model, area, paint, node);
-    }
+    .draw(
+        paint,
+        area,
+        |paint, node| row(model, paint, node),
+        |paint, area, node| detail(model, area, paint, node),
+    );
 }
 
 fn row(model: &Model, paint: &Paint<'_>, node: &Node) -> Vec<Line<'static>> {
@@ -177,7 +172,7 @@ fn detail(model: &Model, area: Rect, paint: &mut Paint<'_>, node: &Node) {
     if let Some(ip) = &node.tailscale_ip {
         host = host.dim(format!("   {}", crate::show::clean(ip)));
     }
-    lines.push(labelled(look, area.width, "host", host));
+    lines.extend(labelled(look, area.width, "host", host));
     let mut services = words();
     for (i, s) in node.services.iter().enumerate() {
         if i > 0 {
@@ -192,7 +187,7 @@ fn detail(model: &Model, area: Rect, paint: &mut Paint<'_>, node: &Node) {
             None => services,
         };
     }
-    lines.push(labelled(look, area.width, "services", services));
+    lines.extend(labelled(look, area.width, "services", services));
     let seen: Vec<_> = model
         .mesh
         .links
@@ -207,7 +202,7 @@ fn detail(model: &Model, area: Rect, paint: &mut Paint<'_>, node: &Node) {
                 .text(link.from.as_str())
                 .dim(format!(" {} ms", link.latency_ms));
         }
-        lines.push(labelled(look, area.width, "seen by", value));
+        lines.extend(labelled(look, area.width, "seen by", value));
     }
     if let Some(key) = &node.approved_by {
         let value = words().text(key.short()).dim(
@@ -215,10 +210,10 @@ fn detail(model: &Model, area: Rect, paint: &mut Paint<'_>, node: &Node) {
                 .map(|at| format!("   {}", model.clock.full(at)))
                 .unwrap_or_default(),
         );
-        lines.push(labelled(look, area.width, "approved by", value));
+        lines.extend(labelled(look, area.width, "approved by", value));
     }
     if standing == Standing::Pending {
-        lines.push(labelled(
+        lines.extend(labelled(
             look,
             area.width,
             "",
@@ -246,7 +241,7 @@ pub(crate) fn fingerprint_lines(
     groups
         .chunks(per_line)
         .enumerate()
-        .map(|(i, line)| {
+        .flat_map(|(i, line)| {
             let text = line.join(" ");
             let words = Words::new(look).strong(text);
             labelled(look, width, if i == 0 { "key" } else { "" }, words)

@@ -38,18 +38,18 @@ pub(crate) fn draw(model: &Model, area: Rect, paint: &mut Paint<'_>) {
         1 => words().strong("1").text(" transaction"),
         n => words().strong(count(n)).text(" transactions"),
     };
-    let mut lines: Vec<Line<'static>> = vec![labelled(look, area.width, "waits", waits)];
+    let mut lines: Vec<Line<'static>> = labelled(look, area.width, "waits", waits);
     if let Some(ms) = queue.oldest_ms.filter(|_| queue.length > 0) {
         let since = tana_protocol::Timestamp::from_ms(at.ms().saturating_sub(ms));
         let tone = if ms > 10_000 { Tone::Warn } else { Tone::Plain };
-        lines.push(labelled(
+        lines.extend(labelled(
             look,
             area.width,
             "the oldest",
             words().tone(tone, format!("since {}", model.clock.time(since))),
         ));
     }
-    lines.push(labelled(
+    lines.extend(labelled(
         look,
         area.width,
         "taken",
@@ -62,13 +62,13 @@ pub(crate) fn draw(model: &Model, area: Rect, paint: &mut Paint<'_>) {
     } else {
         words().tone(Tone::Bad, count(queue.dead))
     };
-    lines.push(labelled(
+    lines.extend(labelled(
         look,
         area.width,
         "dead",
         dead.dim("   no block can take them"),
     ));
-    lines.push(labelled(
+    lines.extend(labelled(
         look,
         area.width,
         "kept in",
@@ -77,10 +77,10 @@ pub(crate) fn draw(model: &Model, area: Rect, paint: &mut Paint<'_>) {
     // The embedded queue keeps no list of who reads it.
     if !queue.consumers.is_empty() {
         let readers = words().text(clean(&queue.consumers.join(", ")));
-        lines.push(labelled(look, area.width, "read by", readers));
+        lines.extend(labelled(look, area.width, "read by", readers));
     } else if queue.backend == "redis" {
         let nobody = words().tone(Tone::Warn, "no producer reads it");
-        lines.push(labelled(look, area.width, "read by", nobody));
+        lines.extend(labelled(look, area.width, "read by", nobody));
     }
     lines.push(Line::default());
     let stale = model

@@ -9,8 +9,9 @@ use crate::keys::Action;
 use crate::model::{Model, Source};
 use crate::show::count;
 use crate::theme::Tone;
-use crate::widgets::details::{self, labelled, labelled_text};
-use crate::widgets::grid::{self, Column, Rows};
+use crate::widgets::details::{self, labelled};
+use crate::widgets::grid::Column;
+use crate::widgets::list::List;
 use crate::widgets::{Paint, Words};
 
 const COLUMNS: [Column; 8] = [
@@ -32,25 +33,19 @@ pub(crate) fn draw(model: &Model, area: Rect, paint: &mut Paint<'_>) {
     }
     let rows = model::rows(model);
     let selected = model::selected_row(model);
-    let list_rows = u16::try_from(rows.len())
-        .unwrap_or(u16::MAX)
-        .saturating_add(1);
-    let split = details::split(area, list_rows, 9, model.zoom);
-    if let Some(list) = split.list {
-        grid::draw(
-            paint,
-            list,
-            &COLUMNS,
-            Rows {
-                count: rows.len(),
-                selected,
-            },
-            |p, i| row(model, p, rows[i]),
-        );
+    List {
+        columns: &COLUMNS,
+        rows: &rows,
+        selected,
+        wanted: 9,
+        zoom: model.zoom,
     }
-    if let (Some(area), Some(service)) = (split.details, selected.and_then(|i| rows.get(i))) {
-        detail(model, area, paint, service);
-    }
+    .draw(
+        paint,
+        area,
+        |paint, service| row(model, paint, service),
+        |paint, area, service| detail(model, area, paint, service),
+    );
 }
 
 fn row(model: &Model, paint: &Paint<'_>, service: &ServiceView) -> Vec<Line<'static>> {
@@ -127,23 +122,23 @@ fn detail(model: &Model, area: Rect, paint: &mut Paint<'_>, service: &ServiceVie
     let words = || Words::new(look);
     let mut lines = Vec::new();
     if let Some(why) = &service.why {
-        lines.extend(labelled_text(
+        lines.extend(labelled(
             look,
             area.width,
             "why",
-            &crate::show::clean(why),
+            words().text(crate::show::clean(why)),
         ));
     }
     if let Some(hint) = &service.hint {
-        lines.extend(labelled_text(
+        lines.extend(labelled(
             look,
             area.width,
             "try",
-            &crate::show::clean(hint),
+            words().text(crate::show::clean(hint)),
         ));
     }
     if let Some(next) = service.next_try {
-        lines.push(labelled(
+        lines.extend(labelled(
             look,
             area.width,
             "next try",
@@ -155,11 +150,11 @@ fn detail(model: &Model, area: Rect, paint: &mut Paint<'_>, service: &ServiceVie
         .as_ref()
         .filter(|_| service.restarts > 0 || service.state == ServiceState::Failed)
     {
-        lines.extend(labelled_text(
+        lines.extend(labelled(
             look,
             area.width,
             "last exit",
-            &crate::show::clean(exit),
+            words().text(crate::show::clean(exit)),
         ));
     }
     if let Some(url) = &service.url {
@@ -167,7 +162,7 @@ fn detail(model: &Model, area: Rect, paint: &mut Paint<'_>, service: &ServiceVie
         if let Some(pid) = service.pid {
             value = value.dim(format!("   pid {pid}"));
         }
-        lines.push(labelled(look, area.width, "address", value));
+        lines.extend(labelled(look, area.width, "address", value));
     }
     let used = paint.lines(area, &lines);
     let gap = u16::from(used > 0);

@@ -2,6 +2,7 @@
 //! is sent and how is `tana-client`'s.
 
 mod check;
+mod content;
 pub(crate) mod context;
 mod deploy;
 mod exit;
@@ -112,6 +113,9 @@ pub(crate) enum Command {
     Run(run::Run),
     /// Lines of a service's log
     Logs(logs::Logs),
+    /// Bytes by their SHA-256: store, read, and what the chain refers to
+    #[command(subcommand)]
+    Content(content::Content),
     /// What waits for a block
     Queue,
 }
@@ -190,6 +194,7 @@ async fn dispatch(context: &Context, command: Command) -> anyhow::Result<Exit> {
         Command::Verify(verify) => verify.execute(context).await,
         Command::Run(run) => run.execute(),
         Command::Logs(logs) => logs.execute(context).await,
+        Command::Content(content) => content.execute(context).await,
         Command::Queue => queue::execute(context).await,
     }
 }

@@ -23,6 +23,7 @@ pub(crate) enum Effect {
     LoadMesh,
     LoadQueue,
     LoadContracts,
+    LoadContent,
     // Changes.
     StartNode,
     Service {
@@ -91,7 +92,8 @@ impl Effect {
             | Self::VerifyBlock(_)
             | Self::LoadMesh
             | Self::LoadQueue
-            | Self::LoadContracts => Reach::Reads,
+            | Self::LoadContracts
+            | Self::LoadContent => Reach::Reads,
             Self::StartNode
             | Self::Service { .. }
             | Self::Decide { .. }

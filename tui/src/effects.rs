@@ -7,7 +7,7 @@ mod sources;
 
 use std::sync::Arc;
 
-use tana_client::{IdentityClient, LedgerClient, MeshClient, NodeClient};
+use tana_client::{ContentClient, IdentityClient, LedgerClient, MeshClient, NodeClient};
 use tana_home::Settings;
 use tana_protocol::ServiceKind;
 use tana_protocol::api::node::NodeView;
@@ -49,6 +49,7 @@ pub(crate) struct Runner {
     ledger: Link<LedgerClient>,
     mesh: Link<MeshClient>,
     identity: Link<IdentityClient>,
+    store: Link<ContentClient>,
     known: chain::Known,
     tasks: JoinSet<()>,
     login: Option<AbortHandle>,
@@ -79,10 +80,11 @@ impl Runner {
             Some(remote) => format!("{remote}:{}", settings.port(kind)),
             None => settings.url(kind),
         };
-        let (ledger, mesh, identity) = (
+        let (ledger, mesh, identity, store) = (
             url(ServiceKind::Ledger),
             url(ServiceKind::Mesh),
             url(ServiceKind::Identity),
+            url(ServiceKind::T4),
         );
         let node = if options.remote.is_none() {
             NodeClient::new(&settings.home.socket()).ok()
@@ -95,6 +97,7 @@ impl Runner {
             ledger: Link::new(ledger.clone(), LedgerClient::new(&ledger).ok()),
             mesh: Link::new(mesh.clone(), MeshClient::new(&mesh).ok()),
             identity: Link::new(identity.clone(), IdentityClient::new(&identity).ok()),
+            store: Link::new(store.clone(), ContentClient::new(&store).ok()),
             settings,
             remote: options.remote,
             node,
@@ -167,6 +170,10 @@ impl Runner {
             self.identity.client = IdentityClient::new(&url).ok();
             self.identity.url = url;
         }
+        if let Some(url) = url(ServiceKind::T4).filter(|u| differs(u, &self.store.url)) {
+            self.store.client = ContentClient::new(&url).ok();
+            self.store.url = url;
+        }
     }
 
     /// Carries an effect out, or refuses it.
@@ -214,6 +221,14 @@ impl Runner {
                     return;
                 };
                 self.tasks.spawn(chain::contracts(ledger, outbox));
+            }
+            Effect::LoadContent => {
+                let (Some(ledger), Some(store)) =
+                    (self.ledger.client.clone(), self.store.client.clone())
+                else {
+                    return;
+                };
+                self.tasks.spawn(chain::content(ledger, store, outbox));
             }
             Effect::LoadMesh => {
                 let Some(mesh) = self.mesh.client.clone() else {

@@ -2,6 +2,7 @@
 
 pub(crate) mod approvals;
 pub(crate) mod blocks;
+pub(crate) mod content;
 pub(crate) mod contracts;
 pub(crate) mod login;
 pub(crate) mod logs;

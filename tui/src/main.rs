@@ -12,6 +12,7 @@ mod msg;
 mod palette;
 mod run;
 mod show;
+mod survey;
 mod term;
 mod theme;
 mod update;

@@ -11,7 +11,7 @@ use tana_protocol::Timestamp;
 use tana_protocol::api::node::NodeView;
 
 use crate::effect::Effect;
-use crate::features::{approvals, blocks, contracts, login, logs, mesh, queue, services};
+use crate::features::{approvals, blocks, content, contracts, login, logs, mesh, queue, services};
 use crate::filter::Filter;
 use crate::keys::Keymap;
 use crate::show::Clock;
@@ -31,12 +31,13 @@ pub(crate) enum Screen {
     Queue,
     Contracts,
     Login,
+    Content,
     Logs,
 }
 
 impl Screen {
     /// All, in the order of the tabs.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Services,
         Self::Mesh,
         Self::Approvals,
@@ -44,10 +45,11 @@ impl Screen {
         Self::Queue,
         Self::Contracts,
         Self::Login,
+        Self::Content,
         Self::Logs,
     ];
 
-    /// The digit that goes there. 8 is kept for Content.
+    /// The digit that goes there.
     pub(crate) fn digit(self) -> char {
         match self {
             Self::Services => '1',
@@ -57,6 +59,7 @@ impl Screen {
             Self::Queue => '5',
             Self::Contracts => '6',
             Self::Login => '7',
+            Self::Content => '8',
             Self::Logs => '9',
         }
     }
@@ -75,6 +78,7 @@ impl Screen {
             Self::Queue => "Queue",
             Self::Contracts => "Contracts",
             Self::Login => "Login",
+            Self::Content => "Content",
             Self::Logs => "Logs",
         }
     }
@@ -89,6 +93,7 @@ impl Screen {
             Self::Queue => "queue",
             Self::Contracts => "contracts",
             Self::Login => "login",
+            Self::Content => "content",
             Self::Logs => "logs",
         }
     }
@@ -189,6 +194,7 @@ pub(crate) struct Model {
     pub(crate) queue: queue::Model,
     pub(crate) contracts: contracts::Model,
     pub(crate) login: login::Model,
+    pub(crate) content: content::Model,
     pub(crate) logs: logs::Model,
     /// Rows a page moves by; the run loop tells it with the size.
     pub(crate) page: usize,
@@ -226,6 +232,7 @@ impl Model {
             queue: queue::Model::default(),
             contracts: contracts::Model::default(),
             login: login::Model::default(),
+            content: content::Model::default(),
             logs: logs::Model::default(),
             page: 10,
             over: false,

@@ -11,6 +11,7 @@ use tana_protocol::api::node::{LogLine, NodeView, ServiceView};
 use crate::features::blocks::model::WholeBlock;
 use crate::model::Source;
 use crate::model::link::Link;
+use crate::survey::Survey;
 use crate::term::watchdog::Told;
 use crate::widgets::Target;
 
@@ -97,6 +98,8 @@ pub(crate) enum ChainNews {
     },
     Queue(Result<QueueView, String>),
     Contracts(Result<Vec<ContractView>, String>),
+    /// What the chain refers to and what of it this node's store has.
+    Content(Result<Survey, String>),
 }
 
 /// Of the login session.

@@ -5,7 +5,7 @@ mod overlay;
 mod tests;
 
 use crate::effect::Effect;
-use crate::features::{approvals, blocks, contracts, login, logs, mesh, queue, services};
+use crate::features::{approvals, blocks, content, contracts, login, logs, mesh, queue, services};
 use crate::keys::{Action, Chord, Scope};
 use crate::model::link::Link;
 use crate::model::{Model, Notice, Overlay, Screen, Source, Step, Waiting};
@@ -123,6 +123,7 @@ fn link_changed(model: &mut Model, source: Source, link: Link) -> Vec<Effect> {
             queue::update::opened(model)
         }
         (Source::Ledger, Screen::Contracts) => contracts::update::opened(),
+        (Source::Ledger, Screen::Content) => content::update::opened(),
         (Source::Ledger, _) => {
             // What failed while it was silent may be asked for again.
             model.blocks.failed = None;
@@ -162,6 +163,7 @@ pub(crate) fn go(model: &mut Model, screen: Screen) -> Vec<Effect> {
         Screen::Login => login::update::opened(model),
         Screen::Queue => queue::update::opened(model),
         Screen::Contracts => contracts::update::opened(),
+        Screen::Content => content::update::opened(),
         _ => Vec::new(),
     }
 }
@@ -197,6 +199,7 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             Screen::Queue => queue::update::act(model, action),
             Screen::Contracts => contracts::update::act(action),
             Screen::Login => login::update::act(model, action),
+            Screen::Content => content::update::act(action),
             Screen::Logs => logs::update::act(model, action),
         });
         return effects;
@@ -283,6 +286,10 @@ fn walk(model: &mut Model, by: Move) -> Vec<Effect> {
             let keys = contracts::model::keys(model);
             model.contracts.cursor.go(&keys, page, by);
         }
+        Screen::Content => {
+            let keys = content::model::keys(model);
+            model.content.cursor.go(&keys, page, by);
+        }
         Screen::Blocks => return blocks::update::go(model, by),
         Screen::Logs => logs::update::go(model, by),
         Screen::Queue | Screen::Login => {}
@@ -327,6 +334,7 @@ fn copy(model: &mut Model) -> Vec<Effect> {
             };
             entry.map(|e| e.line.text.clone())
         }
+        Screen::Content => content::model::selected(model).map(|o| o.hash.to_hex()),
         Screen::Queue => None,
     };
     match text {

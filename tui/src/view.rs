@@ -11,7 +11,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Line;
 
-use crate::features::{approvals, blocks, contracts, login, logs, mesh, queue, services};
+use crate::features::{approvals, blocks, content, contracts, login, logs, mesh, queue, services};
 use crate::model::{Model, Overlay, Screen, problems};
 use crate::theme::ascii;
 use crate::widgets::details::Zoom;
@@ -164,6 +164,7 @@ fn body(model: &Model, area: Rect, paint: &mut Paint<'_>) {
         Screen::Queue => queue::view::draw(model, area, paint),
         Screen::Contracts => contracts::view::draw(model, area, paint),
         Screen::Login => login::view::draw(model, area, paint),
+        Screen::Content => content::view::draw(model, area, paint),
         Screen::Logs => logs::view::draw(model, area, paint),
     }
 }

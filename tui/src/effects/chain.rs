@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tana_client::{LedgerClient, PageQuery};
+use tana_client::{ContentClient, LedgerClient, PageQuery};
 use tana_protocol::api::ledger::{BlockView, ChainInfo, CheckName};
 use tana_protocol::block::producer_message;
 use tana_protocol::transaction::PartyRef;
@@ -233,6 +233,13 @@ pub(super) async fn verify(ledger: LedgerClient, height: u64, outbox: Outbox) {
 pub(super) async fn queue(ledger: LedgerClient, outbox: Outbox) {
     let result = ledger.queue().await.map_err(|e| e.to_string());
     outbox.send(Msg::Chain(ChainNews::Queue(result)));
+}
+
+pub(super) async fn content(ledger: LedgerClient, store: ContentClient, outbox: Outbox) {
+    let result = crate::survey::survey(&ledger, &store, crate::features::content::model::BLOCKS)
+        .await
+        .map_err(|e| e.to_string());
+    outbox.send(Msg::Chain(ChainNews::Content(result)));
 }
 
 pub(super) async fn contracts(ledger: LedgerClient, outbox: Outbox) {

@@ -43,7 +43,7 @@ macro_rules! actions {
 }
 
 use Scope::{Everywhere, On};
-use Screen::{Approvals, Blocks, Contracts, Login, Logs, Mesh, Queue, Services};
+use Screen::{Approvals, Blocks, Content, Contracts, Login, Logs, Mesh, Queue, Services};
 
 actions! {
     // Services
@@ -74,6 +74,8 @@ actions! {
     PhoneApprove    On(Login), "approve-login", ["a"], "approve as test phone", "approve the login, as a test phone with a user's key of this machine";
     PhoneReject     On(Login), "reject", ["r"], "reject", "reject the login, as a test phone";
     PhoneUser       On(Login), "user", ["u"], "", "next user for the test phone";
+    // Content
+    ReloadContent   On(Content), "reload-content", ["r"], "reload", "ask the ledger and the content store again";
     // Logs
     Follow          On(Logs), "follow", ["f"], "follow", "keep to the newest line, or stay";
     Wrap            On(Logs), "wrap", ["w"], "wrap", "wrap long lines, or cut them";

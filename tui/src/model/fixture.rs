@@ -20,6 +20,7 @@ use crate::features::blocks::model::{Finding, LocalCheck, WholeBlock};
 use crate::keys::Keymap;
 use crate::msg::{ChainNews, LoginNews, MeshNews, Msg, NodeNews};
 use crate::show::Clock;
+use crate::survey::{Object, Survey};
 use crate::theme::{Caps, Look, Themes};
 use crate::update::update;
 
@@ -361,6 +362,24 @@ fn log() -> Vec<LogLine> {
             "block 12 408 committed: 18 transactions in 6 ms, the longest line of them all, which says more than fits",
         ),
     ]
+}
+
+/// Three objects that blocks refer to, one of which this node lacks.
+pub(crate) fn survey() -> Survey {
+    let object = |text: &str, height, size| Object {
+        hash: Hash32::of(text.as_bytes()),
+        height,
+        size,
+    };
+    Survey {
+        objects: vec![
+            object("shop", 12_371, Some(48_212)),
+            object("poll", 11_020, None),
+            object("hello", 9_001, Some(10_752)),
+        ],
+        from: 7409,
+        to: 12_408,
+    }
 }
 
 pub(crate) fn session() -> LoginNews {

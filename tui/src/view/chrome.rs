@@ -245,7 +245,7 @@ pub(super) fn wrong_now(model: &Model, wrong: &[Problem], area: Rect, paint: &mu
 
 /// Whether an action of the screen in view can do anything now: the footer shows no others.
 fn works(model: &Model, action: Action) -> bool {
-    use crate::features::{approvals, contracts, mesh};
+    use crate::features::{approvals, content, contracts, mesh};
     match model.screen {
         Screen::Services => {
             let node = model.node.is_some() && model.links.silent_since(Source::Node).is_none();
@@ -270,6 +270,7 @@ fn works(model: &Model, action: Action) -> bool {
         Screen::Mesh => !mesh::model::keys(model).is_empty(),
         Screen::Blocks => model.blocks.newest().is_some(),
         Screen::Contracts => action != Action::Open || !contracts::model::keys(model).is_empty(),
+        Screen::Content => action != Action::Open || !content::model::keys(model).is_empty(),
         Screen::Queue | Screen::Logs => true,
     }
 }

@@ -9,7 +9,7 @@ use ratatui::style::{Color, Modifier};
 
 use super::view;
 use crate::keys::Action;
-use crate::model::fixture::{busy, empty, session, session_event};
+use crate::model::fixture::{busy, empty, session, session_event, survey};
 use crate::model::link::{Link, Source};
 use crate::model::{Model, Overlay, Screen, problems};
 use crate::msg::{ChainNews, Msg};
@@ -105,6 +105,10 @@ fn on(screen: Screen, caps: Caps) -> Model {
             .unwrap();
             drop(update(&mut model, Msg::Chain(ChainNews::Queue(Ok(queue)))));
         }
+        Screen::Content => drop(update(
+            &mut model,
+            Msg::Chain(ChainNews::Content(Ok(survey()))),
+        )),
         Screen::Contracts => drop(update(
             &mut model,
             Msg::Chain(ChainNews::Contracts(Ok(Vec::new()))),

@@ -7,6 +7,8 @@
 
 mod binary;
 mod console;
+mod console_content;
+
 mod contracts;
 mod faults;
 mod http;

@@ -86,6 +86,7 @@ pub(crate) fn news(model: &mut Model, news: ChainNews) -> Vec<Effect> {
             model.blocks.replayed.insert(height, replay);
         }
         ChainNews::Queue(result) => crate::features::queue::update::answered(model, result),
+        ChainNews::Content(result) => crate::features::content::update::answered(model, result),
         ChainNews::Contracts(result) => crate::features::contracts::update::answered(model, result),
     }
     Vec::new()

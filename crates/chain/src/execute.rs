@@ -13,8 +13,9 @@ use tana_protocol::{
     TransactionType, UserId,
 };
 
+use crate::contract::Contracts;
 use crate::gas;
-use crate::rules::{self, Failure, Sender};
+use crate::rules::{self, Failure, Report, Sender};
 use crate::state::{Overlay, StateError, StateReader};
 
 /// A transaction with what is derived of it, computed once.
@@ -77,6 +78,7 @@ pub struct Executor<'a> {
     height: u64,
     timestamp: Timestamp,
     state: Overlay<'a>,
+    contracts: Contracts<'a>,
     receipts: Vec<Receipt>,
     gas_used: u64,
 }
@@ -98,9 +100,17 @@ impl<'a> Executor<'a> {
             height,
             timestamp,
             state: Overlay::new(state),
+            contracts: Contracts::Refused,
             receipts: Vec::new(),
             gas_used: 0,
         }
+    }
+
+    /// What becomes of transactions that deploy and call contracts; refused where nothing is said.
+    #[must_use]
+    pub fn with_contracts(mut self, contracts: Contracts<'a>) -> Self {
+        self.contracts = contracts;
+        self
     }
 
     /// Whether a transaction of this type still fits into the block.
@@ -111,14 +121,14 @@ impl<'a> Executor<'a> {
         count < limits.block_transactions
             && self
                 .gas_used
-                .checked_add(gas::of(kind))
+                .checked_add(gas::most(kind))
                 .is_some_and(|gas| gas <= limits.block_gas_limit)
     }
 
     /// Executes one transaction.
     ///
     /// # Errors
-    /// When the state it needs was not loaded; the block cannot be finished then.
+    /// When the state it needs was not loaded, or the contract engine gave no answer; the block cannot be finished then.
     pub fn apply(
         &mut self,
         transaction: &Prepared,
@@ -134,7 +144,8 @@ impl<'a> Executor<'a> {
                 "the signature does not fit the message and the sender's key",
             )));
         }
-        let result = self.included(transaction, &sender)?;
+        let mut report = Report::default();
+        let result = self.included(transaction, &sender, &mut report)?;
         if result.is_ok() {
             self.state.keep();
         } else {
@@ -145,15 +156,15 @@ impl<'a> Executor<'a> {
             Ok(()) => (Receipt::OK.to_owned(), "done".to_owned()),
             Err(failure) => (failure.code.as_str(), failure.message),
         };
-        let gas_used = gas::of(kind);
+        let gas_used = gas::of(kind).saturating_add(report.gas_used);
         self.gas_used = self.gas_used.saturating_add(gas_used);
         let receipt = Receipt {
             transaction_id: transaction.id,
             code,
             message,
             gas_used,
-            result: None,
-            logs: None,
+            result: report.result,
+            logs: Some(report.logs).filter(|logs| !logs.is_empty()),
             events: None,
         };
         self.receipts.push(receipt.clone());
@@ -165,6 +176,7 @@ impl<'a> Executor<'a> {
         &mut self,
         prepared: &Prepared,
         sender: &Sender,
+        report: &mut Report,
     ) -> Result<Result<(), Failure>, StateError> {
         let transaction = &prepared.signed.transaction;
         if let Sender::User(id, user) = sender {
@@ -202,6 +214,9 @@ impl<'a> Executor<'a> {
                 now: self.timestamp,
                 id: prepared.id,
                 transaction,
+                network: self.spec.network,
+                contracts: self.contracts,
+                report,
             },
             sender,
         )
@@ -213,13 +228,13 @@ impl<'a> Executor<'a> {
         prepared: &Prepared,
     ) -> Result<Result<(Sender, PublicKey), Failure>, StateError> {
         let transaction = &prepared.signed.transaction;
-        if prepared.message.len() > gas::MESSAGE_LIMIT {
+        let most = gas::message_limit(transaction.kind);
+        if prepared.message.len() > most {
             return Ok(Err(Failure::new(
                 Code::TooLarge,
                 format!(
-                    "the transaction is {} bytes long; {} are allowed",
+                    "the transaction is {} bytes long; {most} are allowed",
                     prepared.message.len(),
-                    gas::MESSAGE_LIMIT
                 ),
             )));
         }

@@ -117,6 +117,7 @@ fn initial_state(spec: &ChainSpec) -> Result<Vec<(StateKey, StateValue)>, Genesi
                 name: spec.name.clone(),
                 network: spec.network,
                 engine: spec.engine,
+                gas_schedule: spec.gas_schedule,
                 limits: spec.limits.clone(),
             }),
         ),

@@ -5,6 +5,7 @@
 #![warn(missing_docs)]
 
 pub mod block;
+pub mod contract;
 pub mod execute;
 pub mod gas;
 pub mod genesis;
@@ -17,6 +18,7 @@ pub mod tree;
 pub mod verify;
 
 pub use block::{BlockPlan, SealError, seal};
+pub use contract::{ContractHost, Contracts};
 pub use execute::{Execution, Executor, Outcome, Prepared};
 pub use genesis::{Genesis, genesis};
 pub use rules::Failure;

@@ -1,9 +1,11 @@
 //! Which part of the state a list of transactions needs, so that it can be loaded in a few batches before it is
-//! executed: ids at once, names first and then what they name.
+//! executed: ids at once, names first and then what they name. What a contract asks for nobody knows beforehand: who has
+//! contracts run hands in a reader that loads.
 
 use std::collections::BTreeSet;
 
 use tana_protocol::api::ledger::OwnerType;
+use tana_protocol::contract::Deployment;
 use tana_protocol::transaction::{NewUser, Party, PartyRef};
 use tana_protocol::{
     CurrencyCode, PublicKey, StateKey, StateValue, Transaction, TransactionType, UserId, Username,
@@ -60,6 +62,24 @@ fn needed(transaction: &Transaction, known: &MemoryState, wanted: &mut BTreeSet<
                 .and_then(|input| input.get("code")?.as_str()?.parse().ok());
             if let Some(code) = code {
                 wanted.insert(StateKey::Currency(code));
+            }
+        }
+        TransactionType::ContractDeployment => {
+            if let Some(new) = input::<Deployment>(transaction) {
+                let key = StateKey::ContractName(new.name);
+                if let Some(StateValue::Named(id)) = known.peek(&key) {
+                    wanted.insert(StateKey::Contract(*id));
+                }
+                wanted.insert(key);
+            }
+        }
+        TransactionType::ContractCall => {
+            if let Some(id) = transaction.contract_id {
+                let key = StateKey::Contract(id);
+                if let Some(StateValue::Contract(contract)) = known.peek(&key) {
+                    wanted.insert(StateKey::User(contract.owner));
+                }
+                wanted.insert(key);
             }
         }
         _ => {}

@@ -1,18 +1,21 @@
 //! What each type of transaction may and does, a module a family. All of them are pure functions over the overlay.
 
 pub(crate) mod admin;
+pub(crate) mod contract;
 pub(crate) mod money;
 pub(crate) mod user;
 pub(crate) mod validator;
 
+use serde_json::Value;
 use tana_protocol::problem::Code;
 use tana_protocol::state::UserState;
 use tana_protocol::transaction::PartyRef;
 use tana_protocol::{
-    PublicKey, Role, StateKey, Timestamp, Transaction, TransactionId, TransactionType, UserId,
-    Username,
+    Network, PublicKey, Role, StateKey, Timestamp, Transaction, TransactionId, TransactionType,
+    UserId, Username,
 };
 
+use crate::contract::Contracts;
 use crate::state::{Overlay, StateError};
 
 /// Why a transaction does not do what it says: a stable code and a sentence.
@@ -62,6 +65,17 @@ pub(crate) struct Scene<'s, 'a> {
     pub(crate) now: Timestamp,
     pub(crate) id: TransactionId,
     pub(crate) transaction: &'s Transaction,
+    pub(crate) network: Network,
+    pub(crate) contracts: Contracts<'a>,
+    pub(crate) report: &'s mut Report,
+}
+
+/// What a contract adds to the receipt, whether it fails or not.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    pub(crate) gas_used: u64,
+    pub(crate) result: Option<Value>,
+    pub(crate) logs: Vec<String>,
 }
 
 /// What a rule answers: the outer error is a defect of the caller, the inner one is in the receipt.
@@ -95,28 +109,9 @@ pub(crate) fn apply(scene: &mut Scene<'_, '_>, sender: &Sender) -> Ruled<()> {
             Code::BadTransaction,
             "a user creation is signed by the new key",
         ))),
-        kind @ (TransactionType::ContractDeployment | TransactionType::ContractCall) => {
-            Ok(Err(unsupported(kind)))
-        }
+        TransactionType::ContractDeployment => contract::deploy(scene, id),
+        TransactionType::ContractCall => contract::call(scene, id),
     }
-}
-
-/// A type that this version does not execute.
-#[must_use]
-pub fn unsupported(kind: TransactionType) -> Failure {
-    Failure::new(
-        Code::UnsupportedType,
-        format!("this version of the chain does not execute {kind}"),
-    )
-}
-
-/// Whether this version executes a type of transactions.
-#[must_use]
-pub const fn is_supported(kind: TransactionType) -> bool {
-    !matches!(
-        kind,
-        TransactionType::ContractDeployment | TransactionType::ContractCall
-    )
 }
 
 pub(crate) fn find_user(

@@ -1,17 +1,25 @@
 //! Where execution reads from and what it has changed so far.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use tana_protocol::block::StateChange;
-use tana_protocol::{StateKey, StateValue, UserId};
+use tana_protocol::contract::DataKey;
+use tana_protocol::{ContractId, StateKey, StateValue, UserId};
 
 /// What execution reads. An answer comes from what was loaded before; nothing here does IO.
-pub trait StateReader {
+pub trait StateReader: Sync {
     /// The value of a key, `None` where it has none.
     ///
     /// # Errors
     /// [`StateError::NotLoaded`] where nobody loaded the key.
     fn get(&self, key: &StateKey) -> Result<Option<StateValue>, StateError>;
+
+    /// All that a contract has stored.
+    ///
+    /// # Errors
+    /// [`StateError::NotLoaded`] where nobody loaded it.
+    fn storage(&self, contract: ContractId) -> Result<BTreeMap<DataKey, String>, StateError>;
 }
 
 /// Why execution could not read.
@@ -23,12 +31,17 @@ pub enum StateError {
     /// The value is of another kind than its key.
     #[error("the state of {0} is of another kind than its key")]
     WrongKind(StateKey),
+    /// The database or the contract engine gave no answer. The block is tried again.
+    #[error("{0}")]
+    Unavailable(String),
 }
 
 /// A part of the state in memory; what is not in it was not loaded, unless it is said to be whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MemoryState {
     loaded: BTreeMap<StateKey, Option<StateValue>>,
+    /// Contracts whose storage is loaded whole.
+    storages: BTreeSet<ContractId>,
     extent: Extent,
 }
 
@@ -53,8 +66,8 @@ impl MemoryState {
     #[must_use]
     pub fn whole() -> Self {
         Self {
-            loaded: BTreeMap::new(),
             extent: Extent::Whole,
+            ..Self::default()
         }
     }
 
@@ -63,10 +76,28 @@ impl MemoryState {
         self.loaded.insert(key, value);
     }
 
+    /// Notes all that a contract has stored.
+    pub fn load_storage(&mut self, contract: ContractId, entries: BTreeMap<DataKey, String>) {
+        for (key, value) in entries {
+            self.load(StateKey::Data(contract, key), Some(StateValue::Data(value)));
+        }
+        self.storages.insert(contract);
+    }
+
     /// Whether a key's value is known.
     #[must_use]
     pub fn knows(&self, key: &StateKey) -> bool {
-        self.extent == Extent::Whole || self.loaded.contains_key(key)
+        self.loaded.contains_key(key)
+            || match key {
+                StateKey::Data(contract, _) => self.knows_storage(*contract),
+                _ => self.extent == Extent::Whole,
+            }
+    }
+
+    /// Whether all that a contract has stored is known.
+    #[must_use]
+    pub fn knows_storage(&self, contract: ContractId) -> bool {
+        self.extent == Extent::Whole || self.storages.contains(&contract)
     }
 
     /// The value, where it was loaded and there is one.
@@ -83,7 +114,8 @@ impl MemoryState {
     /// Takes over what a block changed.
     pub fn apply(&mut self, changes: &[(StateKey, StateValue)]) {
         for (key, value) in changes {
-            self.loaded.insert(key.clone(), Some(value.clone()));
+            let left = Some(value.clone()).filter(|value| *value != StateValue::Gone);
+            self.loaded.insert(key.clone(), left);
         }
     }
 
@@ -99,10 +131,36 @@ impl StateReader for MemoryState {
     fn get(&self, key: &StateKey) -> Result<Option<StateValue>, StateError> {
         match self.loaded.get(key) {
             Some(value) => Ok(value.clone()),
-            None if self.extent == Extent::Whole => Ok(None),
+            None if self.knows(key) => Ok(None),
             None => Err(StateError::NotLoaded(key.clone())),
         }
     }
+
+    fn storage(&self, contract: ContractId) -> Result<BTreeMap<DataKey, String>, StateError> {
+        if !self.knows_storage(contract) {
+            return Err(StateError::NotLoaded(StateKey::Contract(contract)));
+        }
+        let stored = data_of(&self.loaded, contract).filter_map(|(key, value)| match value {
+            Some(StateValue::Data(text)) => Some((key.clone(), text.clone())),
+            _ => None,
+        });
+        Ok(stored.collect())
+    }
+}
+
+/// The entries of a contract's storage.
+fn data_of<V>(
+    entries: &BTreeMap<StateKey, V>,
+    contract: ContractId,
+) -> impl Iterator<Item = (&DataKey, &V)> {
+    // In the order of keys a contract's storage comes after the code of every contract that is not greater, and `Data`
+    // is the last kind of all.
+    entries
+        .range((Bound::Excluded(StateKey::Code(contract)), Bound::Unbounded))
+        .filter_map(move |(key, value)| match key {
+            StateKey::Data(of, key) if *of == contract => Some((key, value)),
+            _ => None,
+        })
 }
 
 /// The state below and what was written on top of it: the block's, and the transaction's that is not kept yet.
@@ -111,6 +169,7 @@ pub(crate) struct Overlay<'a> {
     block: BTreeMap<StateKey, StateValue>,
     transaction: BTreeMap<StateKey, StateValue>,
     created: BTreeSet<UserId>,
+    deployed: BTreeSet<ContractId>,
 }
 
 impl<'a> Overlay<'a> {
@@ -120,14 +179,45 @@ impl<'a> Overlay<'a> {
             block: BTreeMap::new(),
             transaction: BTreeMap::new(),
             created: BTreeSet::new(),
+            deployed: BTreeSet::new(),
         }
+    }
+
+    fn below(&self, key: &StateKey) -> Result<Option<StateValue>, StateError> {
+        below(self.below, &self.created, &self.deployed, key)
     }
 
     pub(crate) fn get(&self, key: &StateKey) -> Result<Option<StateValue>, StateError> {
         match self.transaction.get(key).or_else(|| self.block.get(key)) {
+            Some(StateValue::Gone) => Ok(None),
             Some(value) => Ok(Some(value.clone())),
-            None => below(self.below, &self.created, key),
+            None => self.below(key),
         }
+    }
+
+    /// All that a contract has stored.
+    pub(crate) fn storage(
+        &self,
+        contract: ContractId,
+    ) -> Result<BTreeMap<DataKey, String>, StateError> {
+        let mut stored = if self.deployed.contains(&contract) {
+            BTreeMap::new()
+        } else {
+            self.below.storage(contract)?
+        };
+        let written = data_of(&self.block, contract).chain(data_of(&self.transaction, contract));
+        for (key, value) in written {
+            match value {
+                StateValue::Data(text) => stored.insert(key.clone(), text.clone()),
+                _ => stored.remove(key),
+            };
+        }
+        Ok(stored)
+    }
+
+    /// Notes that this contract does not exist below.
+    pub(crate) fn deploy(&mut self, id: ContractId) {
+        self.deployed.insert(id);
     }
 
     /// Notes that this user does not exist below.
@@ -154,12 +244,13 @@ impl<'a> Overlay<'a> {
     pub(crate) fn changes(self) -> Result<Changes, StateError> {
         let mut changed = Vec::with_capacity(self.block.len());
         for (key, after) in self.block {
-            let before = below(self.below, &self.created, &key)?;
-            if before.as_ref() != Some(&after) {
+            let before = below(self.below, &self.created, &self.deployed, &key)?;
+            let left = Some(&after).filter(|value| **value != StateValue::Gone);
+            if before.as_ref() != left {
                 let change = StateChange {
                     key: key.to_string(),
                     before: before.as_ref().map(StateValue::to_json),
-                    after: Some(after.to_json()),
+                    after: left.map(StateValue::to_json),
                 };
                 changed.push((change, (key, after)));
             }
@@ -173,6 +264,7 @@ impl<'a> Overlay<'a> {
 fn below(
     state: &dyn StateReader,
     created: &BTreeSet<UserId>,
+    deployed: &BTreeSet<ContractId>,
     key: &StateKey,
 ) -> Result<Option<StateValue>, StateError> {
     match (state.get(key), key) {
@@ -181,6 +273,10 @@ fn below(
         {
             Ok(None)
         }
+        (
+            Err(StateError::NotLoaded(_)),
+            StateKey::Contract(id) | StateKey::Code(id) | StateKey::Data(id, _),
+        ) if deployed.contains(id) => Ok(None),
         (found, _) => found,
     }
 }
@@ -207,4 +303,7 @@ typed!(user, User, tana_protocol::state::UserState);
 typed!(owner, Owner, tana_protocol::UserId);
 typed!(balance, Balance, tana_protocol::state::BalanceState);
 typed!(currency, Currency, tana_protocol::state::CurrencyState);
+typed!(contract, Contract, tana_protocol::contract::ContractState);
+typed!(named, Named, tana_protocol::ContractId);
+typed!(code, Code, tana_protocol::contract::CodeState);
 typed!(validators, Validators, tana_protocol::state::ValidatorState);

@@ -311,7 +311,14 @@ pub fn check_proof(
     let proof: jmt::proof::SparseMerkleProof<sha2::Sha256> =
         serde_json::from_value(proof.clone()).map_err(|_| TreeError::Format)?;
     let bytes = value.map(tana_protocol::json::canonical);
-    proof
-        .verify(jmt::RootHash(root.0), KeyHash(key.hash().0), bytes)
+    let fits = |bytes| proof.verify(jmt::RootHash(root.0), KeyHash(key.hash().0), bytes);
+    // What was deleted stays in the tree as `null`, which no value is: taking a leaf out would need its neighbours too.
+    let absent = || {
+        value
+            .is_none()
+            .then(|| fits(Some(StateValue::Gone.to_bytes())))
+    };
+    fits(bytes)
+        .or_else(|error| absent().unwrap_or(Err(error)))
         .map_err(|error| TreeError::Proof(format!("{error:#}")))
 }

@@ -8,6 +8,7 @@ use tana_protocol::block::{Block, BlockHeader};
 use tana_protocol::{ChainSpec, Hash32, StateKey};
 
 use crate::block::{changes_hash, receipts_root, tx_root};
+use crate::contract::Contracts;
 use crate::execute::{Execution, Executor, Outcome, Prepared};
 use crate::genesis::genesis;
 use crate::signatures::{self, Job};
@@ -26,6 +27,8 @@ pub struct Judged<'a> {
     pub state: &'a dyn StateReader,
     /// The tree before the block, on the way to what it changes.
     pub nodes: &'a TreeNodes,
+    /// What executes its contracts.
+    pub contracts: Contracts<'a>,
     /// For signatures.
     pub threads: NonZeroUsize,
 }
@@ -91,7 +94,7 @@ impl Findings {
 /// Makes all six checks of a block above the genesis, and answers what replay gave where it came to an end.
 ///
 /// # Errors
-/// When the state was not loaded. That says nothing about the block.
+/// When the state was not loaded, or the contract engine gave no answer. That says nothing about the block.
 pub fn verify(judged: &Judged<'_>) -> Result<(BlockVerification, Option<Replayed>), StateError> {
     let block = judged.block;
     let mut findings = Findings::new();
@@ -162,7 +165,8 @@ fn replay(
     findings: &mut Findings,
 ) -> Result<Execution, StateError> {
     let header = &judged.block.content.header;
-    let mut executor = Executor::new(judged.spec, header.height, header.timestamp, judged.state);
+    let mut executor = Executor::new(judged.spec, header.height, header.timestamp, judged.state)
+        .with_contracts(judged.contracts);
     let mut keys = Vec::with_capacity(prepared.len());
     for transaction in prepared {
         if !executor.has_room(transaction.signed.transaction.kind) {

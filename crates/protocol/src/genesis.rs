@@ -71,6 +71,17 @@ pub enum Engine {
     Quickjs,
 }
 
+impl Engine {
+    /// The word in chain files and of workers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::V8 => "v8",
+            Self::Quickjs => "quickjs",
+        }
+    }
+}
+
 /// The rules that are a number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -127,6 +138,9 @@ pub struct ChainSpec {
     /// What executes its contracts; absent: not fixed yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine: Option<Engine>,
+    /// What contracts are charged by: the version of the schedule. Fixed together with the engine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gas_schedule: Option<u32>,
     /// Its rules that are numbers.
     #[serde(default)]
     pub limits: ChainLimits,

@@ -24,6 +24,9 @@ pub enum IdError {
         "a node id is 1 to 64 of letters, digits, '.', '_' and '-', and begins with a letter or digit"
     )]
     Node,
+    /// Not a contract's name.
+    #[error("a contract's name is 1 to 63 of a-z, 0-9, _ and -, and begins with a letter or digit")]
+    ContractName,
 }
 
 /// UUIDv8 of the first 16 bytes of SHA-256(`kind:` ‖ text), so that every node derives the same.
@@ -164,6 +167,42 @@ impl FromStr for Username {
 
 crate::json::serde_as_text!(Username);
 
+/// The name of a contract: a segment of a path and a label of a host.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ContractName(String);
+
+impl ContractName {
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ContractName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl FromStr for ContractName {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+        let valid = (1..=63).contains(&text.len())
+            && plain(text.as_bytes()[0])
+            && text.bytes().all(|b| plain(b) || b == b'_' || b == b'-');
+        if valid {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(IdError::ContractName)
+        }
+    }
+}
+
+crate::json::serde_as_text!(ContractName);
+
 /// The name a node registers under in the mesh.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(String);
@@ -204,7 +243,7 @@ crate::json::serde_as_text!(NodeId);
 
 #[cfg(test)]
 mod tests {
-    use super::{ContractId, NodeId, TransactionId, UserId, Username};
+    use super::{ContractId, ContractName, NodeId, TransactionId, UserId, Username};
     use crate::hash::Hash32;
 
     #[test]
@@ -222,6 +261,16 @@ mod tests {
         assert_eq!("@alice".parse::<Username>().unwrap().bare(), "alice");
         for bad in ["", "@", "@@a", "a b", "é", &"a".repeat(50)] {
             assert!(bad.parse::<Username>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn contract_names_fit_into_paths_and_hosts() {
+        for good in ["hello", "0", "a-b_c", &"a".repeat(63)] {
+            assert!(good.parse::<ContractName>().is_ok(), "{good:?}");
+        }
+        for bad in ["", "-a", "A", "a/b", "a.b", "é", &"a".repeat(64)] {
+            assert!(bad.parse::<ContractName>().is_err(), "{bad:?}");
         }
     }
 

@@ -12,9 +12,10 @@ use serde_json::Value;
 use crate::address::Network;
 use crate::amount::{Amount, CurrencyCode, Decimals};
 use crate::api::ledger::OwnerType;
+use crate::contract::{CodeState, ContractState, DataKey};
 use crate::genesis::{ChainLimits, CurrencyType, Engine, Validator};
 use crate::hash::Hash32;
-use crate::id::{NodeId, UserId, Username};
+use crate::id::{ContractId, ContractName, NodeId, UserId, Username};
 use crate::json::canonical;
 use crate::key::PublicKey;
 use crate::time::{Timestamp, ms};
@@ -23,7 +24,8 @@ use crate::transaction::Role;
 /// A text that is no key of the state.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a state key is chain, validators, user/<id>, username/<name>, userKey/<hex>, balance/<owner>/<currency> or currency/<code>"
+    "a state key is chain, validators, user/<id>, username/<name>, userKey/<hex>, balance/<owner>/<currency>, currency/<code>, \
+     contract/<id>, contractName/<name>, code/<id> or data/<contract>/<key>"
 )]
 pub struct StateKeyError;
 
@@ -44,6 +46,14 @@ pub enum StateKey {
     Balance(UserId, CurrencyCode),
     /// `currency/<code>`.
     Currency(CurrencyCode),
+    /// `contract/<id>`.
+    Contract(ContractId),
+    /// `contractName/<name>`: which contract answers to it.
+    ContractName(ContractName),
+    /// `code/<id>`: what the contract is executed from.
+    Code(ContractId),
+    /// `data/<contract>/<key>`: what the contract has stored under the key.
+    Data(ContractId, DataKey),
 }
 
 impl StateKey {
@@ -64,6 +74,10 @@ impl fmt::Display for StateKey {
             Self::UserKey(key) => write!(f, "userKey/{}", hex::encode(key.to_bytes())),
             Self::Balance(owner, code) => write!(f, "balance/{owner}/{code}"),
             Self::Currency(code) => write!(f, "currency/{code}"),
+            Self::Contract(id) => write!(f, "contract/{id}"),
+            Self::ContractName(name) => write!(f, "contractName/{name}"),
+            Self::Code(id) => write!(f, "code/{id}"),
+            Self::Data(id, key) => write!(f, "data/{id}/{key}"),
         }
     }
 }
@@ -85,6 +99,13 @@ impl FromStr for StateKey {
                 _ => None,
             },
             "currency" => part().parse().ok().map(Self::Currency),
+            "contract" => part().parse().ok().map(Self::Contract),
+            "contractName" => part().parse().ok().map(Self::ContractName),
+            "code" => part().parse().ok().map(Self::Code),
+            "data" => match (part().parse(), part().parse()) {
+                (Ok(id), Ok(key)) => Some(Self::Data(id, key)),
+                _ => None,
+            },
             _ => None,
         };
         // One value has one name: whatever does not come out again as it was written is refused.
@@ -107,6 +128,9 @@ pub struct ChainState {
     pub network: Network,
     /// What executes its contracts.
     pub engine: Option<Engine>,
+    /// What they are charged by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gas_schedule: Option<u32>,
     /// Its rules that are numbers.
     pub limits: ChainLimits,
 }
@@ -244,6 +268,16 @@ pub enum StateValue {
     Balance(BalanceState),
     /// Of [`StateKey::Currency`].
     Currency(CurrencyState),
+    /// Of [`StateKey::Contract`].
+    Contract(ContractState),
+    /// Of [`StateKey::ContractName`]: which contract it is.
+    Named(ContractId),
+    /// Of [`StateKey::Code`].
+    Code(CodeState),
+    /// Of [`StateKey::Data`].
+    Data(String),
+    /// The key has no value any more. In what a block changed only, of [`StateKey::Data`] only.
+    Gone,
 }
 
 /// A stored value that does not fit its key.
@@ -269,6 +303,11 @@ impl StateValue {
             Self::Owner(value) => serde_json::to_value(value),
             Self::Balance(value) => serde_json::to_value(value),
             Self::Currency(value) => serde_json::to_value(value),
+            Self::Contract(value) => serde_json::to_value(value),
+            Self::Named(value) => serde_json::to_value(value),
+            Self::Code(value) => serde_json::to_value(value),
+            Self::Data(value) => serde_json::to_value(value),
+            Self::Gone => Ok(Value::Null),
         };
         json.expect("plain structs of texts and numbers are JSON")
     }
@@ -283,6 +322,11 @@ impl StateValue {
             Self::Owner(value) => canonical(value),
             Self::Balance(value) => canonical(value),
             Self::Currency(value) => canonical(value),
+            Self::Contract(value) => canonical(value),
+            Self::Named(value) => canonical(value),
+            Self::Code(value) => canonical(value),
+            Self::Data(value) => canonical(value),
+            Self::Gone => canonical(&Value::Null),
         }
     }
 
@@ -300,6 +344,10 @@ impl StateValue {
             }
             StateKey::Balance(..) => serde_json::from_value(json).map(Self::Balance),
             StateKey::Currency(_) => serde_json::from_value(json).map(Self::Currency),
+            StateKey::Contract(_) => serde_json::from_value(json).map(Self::Contract),
+            StateKey::ContractName(_) => serde_json::from_value(json).map(Self::Named),
+            StateKey::Code(_) => serde_json::from_value(json).map(Self::Code),
+            StateKey::Data(..) => serde_json::from_value(json).map(Self::Data),
         };
         value.map_err(|source| StateValueError {
             key: key.clone(),
@@ -340,6 +388,11 @@ mod tests {
             "username/alice".to_owned(),
             format!("balance/{id}/USD"),
             "currency/BTC".to_owned(),
+            format!("contract/{id}"),
+            "contractName/hello".to_owned(),
+            format!("code/{id}"),
+            format!("data/{id}/user:1"),
+            format!("data/{id}/a%2Fb%20%C3%A9%00"),
         ] {
             let key: StateKey = good.parse().unwrap();
             assert_eq!(key.to_string(), good);
@@ -354,6 +407,12 @@ mod tests {
             "currency/usd",
             &format!("balance/{id}/USD/x"),
             &format!("user/{}", id.to_uppercase()),
+            &format!("data/{id}/"),
+            &format!("data/{id}/a/b"),
+            &format!("data/{id}/a%2fb"),
+            &format!("data/{id}/%61"),
+            &format!("data/{id}/%C3"),
+            &format!("data/{id}/é"),
         ] {
             assert!(bad.parse::<StateKey>().is_err(), "{bad:?}");
         }

@@ -9,10 +9,11 @@ use std::collections::BTreeMap;
 use futures::future::BoxFuture;
 use tana_protocol::api::ledger::{OwnerType, TransactionStatus};
 use tana_protocol::block::{Block, BlockHeader, Receipt};
+use tana_protocol::contract::{ContractState, DataKey};
 use tana_protocol::state::{BalanceState, CurrencyState, TreeNode, TreeNodeKey, UserState};
 use tana_protocol::{
-    CurrencyCode, Hash32, Signature, SignedTransaction, StateKey, StateValue, Timestamp,
-    TransactionId, TransactionType, UserId,
+    ContractId, CurrencyCode, Hash32, Signature, SignedTransaction, StateKey, StateValue,
+    Timestamp, TransactionId, TransactionType, UserId,
 };
 
 use crate::error::StoreResult;
@@ -138,6 +139,17 @@ pub struct BalanceRecord {
     pub state: BalanceState,
 }
 
+/// A contract as listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContractRecord {
+    /// The id.
+    pub id: ContractId,
+    /// Where the contract stands in the order of all; newer is greater.
+    pub seq: u64,
+    /// The rest.
+    pub state: ContractState,
+}
+
 /// Which balances.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BalanceFilter {
@@ -223,6 +235,20 @@ pub trait LedgerStore: Send + Sync + 'static {
         keys: &'a [StateKey],
         height: u64,
     ) -> BoxFuture<'a, StoreResult<BTreeMap<StateKey, StateValue>>>;
+
+    /// Contracts, newest first; the place in the order is `seq`.
+    fn contracts(
+        &self,
+        owner: Option<UserId>,
+        slice: Slice<u64>,
+    ) -> BoxFuture<'_, StoreResult<Vec<ContractRecord>>>;
+
+    /// All that a contract has stored: now, or after the block at `height`.
+    fn storage(
+        &self,
+        contract: ContractId,
+        height: Option<u64>,
+    ) -> BoxFuture<'_, StoreResult<BTreeMap<DataKey, String>>>;
 
     /// Nodes of the state tree; one that is not there is not in the answer.
     fn nodes<'a>(&'a self, keys: &'a [TreeNodeKey]) -> BoxFuture<'a, StoreResult<Vec<TreeNode>>>;

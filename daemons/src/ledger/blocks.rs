@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tana_chain::{
-    BlockPlan, Execution, Executor, Judged, MemoryState, Outcome, Prepared, TreeNodes, TreeUpdate,
-    plan, seal, tree, verify, verify_genesis,
+    BlockPlan, Contracts, Execution, Executor, Judged, MemoryState, Outcome, Prepared, TreeNodes,
+    TreeUpdate, plan, seal, tree, verify, verify_genesis,
 };
 use tana_protocol::api::ledger::{
     BlockAccepted, BlockVerification, Built, Rejected, TransactionEvent, TransactionStatus,
@@ -287,6 +287,7 @@ impl Ledger {
                 block: &block,
                 state: &state,
                 nodes: &nodes,
+                contracts: Contracts::Refused,
                 threads,
             };
             let (verification, replayed) = verify(&judged)?;

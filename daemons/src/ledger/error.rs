@@ -52,7 +52,9 @@ impl From<LedgerError> for ApiError {
             LedgerError::QueueFull { .. } => {
                 Self::new(Code::QueueFull, error.to_string()).retry_after(1)
             }
-            LedgerError::Stopping => Self::new(Code::Unavailable, error.to_string()).retry_after(1),
+            LedgerError::Stopping | LedgerError::State(StateError::Unavailable(_)) => {
+                Self::new(Code::Unavailable, error.to_string()).retry_after(1)
+            }
             LedgerError::Store(error) => crate::store_error::answer(&error),
             LedgerError::State(_)
             | LedgerError::Tree(_)

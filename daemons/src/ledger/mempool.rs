@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use tana_chain::{MemoryState, StateError, StateReader, plan};
+use tana_protocol::contract::DataKey;
 use tana_protocol::transaction::NewUser;
 use tana_protocol::{
-    Amount, CurrencyCode, PublicKey, StateKey, StateValue, Transaction, TransactionId,
+    Amount, ContractId, CurrencyCode, PublicKey, StateKey, StateValue, Transaction, TransactionId,
     TransactionType, UserId, Username,
 };
 use tana_store::queue::StreamId;
@@ -217,5 +218,9 @@ impl StateReader for Expected<'_> {
             }
             (_, value) => value,
         })
+    }
+
+    fn storage(&self, contract: ContractId) -> Result<BTreeMap<DataKey, String>, StateError> {
+        self.state.storage(contract)
     }
 }

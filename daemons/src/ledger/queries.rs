@@ -45,7 +45,7 @@ impl Ledger {
 
     pub(super) async fn user(&self, id: UserId) -> Result<UserView, LedgerError> {
         let state = self.user_state(id).await?;
-        Ok(views::user(id, state, self.spec().network))
+        Ok(UserView::of(id, state, self.spec().network))
     }
 
     pub(super) async fn user_named(&self, name: Username) -> Result<UserView, LedgerError> {

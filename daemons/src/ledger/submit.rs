@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use tana_chain::signatures::{self, Job};
-use tana_chain::{Executor, Failure, MemoryState, Outcome, Prepared, plan, rules};
+use tana_chain::{Executor, Failure, MemoryState, Outcome, Prepared, plan};
 use tana_protocol::api::ledger::TransactionStatus;
 use tana_protocol::problem::Code;
 use tana_protocol::{Hash32, SignedTransaction, TransactionId, UserId};
@@ -213,9 +213,6 @@ fn one(
         return Ok(accepted(mempool.stream_id(&prepared.id), Known::Before));
     }
     let transaction = &prepared.signed.transaction;
-    if !rules::is_supported(transaction.kind) {
-        return Err(rules::unsupported(transaction.kind).into());
-    }
     let limit = ledger.queue_limit();
     if mempool.len() >= limit {
         return Err(LedgerError::QueueFull { limit });

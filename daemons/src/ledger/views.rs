@@ -1,16 +1,15 @@
 //! What is stored, in the form in which it is answered.
 
 use serde_json::Value;
-use tana_protocol::address::Network;
 use tana_protocol::amount::AmountText;
 use tana_protocol::api::ledger::{
     BalanceView, BatchAccepted, BlockView, CheckName, CurrencyView, ReceiptView, Submitted,
-    TransactionStatus, TransactionView, UserView,
+    TransactionStatus, TransactionView,
 };
 use tana_protocol::block::Block;
 use tana_protocol::genesis::Currency;
-use tana_protocol::state::{CurrencyState, UserState};
-use tana_protocol::{Address, Amount, CurrencyCode, Decimals, UserId};
+use tana_protocol::state::CurrencyState;
+use tana_protocol::{Amount, CurrencyCode, Decimals};
 use tana_store::ledger::{BalanceRecord, BlockSummary, TransactionRecord};
 use tana_store::queue::QueueEntry;
 
@@ -107,21 +106,6 @@ pub(super) fn batch_member(accepted: Accepted, status: u16) -> BatchAccepted {
         from: submitted.from,
         to: submitted.to,
         timestamp: submitted.timestamp,
-    }
-}
-
-pub(super) fn user(id: UserId, state: UserState, network: Network) -> UserView {
-    UserView {
-        id,
-        address: Address::of(&state.public_key, network),
-        username: state.username,
-        display_name: state.display_name,
-        public_key: state.public_key,
-        role: state.role,
-        bio: Some(state.bio).filter(|bio| !bio.is_empty()),
-        nonce: state.nonce,
-        created_at: state.created_at,
-        updated_at: state.updated_at,
     }
 }
 

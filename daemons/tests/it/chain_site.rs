@@ -243,6 +243,7 @@ pub(crate) fn spec(chain_id: &str, sovereign: &SecretKey, producer: &SecretKey) 
         }],
         currencies: ChainSpec::genesis_currencies(),
         engine: None,
+        gas_schedule: None,
         limits: ChainLimits::default(),
     }
 }

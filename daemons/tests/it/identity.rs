@@ -78,6 +78,7 @@ impl Site {
             }],
             currencies: ChainSpec::genesis_currencies(),
             engine: None,
+            gas_schedule: None,
             limits: ChainLimits::default(),
         })
         .unwrap();

@@ -56,6 +56,7 @@ impl TestNode {
             }],
             currencies: ChainSpec::genesis_currencies(),
             engine: None,
+            gas_schedule: None,
             limits: ChainLimits::default(),
         })
         .unwrap();

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod blocks;
+mod contracts;
 mod properties;
 mod rules;
 mod world;

@@ -260,7 +260,7 @@ fn the_validator_set_changes_two_blocks_later_one_at_a_time_and_never_to_nothing
 }
 
 #[test]
-fn contracts_are_not_executed_yet_and_say_so() {
+fn a_chain_without_an_engine_executes_no_contracts_and_says_so() {
     let (mut world, people) = World::with_users(&["alice"]);
     let call = world
         .unsigned(ContractCall, &people[0], people[0].id)

@@ -4,7 +4,8 @@ use std::num::NonZeroUsize;
 
 use serde_json::json;
 use tana_chain::{
-    BlockPlan, Executor, Judged, MemoryState, Outcome, Prepared, TreeNodes, genesis, seal, verify,
+    BlockPlan, ContractHost, Contracts, Executor, Judged, MemoryState, Outcome, Prepared,
+    TreeNodes, genesis, seal, verify,
 };
 use tana_protocol::api::ledger::BlockVerification;
 use tana_protocol::block::{Block, Receipt};
@@ -32,6 +33,8 @@ pub(crate) struct World {
     pub(crate) tip: Block,
     pub(crate) producer: SecretKey,
     pub(crate) sovereign: Person,
+    /// What executes contracts; none: they are refused.
+    pub(crate) host: Option<Box<dyn ContractHost>>,
 }
 
 fn seed(text: &str) -> SecretKey {
@@ -59,6 +62,7 @@ impl World {
             }],
             currencies: ChainSpec::genesis_currencies(),
             engine: None,
+            gas_schedule: None,
             limits: ChainLimits::default(),
         };
         let made = genesis(&spec).unwrap();
@@ -77,6 +81,14 @@ impl World {
             tip: made.block,
             producer,
             sovereign,
+            host: None,
+        }
+    }
+
+    fn contracts(&self) -> Contracts<'_> {
+        match &self.host {
+            None => Contracts::Refused,
+            Some(host) => Contracts::Run(&**host, self.tip.content.hash),
         }
     }
 
@@ -155,7 +167,8 @@ impl World {
     /// Builds and signs the next block of these transactions. Those that no block can hold are left out.
     pub(crate) fn build(&self, transactions: &[SignedTransaction]) -> Block {
         let parent = &self.tip.content.header;
-        let mut executor = Executor::new(&self.spec, parent.height + 1, self.now(), &self.state);
+        let mut executor = Executor::new(&self.spec, parent.height + 1, self.now(), &self.state)
+            .with_contracts(self.contracts());
         let mut included = Vec::new();
         for transaction in transactions {
             let prepared = Prepared::new(transaction.clone());
@@ -195,6 +208,7 @@ impl World {
             block,
             state: &self.state,
             nodes: &self.nodes,
+            contracts: self.contracts(),
             threads: NonZeroUsize::MIN,
         }
     }

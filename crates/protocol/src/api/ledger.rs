@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::address::Address;
+use crate::address::{Address, Network};
 use crate::amount::{AmountText, CurrencyCode};
 use crate::block::{BlockHeader, Event, Receipt, StateChange, UnsignedBlock};
 use crate::genesis::Currency;
@@ -11,6 +11,7 @@ use crate::hash::Hash32;
 use crate::id::{ContractId, TransactionId, UserId, Username};
 use crate::key::{PublicKey, Signature};
 use crate::problem::Problem;
+use crate::state::UserState;
 use crate::time::{Timestamp, ms};
 use crate::transaction::{Party, Role, SignedTransaction, TransactionType};
 
@@ -240,6 +241,25 @@ pub struct UserView {
     pub updated_at: Timestamp,
 }
 
+impl UserView {
+    /// A user's state as it is answered.
+    #[must_use]
+    pub fn of(id: UserId, state: UserState, network: Network) -> Self {
+        Self {
+            id,
+            address: Address::of(&state.public_key, network),
+            username: state.username,
+            display_name: state.display_name,
+            public_key: state.public_key,
+            role: state.role,
+            bio: Some(state.bio).filter(|bio| !bio.is_empty()),
+            nonce: state.nonce,
+            created_at: state.created_at,
+            updated_at: state.updated_at,
+        }
+    }
+}
+
 /// `GET /users/{id}/nonce`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -425,6 +445,15 @@ pub struct ContractView {
     pub description: Option<String>,
     /// SHA-256 of its source.
     pub code_hash: Hash32,
+    /// SHA-256 of the metered code, which is what runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metered_hash: Option<Hash32>,
+    /// The version of the gas schedule that it was metered with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gas_schedule: Option<u32>,
+    /// Whether it exports `contract`.
+    #[serde(default)]
+    pub has_contract: bool,
     /// Whether it exports `init`.
     pub has_init: bool,
     /// Whether it exports `get`.
@@ -442,6 +471,20 @@ pub struct ContractView {
     /// Only when one is asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_code: Option<String>,
+}
+
+/// The answer to `POST /contracts`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ContractQueued {
+    /// The deployment.
+    pub transaction_id: TransactionId,
+    /// The contract, once that is in a block.
+    pub contract_id: ContractId,
+    /// SHA-256 of the source, as it was sent.
+    pub code_hash: String,
+    /// Where the deployment stands.
+    pub status: TransactionStatus,
 }
 
 /// `GET /queue`.

@@ -1,16 +1,19 @@
 //! What every backend of [`LedgerStore`] must do. Run by each backend's tests on an empty store.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 use tana_protocol::api::ledger::{OwnerType, TransactionStatus};
 use tana_protocol::block::{Block, BlockHeader, Receipt, StateChange, UnsignedBlock};
+use tana_protocol::contract::{CodeState, ContractState, DataKey, Entries};
 use tana_protocol::genesis::{CurrencyType, Validator};
 use tana_protocol::state::{
     BalanceState, CurrencyState, TreeNode, TreeNodeKey, UserState, ValidatorState,
 };
 use tana_protocol::transaction::Party;
 use tana_protocol::{
-    Amount, CurrencyCode, Hash32, Role, SecretKey, SignedTransaction, StateKey, StateValue,
-    Timestamp, Transaction, TransactionType, UserId,
+    Amount, ContractId, CurrencyCode, Hash32, Role, SecretKey, SignedTransaction, StateKey,
+    StateValue, Timestamp, Transaction, TransactionType, UserId,
 };
 
 use crate::error::{StoreError, StoreResult};
@@ -59,6 +62,51 @@ fn balance(number: u8, units: u128, height: u64) -> (StateKey, StateValue) {
     };
     let key = StateKey::Balance(person(number), usd());
     (key, StateValue::Balance(state))
+}
+
+fn shop(number: u8) -> ContractId {
+    ContractId::of_genesis("conformance", &number.to_string())
+}
+
+fn contract(number: u8, height: u64) -> (StateKey, StateValue) {
+    let state = ContractState {
+        name: "shop".parse().expect("a name"),
+        version: format!("0.{number}.0"),
+        description: "Öpen".to_owned(),
+        owner: person(1),
+        source_hash: Hash32::of(b"source"),
+        code_hash: Hash32::of(b"code"),
+        gas_schedule: 1,
+        entries: Entries {
+            contract: true,
+            ..Entries::default()
+        },
+        block: height,
+        transaction: transfer(1).id(),
+        created_at: at(height),
+    };
+    (
+        StateKey::Contract(shop(number)),
+        StateValue::Contract(state),
+    )
+}
+
+/// A key and a value that only look like something else.
+const ODD: &str = "a/b %\u{0}'\"é";
+
+fn data(number: u8, key: &str, value: Option<&str>) -> (StateKey, StateValue) {
+    let key = StateKey::Data(shop(number), DataKey::new(key).expect("a key"));
+    let value = value.map_or(StateValue::Gone, |text| StateValue::Data(text.to_owned()));
+    (key, value)
+}
+
+/// Values after others were written over them.
+fn written(
+    values: &mut BTreeMap<StateKey, StateValue>,
+    over: impl IntoIterator<Item = (StateKey, StateValue)>,
+) {
+    values.extend(over);
+    values.retain(|_, value| *value != StateValue::Gone);
 }
 
 fn transfer(nonce: u64) -> SignedTransaction {
@@ -141,7 +189,9 @@ impl Written {
             .map(|(key, value)| StateChange {
                 key: key.to_string(),
                 before: (height > 0).then(|| json!({"before": height})),
-                after: Some(value.to_json()),
+                after: Some(value)
+                    .filter(|value| *value != &StateValue::Gone)
+                    .map(StateValue::to_json),
             })
             .collect();
         let parties = transactions
@@ -216,14 +266,27 @@ impl Written {
     }
 
     fn second() -> Self {
-        let values = vec![balance(1, 5, 1), balance(2, 7, 1), user(1, 2, 1)];
+        let mut values = vec![balance(1, 5, 1), balance(2, 7, 1), user(1, 2, 1)];
+        values.extend([contract(1, 1), contract(2, 1)]);
+        let name = StateKey::ContractName("shop".parse().expect("a name"));
+        values.push((name, StateValue::Named(shop(2))));
+        let code = CodeState {
+            source: "export const a: string = '\u{0}';".to_owned(),
+            code: "export const a = '\u{0}';".to_owned(),
+        };
+        values.push((StateKey::Code(shop(2)), StateValue::Code(code)));
+        values.extend([data(1, "a", Some("1")), data(1, ODD, Some(ODD))]);
+        values.push(data(2, "a", Some("of another")));
         let parent = Self::genesis().block.content.hash;
         Self::new(1, parent, vec![transfer(1), transfer(2)], values)
     }
 
     fn third() -> Self {
         let parent = Self::second().block.content.hash;
-        Self::new(2, parent, vec![transfer(3)], vec![user(1, 3, 2)])
+        let mut values = vec![user(1, 3, 2)];
+        values.extend([data(1, "a", None), data(1, ODD, Some("2"))]);
+        values.push(data(1, "b", Some("new")));
+        Self::new(2, parent, vec![transfer(3)], values)
     }
 
     async fn commit(&self, store: &dyn LedgerStore) -> StoreResult<Committed> {
@@ -270,6 +333,7 @@ pub async fn check(store: &dyn LedgerStore) -> StoreResult<()> {
     answers_transactions(store).await?;
     answers_state(store).await?;
     answers_lists(store).await?;
+    answers_contracts(store).await?;
     refuses_an_id_twice(store).await
 }
 
@@ -389,11 +453,20 @@ async fn answers_state(store: &dyn LedgerStore) -> StoreResult<()> {
     keys.push(StateKey::User(person(7)));
     keys.push(StateKey::Currency("XYZ".parse().expect("a code")));
     keys.push(StateKey::Username("nobody".parse().expect("a name")));
-    let mut expected: std::collections::BTreeMap<_, _> = genesis.values.into_iter().collect();
+    let mut expected: BTreeMap<_, _> = genesis.values.into_iter().collect();
+    for (key, _) in Written::second()
+        .values
+        .iter()
+        .chain(&Written::third().values)
+    {
+        if !keys.contains(key) {
+            keys.push(key.clone());
+        }
+    }
     assert_eq!(store.state_at(&keys, 0).await?, expected);
-    expected.extend(Written::second().values);
+    written(&mut expected, Written::second().values);
     assert_eq!(store.state_at(&keys, 1).await?, expected);
-    expected.extend(Written::third().values);
+    written(&mut expected, Written::third().values);
     assert_eq!(store.state_at(&keys, 2).await?, expected);
     assert_eq!(store.state(&keys).await?, expected);
     assert!(store.state(&[]).await?.is_empty());
@@ -440,6 +513,34 @@ async fn answers_lists(store: &dyn LedgerStore) -> StoreResult<()> {
     Ok(())
 }
 
+async fn answers_contracts(store: &dyn LedgerStore) -> StoreResult<()> {
+    let stored = |pairs: &[(&str, &str)]| -> BTreeMap<DataKey, String> {
+        let pair =
+            |(key, value): &(&str, &str)| (DataKey::new(key).expect("a key"), (*value).to_owned());
+        pairs.iter().map(pair).collect()
+    };
+    let early = stored(&[("a", "1"), (ODD, ODD)]);
+    let late = stored(&[("b", "new"), (ODD, "2")]);
+    assert!(store.storage(shop(1), Some(0)).await?.is_empty());
+    assert_eq!(store.storage(shop(1), Some(1)).await?, early);
+    assert_eq!(store.storage(shop(1), Some(2)).await?, late);
+    assert_eq!(store.storage(shop(1), None).await?, late);
+    let other = stored(&[("a", "of another")]);
+    assert_eq!(store.storage(shop(2), None).await?, other);
+    assert!(store.storage(shop(3), None).await?.is_empty());
+
+    let all = store.contracts(None, page(None, 10)).await?;
+    let ids: Vec<ContractId> = all.iter().map(|contract| contract.id).collect();
+    assert_eq!(ids, [shop(2), shop(1)], "newest first");
+    assert_eq!(StateValue::Contract(all[1].state.clone()), contract(1, 1).1);
+    let next = store.contracts(None, page(Some(all[0].seq), 10)).await?;
+    assert_eq!(next, all[1..]);
+    assert_eq!(store.contracts(Some(person(1)), page(None, 10)).await?, all);
+    let none = store.contracts(Some(person(2)), page(None, 10)).await?;
+    assert!(none.is_empty());
+    Ok(())
+}
+
 async fn refuses_an_id_twice(store: &dyn LedgerStore) -> StoreResult<()> {
     let tip = store.tip().await?.expect("a tip");
     let again = Written::new(3, tip.hash, vec![transfer(3)], vec![balance(1, 1, 3)]);
@@ -466,5 +567,6 @@ pub async fn check_reopened(store: &dyn LedgerStore) -> StoreResult<()> {
     answers_blocks(store).await?;
     answers_transactions(store).await?;
     answers_state(store).await?;
-    answers_lists(store).await
+    answers_lists(store).await?;
+    answers_contracts(store).await
 }

@@ -11,13 +11,14 @@ use std::collections::BTreeMap;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tana_protocol::block::Block;
+use tana_protocol::contract::DataKey;
 use tana_protocol::state::{CurrencyState, TreeNode, TreeNodeKey};
-use tana_protocol::{CurrencyCode, StateKey, StateValue, TransactionId, UserId};
+use tana_protocol::{ContractId, CurrencyCode, StateKey, StateValue, TransactionId, UserId};
 
 use crate::error::StoreResult;
 use crate::ledger::{
-    BalanceFilter, BalanceRecord, BlockRef, BlockSummary, Commit, Committed, LedgerStore, Slice,
-    Tip, TransactionFilter, TransactionRecord, UserRecord,
+    BalanceFilter, BalanceRecord, BlockRef, BlockSummary, Commit, Committed, ContractRecord,
+    LedgerStore, Slice, Tip, TransactionFilter, TransactionRecord, UserRecord,
 };
 use crate::sqlite::{Durability, Sqlite};
 
@@ -116,6 +117,22 @@ impl LedgerStore for SqliteLedger {
         height: u64,
     ) -> BoxFuture<'a, StoreResult<BTreeMap<StateKey, StateValue>>> {
         state::past(self.0.readers(), keys, height).boxed()
+    }
+
+    fn contracts(
+        &self,
+        owner: Option<UserId>,
+        slice: Slice<u64>,
+    ) -> BoxFuture<'_, StoreResult<Vec<ContractRecord>>> {
+        lists::contracts(self.0.readers(), owner, slice).boxed()
+    }
+
+    fn storage(
+        &self,
+        contract: ContractId,
+        height: Option<u64>,
+    ) -> BoxFuture<'_, StoreResult<BTreeMap<DataKey, String>>> {
+        state::storage(self.0.readers(), contract, height).boxed()
     }
 
     fn nodes<'a>(&'a self, keys: &'a [TreeNodeKey]) -> BoxFuture<'a, StoreResult<Vec<TreeNode>>> {

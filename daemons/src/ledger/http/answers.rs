@@ -164,7 +164,7 @@ pub(super) async fn users(
     let network = ledger.spec().network;
     let place = |record: &tana_store::ledger::UserRecord| record.seq.to_string();
     Ok(paged(&page, found, place, |record| {
-        views::user(record.id, record.state, network)
+        UserView::of(record.id, record.state, network)
     }))
 }
 

@@ -5,14 +5,15 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
-use tana_chain::{Prepared, rules};
+use tana_chain::Prepared;
 use tana_kit::{ApiError, ApiResult, Caller, Json};
 use tana_protocol::api::ledger::{
-    BatchAnswer, BlockAccepted, BuildRequest, Built, CreateUser, Submitted, UserQueued,
+    BatchAnswer, BlockAccepted, BuildRequest, Built, ContractQueued, CreateUser, Submitted,
+    UserQueued,
 };
 use tana_protocol::problem::Code;
 use tana_protocol::transaction::{NewUser, Party};
-use tana_protocol::{Block, SignedTransaction, Transaction, TransactionType, UserId};
+use tana_protocol::{Block, ContractId, SignedTransaction, Transaction, TransactionType, UserId};
 
 use crate::ledger::error::LedgerError;
 use crate::ledger::service::Ledger;
@@ -186,15 +187,27 @@ pub(super) async fn balance(
 }
 
 #[utoipa::path(post, path = "/contracts", request_body = Object,
-    responses((status = 400), (status = 413), (status = 415), (status = 422, description = "this version executes no contracts")))]
-pub(super) async fn contract(Json(signed): Json<SignedTransaction>) -> ApiError {
+    responses((status = 202, description = "queued"), (status = 200, description = "had been submitted before"),
+    (status = 400), (status = 401), (status = 409), (status = 413), (status = 415), (status = 422), (status = 429), (status = 503), (status = 507)))]
+pub(super) async fn contract(
+    State(ledger): State<Ledger>,
+    Json(signed): Json<SignedTransaction>,
+) -> ApiResult<(StatusCode, Json<ContractQueued>)> {
     let wanted = TransactionType::ContractDeployment;
     let kind = signed.transaction.kind;
-    if kind == wanted {
-        LedgerError::from(rules::unsupported(kind)).into()
-    } else {
-        wrong_kind(kind, wanted)
+    if kind != wanted {
+        return Err(wrong_kind(kind, wanted));
     }
+    let code_hash = (signed.transaction.contract_input.as_ref())
+        .and_then(|input| input.get("codeHash")?.as_str().map(str::to_owned));
+    let accepted = submit_one(&ledger, signed).await?;
+    let answer = ContractQueued {
+        transaction_id: accepted.id,
+        contract_id: ContractId::created_by(&accepted.id),
+        code_hash: code_hash.unwrap_or_default(),
+        status: accepted.status,
+    };
+    Ok((status_of(&accepted), Json(answer)))
 }
 
 #[utoipa::path(post, path = "/blocks/build", request_body = Object,

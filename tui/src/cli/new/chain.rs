@@ -69,6 +69,7 @@ impl NewChain {
             }],
             currencies: ChainSpec::genesis_currencies(),
             engine: None,
+            gas_schedule: None,
             limits: ChainLimits::default(),
         };
         home.write_chain(&spec)?;

@@ -13,8 +13,8 @@ use super::rows::{self, BLOCK, TRANSACTION};
 use super::write::{POSITIONS, integer};
 use crate::error::StoreResult;
 use crate::ledger::{
-    BalanceFilter, BalanceRecord, BlockRef, BlockSummary, Slice, Tip, TransactionFilter,
-    TransactionRecord, UserRecord,
+    BalanceFilter, BalanceRecord, BlockRef, BlockSummary, ContractRecord, Slice, Tip,
+    TransactionFilter, TransactionRecord, UserRecord,
 };
 use crate::sqlite::failed;
 
@@ -267,6 +267,29 @@ pub(super) async fn balances(
                 owner: rows::parsed(row, "owner_id")?,
                 currency: rows::parsed(row, "currency_code")?,
                 state: rows::balance(row)?,
+            })
+        })
+        .collect()
+}
+
+pub(super) async fn contracts(
+    pool: &SqlitePool,
+    owner: Option<UserId>,
+    slice: Slice<u64>,
+) -> StoreResult<Vec<ContractRecord>> {
+    let mut query = QueryBuilder::<Sqlite>::new("SELECT seq, id, value FROM contracts WHERE true");
+    if let Some(owner) = owner {
+        query.push(" AND owner_id = ").push_bind(owner.to_string());
+    }
+    newest(&mut query, "seq", slice);
+    let found = query.build().fetch_all(pool).await.map_err(failed(DOING))?;
+    found
+        .iter()
+        .map(|row| {
+            Ok(ContractRecord {
+                id: rows::parsed(row, "id")?,
+                seq: rows::number(row, "seq")?,
+                state: rows::json(row, "value")?,
             })
         })
         .collect()

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use serde_json::json;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
+use tana_protocol::contract::DataKey;
 use tana_protocol::state::{TreeNode, TreeNodeKey};
-use tana_protocol::{CurrencyCode, StateKey, StateValue, UserId};
+use tana_protocol::{ContractId, CurrencyCode, StateKey, StateValue, UserId};
 
 use super::rows;
 use crate::error::StoreResult;
@@ -23,6 +24,8 @@ struct Sorted {
     keys: Vec<String>,
     balances: Vec<(String, String)>,
     currencies: Vec<String>,
+    contracts: Vec<String>,
+    data: Vec<(String, String)>,
     others: Vec<String>,
 }
 
@@ -37,7 +40,12 @@ fn sort(keys: &[StateKey]) -> Sorted {
                 sorted.balances.push((owner.to_string(), code.to_string()));
             }
             StateKey::Currency(code) => sorted.currencies.push(code.to_string()),
-            StateKey::Chain | StateKey::Validators => sorted.others.push(key.to_string()),
+            StateKey::Contract(id) => sorted.contracts.push(id.to_string()),
+            StateKey::Data(id, key) => sorted.data.push((id.to_string(), key.to_string())),
+            StateKey::Chain
+            | StateKey::Validators
+            | StateKey::ContractName(_)
+            | StateKey::Code(_) => sorted.others.push(key.to_string()),
         }
     }
     sorted
@@ -94,6 +102,21 @@ pub(super) async fn present(
         let key = StateKey::Currency(rows::parsed(&row, "code")?);
         found.insert(key, StateValue::Currency(rows::currency(&row)?));
     }
+    let sql = "SELECT id, value FROM contracts WHERE id IN (SELECT value FROM json_each(?))";
+    for row in select(&mut view, sql, &sorted.contracts).await? {
+        let key = StateKey::Contract(rows::parsed(&row, "id")?);
+        let value = value(&key, rows::json(&row, "value")?)?;
+        found.insert(key, value);
+    }
+    let sql = "SELECT d.* FROM json_each(?) j JOIN contract_data d \
+               ON d.contract_id = j.value ->> 0 AND d.key = j.value ->> 1";
+    for row in select(&mut view, sql, &sorted.data).await? {
+        let key = StateKey::Data(
+            rows::parsed(&row, "contract_id")?,
+            rows::parsed(&row, "key")?,
+        );
+        found.insert(key, StateValue::Data(rows::json(&row, "value")?));
+    }
     let sql = "SELECT key, value FROM state_values WHERE key IN (SELECT value FROM json_each(?))";
     for row in select(&mut view, sql, &sorted.others).await? {
         let key: StateKey = rows::parsed(&row, "key")?;
@@ -131,6 +154,46 @@ pub(super) async fn past(
         }
     }
     Ok(values)
+}
+
+pub(super) async fn storage(
+    pool: &SqlitePool,
+    contract: ContractId,
+    height: Option<u64>,
+) -> StoreResult<BTreeMap<DataKey, String>> {
+    let mut stored = BTreeMap::new();
+    let Some(height) = height else {
+        let found = sqlx::query("SELECT key, value FROM contract_data WHERE contract_id = ?")
+            .bind(contract.to_string())
+            .fetch_all(pool)
+            .await
+            .map_err(failed(DOING))?;
+        for row in found {
+            stored.insert(rows::parsed(&row, "key")?, rows::json(&row, "value")?);
+        }
+        return Ok(stored);
+    };
+    // Keys are ASCII, and 0 comes after the slash: everything that begins with the prefix lies between the two. Of a
+    // group SQLite answers the row that has the greatest height.
+    let found = sqlx::query(
+        "SELECT key, after AS value, max(height) FROM state_changes \
+         WHERE key > ?1 || '/' AND key < ?1 || '0' AND height <= ?2 GROUP BY key",
+    )
+    .bind(format!("data/{contract}"))
+    .bind(super::write::integer(height))
+    .fetch_all(pool)
+    .await
+    .map_err(failed(DOING))?;
+    for row in found {
+        if rows::optional(&row, "value")?.is_none() {
+            continue;
+        }
+        match rows::parsed(&row, "key")? {
+            StateKey::Data(_, key) => stored.insert(key, rows::json(&row, "value")?),
+            other => return Err(rows::damaged(other.to_string(), "it is no storage key")),
+        };
+    }
+    Ok(stored)
 }
 
 /// Nodes a statement asks for at most.

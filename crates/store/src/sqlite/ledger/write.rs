@@ -221,6 +221,7 @@ async fn values(
 ) -> StoreResult<()> {
     let (mut users, mut balances, mut currencies, mut others) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut contracts, mut stored, mut gone) = (Vec::new(), Vec::new(), Vec::new());
     for (key, value) in values {
         match (key, value) {
             (StateKey::User(id), StateValue::User(user)) => users.push(json!([
@@ -254,7 +255,20 @@ async fn values(
                 i32::from(currency.verified),
                 currency.created_at.ms()
             ])),
-            (StateKey::Chain | StateKey::Validators, value) => {
+            (StateKey::Contract(id), StateValue::Contract(contract)) => contracts.push(json!([
+                id,
+                contract.owner,
+                contract.name,
+                compact(contract)
+            ])),
+            (StateKey::Data(id, key), StateValue::Data(text)) => {
+                stored.push(json!([id, key, compact(text)]));
+            }
+            (StateKey::Data(id, key), StateValue::Gone) => gone.push(json!([id, key])),
+            (StateKey::Chain, value @ StateValue::Chain(_))
+            | (StateKey::Validators, value @ StateValue::Validators(_))
+            | (StateKey::ContractName(_), value @ StateValue::Named(_))
+            | (StateKey::Code(_), value @ StateValue::Code(_)) => {
                 others.push(json!([key, compact(&value.to_json())]));
             }
             (key, _) => return Err(damaged(key.to_string(), "its value is of another kind")),
@@ -288,6 +302,29 @@ async fn values(
          decimals = excluded.decimals, name = excluded.name, symbol = excluded.symbol, \
          verified = excluded.verified, created_at = excluded.created_at",
         &currencies,
+    )
+    .await?;
+    batch(
+        change,
+        "INSERT INTO contracts (id, owner_id, name, value) \
+         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?) WHERE true \
+         ON CONFLICT (id) DO UPDATE SET owner_id = excluded.owner_id, name = excluded.name, value = excluded.value",
+        &contracts,
+    )
+    .await?;
+    batch(
+        change,
+        "INSERT INTO contract_data (contract_id, key, value) \
+         SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?) WHERE true \
+         ON CONFLICT (contract_id, key) DO UPDATE SET value = excluded.value",
+        &stored,
+    )
+    .await?;
+    batch(
+        change,
+        "DELETE FROM contract_data WHERE (contract_id, key) IN \
+         (SELECT value ->> 0, value ->> 1 FROM json_each(?))",
+        &gone,
     )
     .await?;
     batch(

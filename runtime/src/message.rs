@@ -288,6 +288,16 @@ pub struct HttpResponse {
     pub body: Body,
 }
 
+/// A source as it is kept once it was compiled: what runs from then on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Metered {
+    /// JavaScript with its charges.
+    pub code: String,
+    /// What it exports.
+    pub exports: Exports,
+}
+
 /// One execution that a host asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -296,6 +306,9 @@ pub struct Invocation {
     pub file: String,
     /// TypeScript source.
     pub source: String,
+    /// What the source became when it was deployed; compiled anew where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metered: Option<Metered>,
     /// What to run.
     #[serde(default)]
     pub entry: Entry,
@@ -338,6 +351,7 @@ impl Invocation {
         Self {
             file: file.into(),
             source: source.into(),
+            metered: None,
             entry: Entry::Auto,
             block: BlockContext::default(),
             caller: None,
@@ -515,6 +529,15 @@ pub enum ToWorker {
         /// What.
         invocation: Box<Invocation>,
     },
+    /// Compile this.
+    Compile {
+        /// Comes back with what it became.
+        id: u64,
+        /// The name of the file, for messages.
+        file: String,
+        /// TypeScript source.
+        source: String,
+    },
     /// The answer to a question.
     Answer {
         /// Number of the question.
@@ -544,6 +567,13 @@ pub enum FromWorker {
         /// What.
         #[serde(flatten)]
         ask: Question,
+    },
+    /// What a source became, or what is wrong with it.
+    Compiled {
+        /// Of which request.
+        id: u64,
+        /// What.
+        metered: Result<Metered, Failure>,
     },
     /// What came of a run.
     Done {

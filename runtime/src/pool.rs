@@ -11,11 +11,14 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
-use crate::message::{ErrorCode, Failure, Invocation, Outcome, Question};
+use crate::message::{ErrorCode, Failure, Invocation, Metered, Outcome, Question};
 use process::{Ended, Worker};
 
 /// How much longer than its own limit an execution may take until its worker is ended from outside.
 const GRACE: Duration = Duration::from_millis(1_000);
+
+/// What compiling the largest source may take.
+const COMPILING: Duration = Duration::from_secs(10);
 
 /// Answers the questions of running contracts for the host.
 pub trait Answers: Send + Sync {
@@ -34,6 +37,23 @@ pub struct PoolOptions {
     pub waiting: usize,
     /// Executions after which a worker is replaced.
     pub uses: u32,
+    /// What the workers must be; anything where absent.
+    pub engine: Option<EngineName>,
+}
+
+/// What a worker runs contracts with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineName {
+    /// `v8` or `quickjs`.
+    pub engine: String,
+    /// The version of the gas schedule.
+    pub schedule: u32,
+}
+
+impl std::fmt::Display for EngineName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} with gas schedule {}", self.engine, self.schedule)
+    }
 }
 
 impl PoolOptions {
@@ -45,6 +65,7 @@ impl PoolOptions {
             workers: 2,
             waiting: 256,
             uses: 1_000,
+            engine: None,
         }
     }
 }
@@ -154,6 +175,39 @@ impl Pool {
             gas_used: gas,
             ..Outcome::failed(failure)
         })
+    }
+
+    /// Compiles a source, as it is kept at deployment: what it becomes, or what is wrong with it.
+    ///
+    /// # Errors
+    /// Where no worker could be had, or the worker did not come back from it.
+    pub async fn compile(
+        &self,
+        file: &str,
+        source: &str,
+    ) -> Result<Result<Metered, Failure>, PoolError> {
+        let Ok(_slot) = self.slots.acquire().await else {
+            return Err(PoolError::Busy(0));
+        };
+        let mut worker = match self.take() {
+            Some(worker) => worker,
+            None => Worker::start(&self.options)?,
+        };
+        worker.ready().await?;
+        let ended = tokio::time::timeout(COMPILING, worker.compile(file, source)).await;
+        match ended.unwrap_or_else(|_| Err("it took too long to compile".to_owned())) {
+            Ok(metered) => {
+                self.put(worker);
+                Ok(metered)
+            }
+            Err(reason) => {
+                self.replace(worker);
+                Err(PoolError::NoWorker {
+                    program: self.options.program.clone(),
+                    reason,
+                })
+            }
+        }
     }
 
     /// How many workers could take an execution at once.

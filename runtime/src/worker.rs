@@ -11,10 +11,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::compile::SCHEDULE_VERSION;
+use crate::compile::{self, SCHEDULE_VERSION};
 use crate::engine::{self, Engine};
 use crate::host::{Host, Pending};
-use crate::message::{FromWorker, Invocation, Question, ToWorker};
+use crate::message::{FromWorker, Invocation, Metered, Question, ToWorker};
 
 /// The longest line that is read. An invocation holds a source and a request's body.
 const MAX_LINE_BYTES: u64 = 8 << 20;
@@ -49,9 +49,20 @@ pub fn serve() -> anyhow::Result<()> {
         schedule: SCHEDULE_VERSION,
     })?;
     runtime.block_on(async {
-        while let Some((id, invocation)) = work.recv().await {
+        while let Some(task) = work.recv().await {
+            let (id, invocation) = match task? {
+                Task::Run { id, invocation } => (id, invocation),
+                Task::Compile { id, file, source } => {
+                    let metered = compile::compile(&file, &source).map(|compiled| Metered {
+                        code: compiled.code,
+                        exports: compiled.exports,
+                    });
+                    send(&FromWorker::Compiled { id, metered })?;
+                    continue;
+                }
+            };
             let host: Rc<dyn Host> = Rc::new(Rc::clone(&pipe));
-            let outcome = engine::run(&mut engine, Rc::new(invocation?), host).await;
+            let outcome = engine::run(&mut engine, Rc::new(*invocation), host).await;
             send(&FromWorker::Done {
                 id,
                 outcome: Box::new(outcome),
@@ -71,7 +82,20 @@ fn send(message: &FromWorker) -> anyhow::Result<()> {
     Ok(())
 }
 
-type Work = mpsc::UnboundedReceiver<(u64, anyhow::Result<Invocation>)>;
+/// What a host asks for.
+enum Task {
+    Run {
+        id: u64,
+        invocation: Box<Invocation>,
+    },
+    Compile {
+        id: u64,
+        file: String,
+        source: String,
+    },
+}
+
+type Work = mpsc::UnboundedReceiver<anyhow::Result<Task>>;
 
 /// Reads in a thread of its own: an answer must arrive while the script waits for it in this one.
 fn read_lines(waiting: Waiting) -> anyhow::Result<Work> {
@@ -90,22 +114,24 @@ fn read_lines(waiting: Waiting) -> anyhow::Result<Work> {
                     Ok(0) => break,
                     Ok(_) if line.ends_with(b"\n") => {}
                     Ok(_) => {
-                        let _ = sender.send((
-                            0,
-                            Err(anyhow::anyhow!(
-                                "a request is longer than {MAX_LINE_BYTES} bytes"
-                            )),
-                        ));
+                        let _ = sender.send(Err(anyhow::anyhow!(
+                            "a request is longer than {MAX_LINE_BYTES} bytes"
+                        )));
                         break;
                     }
                     Err(error) => {
-                        let _ = sender.send((0, Err(error.into())));
+                        let _ = sender.send(Err(error.into()));
                         break;
                     }
                 }
                 match serde_json::from_slice(&line) {
                     Ok(ToWorker::Run { id, invocation }) => {
-                        if sender.send((id, Ok(*invocation))).is_err() {
+                        if sender.send(Ok(Task::Run { id, invocation })).is_err() {
+                            break;
+                        }
+                    }
+                    Ok(ToWorker::Compile { id, file, source }) => {
+                        if sender.send(Ok(Task::Compile { id, file, source })).is_err() {
                             break;
                         }
                     }
@@ -122,8 +148,8 @@ fn read_lines(waiting: Waiting) -> anyhow::Result<Work> {
                         }
                     }
                     Err(error) => {
-                        let _ = sender
-                            .send((0, Err(anyhow::anyhow!("a request is no message: {error}"))));
+                        let _ =
+                            sender.send(Err(anyhow::anyhow!("a request is no message: {error}")));
                         break;
                     }
                 }

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::loader::Modules;
 use super::ops;
 use crate::compile::{self, Compiled};
-use crate::message::{Failure, Invocation, Limits};
+use crate::message::{Failure, Invocation, Limits, Metered};
 
 /// Compiled contracts that an engine keeps.
 const KEPT: usize = 64;
@@ -76,11 +76,20 @@ impl Engine {
 
     /// The contract of an invocation, compiled; the same source is compiled once.
     pub(super) fn compile(&mut self, invocation: &Invocation) -> Result<Rc<Compiled>, Failure> {
-        let key = <[u8; 32]>::from(Sha256::digest(&invocation.source));
+        let mut hasher = Sha256::new_with_prefix(&invocation.source);
+        if let Some(metered) = &invocation.metered {
+            hasher.update([0]);
+            hasher.update(&metered.code);
+        }
+        let key = <[u8; 32]>::from(hasher.finalize());
         if let Some(compiled) = self.compiled.get(&key) {
             return Ok(Rc::clone(compiled));
         }
-        let compiled = Rc::new(compile::compile(&invocation.file, &invocation.source)?);
+        let compiled = compile::compile(&invocation.file, &invocation.source);
+        let compiled = Rc::new(match &invocation.metered {
+            None => compiled?,
+            Some(metered) => kept(metered, compiled.ok()),
+        });
         if self.compiled.len() >= KEPT {
             self.compiled.clear();
         }
@@ -127,6 +136,18 @@ impl Engine {
             gas,
             out_of_memory,
         }
+    }
+}
+
+/// What was compiled at deployment. Compiling the source again tells where its places are; where another compiler made
+/// something else of it, nobody knows them any more.
+fn kept(metered: &Metered, again: Option<Compiled>) -> Compiled {
+    let again = again.filter(|again| again.code == metered.code);
+    Compiled {
+        code: metered.code.clone(),
+        positions: again.map(|compiled| compiled.positions).unwrap_or_default(),
+        exports: metered.exports,
+        charges: Vec::new(),
     }
 }
 

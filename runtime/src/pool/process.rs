@@ -7,8 +7,8 @@ use futures::stream::FuturesUnordered;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-use super::{Answers, PoolError, PoolOptions};
-use crate::message::{FromWorker, Invocation, Outcome, Question, ToWorker};
+use super::{Answers, EngineName, PoolError, PoolOptions};
+use crate::message::{Failure, FromWorker, Invocation, Metered, Outcome, Question, ToWorker};
 
 /// The longest line that is read: an outcome holds a result, output and an answer.
 const MAX_LINE_BYTES: usize = 16 << 20;
@@ -19,6 +19,7 @@ pub(super) struct Worker {
     child: Child,
     input: ChildStdin,
     lines: Lines,
+    wanted: Option<EngineName>,
     state: State,
     /// Executions so far.
     pub(super) uses: u32,
@@ -65,6 +66,7 @@ impl Worker {
                 output: BufReader::new(output),
                 part: Vec::new(),
             },
+            wanted: options.engine.clone(),
             state: State::Starting,
             uses: 0,
         })
@@ -76,9 +78,19 @@ impl Worker {
             return Ok(());
         }
         let reason = match self.read().await {
-            Ok(Some(FromWorker::Ready { .. })) => {
-                self.state = State::Ready;
-                return Ok(());
+            Ok(Some(FromWorker::Ready {
+                engine, schedule, ..
+            })) => {
+                let found = EngineName { engine, schedule };
+                match &self.wanted {
+                    Some(wanted) if *wanted != found => {
+                        format!("it runs {found}, and {wanted} is needed")
+                    }
+                    _ => {
+                        self.state = State::Ready;
+                        return Ok(());
+                    }
+                }
             }
             Ok(Some(_)) => "it spoke out of turn".to_owned(),
             Ok(None) => self.why().await,
@@ -139,6 +151,29 @@ impl Worker {
                 Ok(None) => return Ended::Died(self.why().await),
                 Err(error) => return Ended::Died(error.to_string()),
             }
+        }
+    }
+
+    pub(super) async fn compile(
+        &mut self,
+        file: &str,
+        source: &str,
+    ) -> Result<Result<Metered, Failure>, String> {
+        self.uses += 1;
+        let id = u64::from(self.uses);
+        let request = ToWorker::Compile {
+            id,
+            file: file.to_owned(),
+            source: source.to_owned(),
+        };
+        self.write(&request)
+            .await
+            .map_err(|error| error.to_string())?;
+        match self.read().await {
+            Ok(Some(FromWorker::Compiled { id: of, metered })) if of == id => Ok(metered),
+            Ok(Some(_)) => Err("it spoke out of turn".to_owned()),
+            Ok(None) => Err(self.why().await),
+            Err(error) => Err(error.to_string()),
         }
     }
 

@@ -4,8 +4,8 @@ use std::sync::Mutex;
 
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
-use tana_runtime::message::{Authority, ErrorCode, Invocation, Limits, Outcome, Question};
-use tana_runtime::pool::{Answers, Pool, PoolOptions};
+use tana_runtime::message::{Authority, ErrorCode, Invocation, Limits, Metered, Outcome, Question};
+use tana_runtime::pool::{Answers, EngineName, Pool, PoolOptions};
 
 use crate::harness::PROGRAM;
 
@@ -272,5 +272,47 @@ async fn a_program_that_is_no_worker_is_named() {
     assert!(
         error.to_string().contains("cannot start /nowhere/at-all"),
         "{error}"
+    );
+}
+
+#[tokio::test]
+async fn what_was_compiled_at_deployment_is_what_runs() {
+    let pool = pool(1).await;
+    let source = "export function contract(): number {\n  const n: number = 20;\n  let s = 0;\n  for (let i = 0; i < n; i++) s += i;\n  return s;\n}";
+    let metered = pool.compile("c.ts", source).await.unwrap().unwrap();
+    assert!(metered.exports.contract && !metered.exports.init);
+    let fresh = run(&pool, source).await;
+    let mut invocation = Invocation::new("c.ts", source);
+    invocation.metered = Some(metered.clone());
+    let kept = pool
+        .run(invocation.clone(), &Chain::default())
+        .await
+        .unwrap();
+    assert_eq!((kept.result, kept.gas_used), (fresh.result, fresh.gas_used));
+    // Another compiler's code is run as it is.
+    let code = metered.code.replace("return s", "return -s");
+    invocation.metered = Some(Metered { code, ..metered });
+    let other = pool.run(invocation, &Chain::default()).await.unwrap();
+    assert_eq!(other.result, json!(-190));
+    let wrong = pool.compile("c.ts", "export const = 1").await.unwrap();
+    assert_eq!(wrong.unwrap_err().code, ErrorCode::Syntax);
+}
+
+#[tokio::test]
+async fn a_worker_of_another_engine_is_refused_in_a_sentence() {
+    let refused = Pool::start(PoolOptions {
+        engine: Some(EngineName {
+            engine: "abacus".to_owned(),
+            schedule: 3,
+        }),
+        ..PoolOptions::new(PROGRAM)
+    })
+    .await
+    .unwrap_err();
+    assert!(
+        refused
+            .to_string()
+            .contains("abacus with gas schedule 3 is needed"),
+        "{refused}"
     );
 }

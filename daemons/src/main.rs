@@ -90,6 +90,8 @@ fn main() -> ExitCode {
     let level = settings.log_level.clone();
     let own_log = matches!(arguments.daemon, Daemon::Node).then(|| node::log_file(&settings));
     tana_kit::service::main_with_log(&level, own_log, async move {
+        // A coordinator starts in a home that nothing has been made in yet.
+        settings.home.create()?;
         match arguments.daemon {
             Daemon::Node => node::run(settings).await,
             Daemon::Mesh(_) => mesh::run(settings).await,

@@ -49,7 +49,7 @@ pub async fn build(config: Config, context: Context) -> anyhow::Result<App> {
         .await
         .context("could not add the first sovereign keys")?;
     if seeded > 0 {
-        tracing::info!("{seeded} sovereign keys were added from this node's chain file");
+        tracing::info!("sovereign keys added from this node's chain file: {seeded}");
     }
     look_through_log(&store, &context).await?;
     let probed = store.clone();

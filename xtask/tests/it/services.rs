@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
+use crate::binary;
+use crate::http;
 use crate::node::{Node, SERVICES, Service};
 use crate::process;
 use crate::sockets;
@@ -211,4 +213,23 @@ fn secret_files(dir: &Path, see: &mut impl FnMut(&Path, u32)) {
             );
         }
     }
+}
+
+#[test]
+fn a_registry_starts_where_nothing_has_been_made_yet() {
+    let node = Node::empty();
+    let offset = node.offset.to_string();
+    let mut mesh = binary::command("tanad", node.home())
+        .args(["mesh", "--port-offset", &offset])
+        .spawn()
+        .unwrap();
+    until("the mesh answers", LONG, || {
+        let open = std::net::TcpStream::connect(("127.0.0.1", 8190 + node.offset));
+        open.map(drop).map_err(|error| error.to_string())
+    });
+    let health = http::get(8190 + node.offset, "/health");
+    process::signal(mesh.id(), Signal::SIGTERM);
+    assert!(mesh.wait().unwrap().success());
+    assert_eq!(health.status, 200, "{}", health.text);
+    assert!(node.file("data/mesh.db").is_file());
 }

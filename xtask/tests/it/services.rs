@@ -223,13 +223,20 @@ fn a_registry_starts_where_nothing_has_been_made_yet() {
         .args(["mesh", "--port-offset", &offset])
         .spawn()
         .unwrap();
-    until("the mesh answers", LONG, || {
-        let open = std::net::TcpStream::connect(("127.0.0.1", 8190 + node.offset));
+    let port = 8190 + node.offset;
+    until("the mesh listens", LONG, || {
+        let open = std::net::TcpStream::connect(("127.0.0.1", port));
         open.map(drop).map_err(|error| error.to_string())
     });
-    let health = http::get(8190 + node.offset, "/health");
+    until("the mesh is ready", LONG, || {
+        let health = http::get(port, "/health");
+        if health.status == 200 {
+            Ok(())
+        } else {
+            Err(health.text)
+        }
+    });
     process::signal(mesh.id(), Signal::SIGTERM);
     assert!(mesh.wait().unwrap().success());
-    assert_eq!(health.status, 200, "{}", health.text);
     assert!(node.file("data/mesh.db").is_file());
 }

@@ -2,6 +2,7 @@
 
 mod chain;
 mod login;
+mod machine;
 mod node;
 mod sources;
 
@@ -112,6 +113,12 @@ impl Runner {
             runner
                 .tasks
                 .spawn(sources::logs(node, runner.outbox.clone()));
+        }
+        if runner.remote.is_none() {
+            runner.tasks.spawn(machine::watch(
+                runner.settings.clone(),
+                runner.outbox.clone(),
+            ));
         }
         runner.follow_ledger();
         runner.follow_mesh();

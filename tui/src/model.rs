@@ -4,6 +4,7 @@
 pub(crate) mod fixture;
 pub(crate) mod link;
 pub(crate) mod problems;
+pub(crate) mod rules;
 
 use std::collections::HashMap;
 
@@ -131,10 +132,24 @@ pub(crate) enum Mode {
 /// What lies over the screen and takes the keys.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Overlay {
-    Help { scroll: usize },
-    Palette { input: Input, chosen: usize },
-    Filter { input: Input },
-    Ask { dialog: Dialog, effect: Effect },
+    Help {
+        scroll: usize,
+    },
+    /// Everything that is wrong now.
+    Problems {
+        scroll: usize,
+    },
+    Palette {
+        input: Input,
+        chosen: usize,
+    },
+    Filter {
+        input: Input,
+    },
+    Ask {
+        dialog: Dialog,
+        effect: Effect,
+    },
 }
 
 /// One line above the footer for a while.
@@ -169,6 +184,20 @@ pub(crate) struct Here {
     pub(crate) remote: Option<String>,
 }
 
+/// What this machine is short of.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Machine {
+    /// Bytes free where `TANA_HOME` lies, when they are few.
+    pub(crate) free_bytes: Option<u64>,
+    /// Key files that others may read.
+    pub(crate) open_keys: Vec<String>,
+}
+
+impl Machine {
+    /// More free bytes than this are not worth a look.
+    pub(crate) const WATCHED: u64 = 2 << 30;
+}
+
 /// The console's whole state.
 #[derive(Debug, Clone)]
 pub(crate) struct Model {
@@ -187,6 +216,8 @@ pub(crate) struct Model {
     pub(crate) waiting: Vec<Waiting>,
     pub(crate) links: Links,
     pub(crate) node: Option<NodeView>,
+    pub(crate) machine: Machine,
+    pub(crate) rung: problems::Rung,
     pub(crate) services: services::Model,
     pub(crate) mesh: mesh::Model,
     pub(crate) approvals: approvals::Model,
@@ -225,6 +256,8 @@ impl Model {
             notice: None,
             waiting: Vec::new(),
             node: None,
+            machine: Machine::default(),
+            rung: problems::Rung::default(),
             services: services::Model::default(),
             mesh: mesh::Model::default(),
             approvals: approvals::Model::default(),
@@ -272,7 +305,16 @@ impl Model {
             .min();
         let late = self.mesh.next_late(self.clock.now);
         let login = self.login.expires().filter(|at| *at > self.clock.now);
-        [notice, waiting, late, login].into_iter().flatten().min()
+        let stalled = self
+            .blocks
+            .queue
+            .waiting_since
+            .map(|at| at.plus(rules::STALLED_AFTER))
+            .filter(|at| *at > self.clock.now);
+        [notice, waiting, late, login, stalled]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// What has been waited for long enough to say so.

@@ -9,8 +9,8 @@ use tana_protocol::api::mesh::{Link as MeshLink, Node, SovereignKey};
 use tana_protocol::api::node::{LogLine, NodeView, ServiceView};
 
 use crate::features::blocks::model::WholeBlock;
-use crate::model::Source;
 use crate::model::link::Link;
+use crate::model::{Machine, Source};
 use crate::survey::Survey;
 use crate::term::watchdog::Told;
 use crate::widgets::Target;
@@ -33,6 +33,7 @@ pub(crate) enum Msg {
     Mesh(MeshNews),
     Chain(ChainNews),
     Login(LoginNews),
+    Machine(Machine),
     /// An effect began that takes a while.
     Began(String),
     /// It ended: what it was, and what to say.

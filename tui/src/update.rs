@@ -8,6 +8,7 @@ use crate::effect::Effect;
 use crate::features::{approvals, blocks, content, contracts, login, logs, mesh, queue, services};
 use crate::keys::{Action, Chord, Scope};
 use crate::model::link::Link;
+use crate::model::problems::problems;
 use crate::model::{Model, Notice, Overlay, Screen, Source, Step, Waiting};
 use crate::msg::{Msg, NodeNews, Wheel};
 use crate::term::watchdog::Told;
@@ -42,7 +43,7 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
         Msg::Click(target) => click(model, target),
         Msg::Wheel(wheel) => match &mut model.overlay {
-            Some(Overlay::Help { scroll }) => {
+            Some(Overlay::Help { scroll } | Overlay::Problems { scroll }) => {
                 *scroll = match wheel {
                     Wheel::Up => scroll.saturating_sub(3),
                     Wheel::Down => *scroll + 3,
@@ -75,6 +76,10 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Mesh(news) => mesh::update::news(model, news),
         Msg::Chain(news) => blocks::update::news(model, news),
         Msg::Login(news) => login::update::news(model, news),
+        Msg::Machine(machine) => {
+            model.machine = machine;
+            Vec::new()
+        }
         Msg::Began(what) => {
             model.waiting.push(Waiting {
                 what,
@@ -95,6 +100,10 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
     };
     effects.extend(blocks::update::want(model));
+    let wrong = problems(model);
+    let now = model.clock.now;
+    let rings = model.rung.news(&wrong, now).into_iter();
+    effects.extend(rings.map(|text| Effect::Notify(format!("tana: {text}"))));
     effects
 }
 
@@ -251,6 +260,7 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             model.say(Tone::Plain, format!("theme {}", next.name));
             model.look.theme = next;
         }
+        Action::Problems => model.overlay = Some(Overlay::Problems { scroll: 0 }),
         Action::Help => model.overlay = Some(Overlay::Help { scroll: 0 }),
         Action::Redraw => return vec![Effect::Repaint],
         Action::Suspend => return vec![Effect::Suspend],

@@ -137,6 +137,9 @@ pub(crate) fn view(model: &Model, frame: &mut Frame<'_>) -> Hits {
         chrome::footer(model, layout.footer, &mut paint);
         match &model.overlay {
             Some(Overlay::Help { scroll }) => over::help(model, area, *scroll, &mut paint),
+            Some(Overlay::Problems { scroll }) => {
+                over::problems(model, &wrong, area, *scroll, &mut paint);
+            }
             Some(Overlay::Palette { input, chosen }) => {
                 over::palette(model, area, input, *chosen, &mut paint);
             }

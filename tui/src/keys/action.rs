@@ -94,6 +94,7 @@ actions! {
     NextScreen      Everywhere, "next", ["tab"], "", "next screen; a digit goes to its screen";
     PreviousScreen  Everywhere, "previous", ["shift-tab"], "", "previous screen";
     GoWaiting       Everywhere, "waiting", ["!"], "", "to what waits for you";
+    Problems        Everywhere, "problems", ["p"], "", "everything that is wrong now, with why and what to do";
     Palette         Everywhere, "command", [":"], "command", "type a command or a screen's name";
     Filter          Everywhere, "filter", ["/"], "filter", "filter the list: every word must match, ~ before a word finds it fuzzily";
     Theme           Everywhere, "theme", ["t"], "", "next theme";

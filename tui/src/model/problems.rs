@@ -1,155 +1,102 @@
-//! What is wrong now, worst first: feeds the word in the header and the strip above the footer. One place, so that all screens agree.
+//! What is wrong now, worst first: feeds the word in the header, the strip above the footer, the list of all problems and the bell.
+//! One place, so that all screens agree. What counts as wrong is `rules`'.
+
+use std::collections::HashMap;
+use std::time::Duration;
 
 use tana_protocol::Timestamp;
 use tana_protocol::api::node::ServiceState;
 
 use super::link::Link;
+use super::rules::{self, Verdict};
 use super::{Model, Screen, Source};
 use crate::features::mesh::model::Standing;
-use crate::features::services::model::Ending;
-use crate::keys::Action;
 use crate::theme::Tone;
 
 /// Something that wants attention.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Problem {
     pub(crate) tone: Tone,
+    /// What it is of: the same while the words about it change.
+    pub(crate) of: String,
     /// One short clause.
     pub(crate) text: String,
     pub(crate) since: Option<Timestamp>,
+    /// What to do about it.
+    pub(crate) todo: Option<String>,
     /// Where more is said about it.
     pub(crate) screen: Screen,
+}
+
+impl Problem {
+    pub(crate) fn new(
+        tone: Tone,
+        of: impl Into<String>,
+        text: impl Into<String>,
+        screen: Screen,
+    ) -> Self {
+        Self {
+            tone,
+            of: of.into(),
+            text: text.into(),
+            since: None,
+            todo: None,
+            screen,
+        }
+    }
+
+    pub(crate) fn since(mut self, since: impl Into<Option<Timestamp>>) -> Self {
+        self.since = since.into();
+        self
+    }
+
+    pub(crate) fn todo(mut self, todo: impl Into<Option<String>>) -> Self {
+        self.todo = todo.into();
+        self
+    }
 }
 
 /// All of them, worst first.
 pub(crate) fn problems(model: &Model) -> Vec<Problem> {
     let mut found = Vec::new();
-    let mut add = |tone, text: String, since, screen| {
-        found.push(Problem {
-            tone,
-            text,
-            since,
-            screen,
-        });
-    };
-    match model.links.of(Source::Node) {
-        // A killed supervisor leaves its services running, and the next one takes them over.
-        Link::Absent { since } if alone(model) => add(
-            Tone::Bad,
-            format!(
-                "the supervisor is gone; its services run on. {} starts another",
-                model.keys.key(Action::StartService)
-            ),
-            Some(*since),
-            Screen::Services,
-        ),
-        Link::Absent { since } => {
-            add(
-                Tone::Bad,
-                "the node does not run".into(),
-                Some(*since),
-                Screen::Services,
-            );
-            // Everything else follows from that.
+    for rule in rules::ALL {
+        if rule.look(model, &mut found) == Verdict::ExplainsTheRest {
             return found;
-        }
-        Link::Lost { since, why } => add(
-            Tone::Bad,
-            format!("no data from the node: {}", crate::show::clean(why)),
-            Some(*since),
-            Screen::Services,
-        ),
-        Link::Connecting | Link::Live => {}
-    }
-    if model.services.stopping == Ending::Announced {
-        add(
-            Tone::Warn,
-            "the node stops its services".into(),
-            None,
-            Screen::Services,
-        );
-    }
-    let mut explained = Vec::new();
-    // What a silent supervisor said last is not what is.
-    let silent = model.links.silent_since(Source::Node).is_some();
-    for service in model
-        .node
-        .iter()
-        .filter(|_| !silent)
-        .flat_map(|n| &n.services)
-    {
-        let why = service.why.as_deref().map(crate::show::clean);
-        let (tone, text) = match service.state {
-            ServiceState::Failed => (Tone::Bad, why.unwrap_or_else(|| "failed".into())),
-            ServiceState::Degraded => (Tone::Warn, why.unwrap_or_else(|| "degraded".into())),
-            ServiceState::Waits => (
-                Tone::Warn,
-                why.map_or_else(|| "waits".into(), |w| format!("waits {w}")),
-            ),
-            ServiceState::Starting | ServiceState::Stopping => {
-                explained.push(service.name);
-                continue;
-            }
-            ServiceState::Stopped => {
-                explained.push(service.name);
-                (Tone::Warn, "is stopped".into())
-            }
-            ServiceState::Ready => continue,
-        };
-        explained.push(service.name);
-        let text = if service.state == ServiceState::Stopped || service.state == ServiceState::Waits
-        {
-            format!("{} {text}", service.name)
-        } else {
-            format!("{}: {text}", service.name)
-        };
-        add(tone, text, Some(service.since), Screen::Services);
-    }
-    let sources = [
-        (
-            Source::Ledger,
-            tana_protocol::ServiceKind::Ledger,
-            Screen::Blocks,
-        ),
-        (Source::Mesh, tana_protocol::ServiceKind::Mesh, Screen::Mesh),
-    ];
-    for (source, kind, screen) in sources {
-        // A service that is known to be down explains its silence.
-        if explained.contains(&kind) {
-            continue;
-        }
-        if let Some(since) = model.links.silent_since(source) {
-            add(
-                Tone::Warn,
-                format!("no data from the {}", source.name()),
-                Some(since),
-                screen,
-            );
-        }
-    }
-    for node in model.mesh.nodes.values() {
-        match model.mesh.standing(node, model.clock.now) {
-            Standing::Offline => add(
-                Tone::Bad,
-                format!("node {} is offline", node.id),
-                node.last_heartbeat,
-                Screen::Mesh,
-            ),
-            Standing::Late => add(
-                Tone::Warn,
-                format!("node {}: no heartbeat", node.id),
-                node.last_heartbeat,
-                Screen::Mesh,
-            ),
-            _ => {}
         }
     }
     found.sort_by_key(|p| std::cmp::Reverse(p.tone));
     found
 }
 
+/// A problem that was gone for so long rings again.
+const FORGET: Duration = Duration::from_secs(60);
+/// What is wrong when the console opens is on the screen; it rings for what comes after.
+const SETTLE: Duration = Duration::from_secs(3);
+
+/// Which problems have rung.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Rung {
+    opened: Option<Timestamp>,
+    seen: HashMap<String, Timestamp>,
+}
+
+impl Rung {
+    /// The bad problems that are new, to ring for; each once.
+    pub(crate) fn news(&mut self, problems: &[Problem], now: Timestamp) -> Vec<String> {
+        let opened = *self.opened.get_or_insert(now);
+        let quiet = now.since(opened) < SETTLE;
+        self.seen.retain(|_, at| now.since(*at) < FORGET);
+        problems
+            .iter()
+            .filter(|p| p.tone == Tone::Bad)
+            .filter(|p| self.seen.insert(p.of.clone(), now).is_none() && !quiet)
+            .map(|p| p.text.clone())
+            .collect()
+    }
+}
+
 /// Whether services answer although nobody supervises them.
-fn alone(model: &Model) -> bool {
+pub(super) fn alone(model: &Model) -> bool {
     [Source::Ledger, Source::Mesh]
         .into_iter()
         .any(|source| *model.links.of(source) == Link::Live)

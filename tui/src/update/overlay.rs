@@ -27,7 +27,18 @@ pub(super) fn key(model: &mut Model, overlay: Overlay, key: KeyEvent) -> Vec<Eff
         return Vec::new();
     }
     match overlay {
-        Overlay::Help { scroll } => help(model, scroll, key),
+        Overlay::Help { scroll } => {
+            if let Some(scroll) = scrolled(model, scroll, key) {
+                model.overlay = Some(Overlay::Help { scroll });
+            }
+            Vec::new()
+        }
+        Overlay::Problems { scroll } => {
+            if let Some(scroll) = scrolled(model, scroll, key) {
+                model.overlay = Some(Overlay::Problems { scroll });
+            }
+            Vec::new()
+        }
         Overlay::Palette { input, chosen } => palette(model, input, chosen, key),
         Overlay::Filter { input } => {
             filter(model, input, key);
@@ -37,19 +48,18 @@ pub(super) fn key(model: &mut Model, overlay: Overlay, key: KeyEvent) -> Vec<Eff
     }
 }
 
-fn help(model: &mut Model, scroll: usize, key: KeyEvent) -> Vec<Effect> {
+/// Where a text is scrolled to by a key; nowhere when the key closes it.
+fn scrolled(model: &Model, scroll: usize, key: KeyEvent) -> Option<usize> {
     let page = model.page.max(1);
-    let scroll = match key.code {
+    Some(match key.code {
         KeyCode::Up | KeyCode::Char('k') => scroll.saturating_sub(1),
         KeyCode::Down | KeyCode::Char('j') => scroll + 1,
         KeyCode::PageUp => scroll.saturating_sub(page),
         KeyCode::PageDown | KeyCode::Char(' ') => scroll + page,
         KeyCode::Home | KeyCode::Char('g') => 0,
-        KeyCode::Char('q' | '?') | KeyCode::Enter => return Vec::new(),
+        KeyCode::Char('q' | '?' | 'p') | KeyCode::Enter => return None,
         _ => scroll,
-    };
-    model.overlay = Some(Overlay::Help { scroll });
-    Vec::new()
+    })
 }
 
 fn palette(model: &mut Model, mut input: Input, chosen: usize, key: KeyEvent) -> Vec<Effect> {

@@ -152,16 +152,19 @@ pub(super) fn tabs(model: &Model, area: Rect, paint: &mut Paint<'_>) {
             .into_iter()
             .map(|screen| {
                 let here = screen == model.screen;
+                let digit = screen.digit();
                 let title = match titles {
-                    Titles::Long => format!("{} {}", screen.digit(), screen.title()),
-                    Titles::OnlyHere if here => format!("{} {}", screen.digit(), screen.title()),
-                    Titles::OnlyHere => screen.digit().to_string(),
+                    Titles::Long => format!("{digit} {}", screen.title()),
+                    Titles::Dense => format!("{digit}{}", screen.title()),
+                    Titles::OnlyHere if here => format!("{digit} {}", screen.title()),
+                    Titles::OnlyHere => digit.to_string(),
                 };
                 let mut words = Words::new(look);
-                words = if here {
-                    words.accent(title)
-                } else {
-                    words.dim(title)
+                words = match titles {
+                    _ if here => words.accent(title),
+                    // Without a blank between them the shades keep digit and title apart.
+                    Titles::Dense => words.dim(digit.to_string()).text(screen.title()),
+                    Titles::Long | Titles::OnlyHere => words.dim(title),
                 };
                 if screen == Screen::Approvals && pending > 0 {
                     words = words.tone(Tone::Warn, format!(" {pending}"));
@@ -186,7 +189,12 @@ pub(super) fn tabs(model: &Model, area: Rect, paint: &mut Paint<'_>) {
     } else if width(&long, 1) <= room + 1 {
         (long, 1)
     } else {
-        (lines(Titles::OnlyHere, paint.look), 2)
+        let dense = lines(Titles::Dense, paint.look);
+        if width(&dense, 1) <= room + 1 {
+            (dense, 1)
+        } else {
+            (lines(Titles::OnlyHere, paint.look), 2)
+        }
     };
     let mut x = area.x + 1;
     for (screen, line) in tabs {
@@ -204,6 +212,7 @@ pub(super) fn tabs(model: &Model, area: Rect, paint: &mut Paint<'_>) {
 #[derive(Clone, Copy)]
 enum Titles {
     Long,
+    Dense,
     OnlyHere,
 }
 
@@ -238,7 +247,16 @@ pub(super) fn wrong_now(model: &Model, wrong: &[Problem], area: Rect, paint: &mu
             .accent(worst.screen.digit().to_string())
             .dim(format!(" {}", worst.screen.title()));
     }
-    let line = words.line();
+    let mut more = words.clone();
+    if wrong.len() > 1 || worst.todo.is_some() {
+        more = more
+            .gap(3)
+            .accent(model.keys.key(Action::Problems))
+            .dim(" what to do");
+    }
+    // The key for more leaves first where it is narrow.
+    let room = usize::from(row.width.saturating_sub(2));
+    let line = if more.width() <= room { more } else { words }.line();
     paint.line(row.x + 1, row.y, row.width.saturating_sub(2), &line);
     paint.hits.add(row, Target::Screen(worst.screen));
 }

@@ -5,9 +5,10 @@ use ratatui::text::Line;
 use ratatui::widgets::{Clear, Widget as _};
 
 use crate::keys::{Action, Keymap, Scope};
+use crate::model::problems::Problem;
 use crate::model::{Model, Screen};
 use crate::palette;
-use crate::theme::Look;
+use crate::theme::{Look, Tone};
 use crate::widgets::input::Input;
 use crate::widgets::{Paint, Words, dialog};
 
@@ -56,13 +57,67 @@ pub(crate) fn help_lines(look: &Look, keys: &Keymap, here: Screen) -> Vec<Line<'
 }
 
 pub(super) fn help(model: &Model, screen: Rect, scroll: usize, paint: &mut Paint<'_>) {
+    let lines = help_lines(paint.look, paint.keys, model.screen);
+    text(paint, screen, "keys", lines, scroll);
+}
+
+/// Everything that is wrong, worst first: what, since when, what to do.
+pub(super) fn problems(
+    model: &Model,
+    wrong: &[Problem],
+    screen: Rect,
+    scroll: usize,
+    paint: &mut Paint<'_>,
+) {
+    let words = || Words::new(paint.look);
+    let mut lines = Vec::new();
+    for problem in wrong {
+        if !lines.is_empty() {
+            lines.push(Line::default());
+        }
+        let mut what = words()
+            .tone(problem.tone, problem.tone.mark())
+            .gap(1)
+            .strong(problem.text.clone());
+        if let Some(since) = problem.since {
+            what = what.dim(format!("  since {}", model.clock.time(since)));
+        }
+        let screen = problem.screen;
+        lines.push(
+            what.accent(format!("  {}", screen.digit()))
+                .dim(format!(" {}", screen.title()))
+                .line(),
+        );
+        if let Some(todo) = &problem.todo {
+            lines.push(words().gap(2).text(todo.clone()).line());
+        }
+    }
+    if lines.is_empty() {
+        lines.push(
+            words()
+                .tone(Tone::Good, Tone::Good.mark())
+                .text(" All is well.")
+                .line(),
+        );
+    }
+    text(paint, screen, "wrong now", lines, scroll);
+}
+
+/// A text in a frame, as much of it as fits from `scroll` on.
+fn text(
+    paint: &mut Paint<'_>,
+    screen: Rect,
+    title: &str,
+    lines: Vec<Line<'static>>,
+    scroll: usize,
+) {
     let width = screen
         .width
         .saturating_sub(4)
         .min(92)
         .max(screen.width.min(20));
     let inner = usize::from(width.saturating_sub(4)).max(1);
-    let lines: Vec<Line<'static>> = help_lines(paint.look, paint.keys, model.screen)
+    let lines: Vec<Line<'static>> = lines
         .into_iter()
         .flat_map(|l| crate::widgets::fold::fold(l, inner))
         .collect();
@@ -80,7 +135,7 @@ pub(super) fn help(model: &Model, screen: Rect, scroll: usize, paint: &mut Paint
     paint.hits.clear();
     Clear.render(area, paint.buf);
     paint.buf.set_style(area, paint.look.base());
-    dialog::frame(paint, area, "keys");
+    dialog::frame(paint, area, title);
     let rows = usize::from(height.saturating_sub(2));
     let most = lines.len().saturating_sub(rows);
     let from = scroll.min(most);

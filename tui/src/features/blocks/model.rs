@@ -1,7 +1,8 @@
 //! The newest blocks, the one that is looked at, and what was verified of it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
+use tana_protocol::Timestamp;
 use tana_protocol::api::ledger::{BlockVerification, BlockView, ChainInfo, CheckName};
 
 use crate::widgets::cursor::{Move, moved};
@@ -25,6 +26,47 @@ pub(crate) struct Model {
     /// Which transaction of the block.
     pub(crate) transaction: usize,
     pub(crate) queued: u64,
+    pub(crate) queue: Waiting,
+}
+
+/// How the queue has fared, as its length was told.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Waiting {
+    /// Since when transactions have waited without a block.
+    pub(crate) waiting_since: Option<Timestamp>,
+    lengths: VecDeque<u64>,
+}
+
+impl Waiting {
+    /// Lengths remembered.
+    const KEPT: usize = 6;
+
+    pub(crate) fn length(&mut self, length: u64, now: Timestamp) {
+        self.waiting_since = match length {
+            0 => None,
+            _ => self.waiting_since.or(Some(now)),
+        };
+        self.lengths.push_back(length);
+        if self.lengths.len() > Self::KEPT {
+            self.lengths.pop_front();
+        }
+    }
+
+    pub(crate) fn block(&mut self, now: Timestamp) {
+        if self.waiting_since.is_some() {
+            self.waiting_since = Some(now);
+        }
+    }
+
+    /// Whether it was longer each time that it was told.
+    pub(crate) fn grows(&self) -> bool {
+        self.lengths.len() == Self::KEPT
+            && self
+                .lengths
+                .iter()
+                .zip(self.lengths.iter().skip(1))
+                .all(|(a, b)| a < b)
+    }
 }
 
 /// A block with all it holds and what was checked of it here.

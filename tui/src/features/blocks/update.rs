@@ -10,6 +10,7 @@ use crate::widgets::cursor::Move;
 use crate::widgets::input::Input;
 
 pub(crate) fn news(model: &mut Model, news: ChainNews) -> Vec<Effect> {
+    let now = model.clock.now;
     let blocks = &mut model.blocks;
     match news {
         ChainNews::Info(info) => {
@@ -29,9 +30,11 @@ pub(crate) fn news(model: &mut Model, news: ChainNews) -> Vec<Effect> {
                 info.height = info.height.max(block.header.height);
             }
             blocks.take([*block]);
+            blocks.queue.block(now);
         }
         ChainNews::QueueLength(length) => {
             blocks.queued = length;
+            blocks.queue.length(length, now);
             return crate::features::queue::update::length(model, length);
         }
         ChainNews::Whole { height, result } => {

@@ -32,12 +32,6 @@ pub(crate) fn news(model: &mut Model, news: MeshNews) -> Vec<Effect> {
             if node.status == NodeStatus::Pending && before != Some(NodeStatus::Pending) {
                 effects.push(asks(node.id.as_str()));
             }
-            if node.status == NodeStatus::Offline && before == Some(NodeStatus::Active) {
-                effects.push(Effect::Notify(format!(
-                    "tana: node {} is offline: no heartbeat",
-                    node.id
-                )));
-            }
             model.mesh.saw_beat(&node);
             model.mesh.nodes.insert(node.id.clone(), *node);
             crate::features::approvals::update::check(model);

@@ -47,11 +47,11 @@ pub(crate) fn news(model: &mut Model, news: NodeNews) -> Vec<Effect> {
     }
 }
 
-/// A notification when a service has just gone down by itself.
+/// A notification when a service went down by itself and was back before it was seen to be down; while it is down the problem rings.
 fn fell(before: &ServiceView, after: &ServiceView) -> Option<Effect> {
     let down = |s: &ServiceView| s.state == ServiceState::Failed;
     let restarted = after.restarts > before.restarts;
-    ((down(after) && !down(before)) || (restarted && !down(before))).then(|| {
+    (restarted && !down(before) && !down(after)).then(|| {
         let why = after
             .why
             .as_deref()

@@ -21,6 +21,9 @@ pub(crate) fn answer(error: &StoreError) -> ApiError {
         | StoreError::Newer { .. }
         | StoreError::Foreign { .. }
         | StoreError::NotADatabase { .. }
-        | StoreError::Unreachable { .. } => ApiError::internal(error),
+        | StoreError::Unreachable { .. }
+        | StoreError::Away { .. }
+        | StoreError::Login { .. }
+        | StoreError::NoDatabase { .. } => ApiError::internal(error),
     }
 }

@@ -72,6 +72,34 @@ pub enum StoreError {
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
+    /// Nobody answers where the database should be.
+    #[error("no PostgreSQL answers at {database}; start it, or correct the address")]
+    Away {
+        /// Its address, without a password.
+        database: String,
+        /// Why.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The server does not let this user in.
+    #[error(
+        "PostgreSQL refuses the login at {database}; correct the user or the password in the address"
+    )]
+    Login {
+        /// Its address, without a password.
+        database: String,
+        /// Why.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The server has no such database.
+    #[error(
+        "the server of {database} has no such database; make it with createdb, or correct the address"
+    )]
+    NoDatabase {
+        /// Its address, without a password.
+        database: String,
+    },
     /// No room is left on the disk; nothing was changed.
     #[error("no room is left on the disk of the database; free some and try again")]
     Full,

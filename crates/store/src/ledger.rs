@@ -2,7 +2,17 @@
 //!
 //! [`conformance`] is what every backend must do.
 
+mod backend;
 pub mod conformance;
+mod lists;
+mod rows;
+mod state;
+mod store;
+mod table;
+mod write;
+
+pub(crate) use backend::{Argument, Backend, Query, Transaction, same_key};
+pub(crate) use table::{Answer, Cell, Column, Kind, Table, list};
 
 use std::collections::BTreeMap;
 
@@ -122,8 +132,6 @@ pub struct TransactionFilter {
 pub struct UserRecord {
     /// The id.
     pub id: UserId,
-    /// Where the user stands in the order of all; newer is greater.
-    pub seq: u64,
     /// The rest.
     pub state: UserState,
 }
@@ -144,8 +152,6 @@ pub struct BalanceRecord {
 pub struct ContractRecord {
     /// The id.
     pub id: ContractId,
-    /// Where the contract stands in the order of all; newer is greater.
-    pub seq: u64,
     /// The rest.
     pub state: ContractState,
 }
@@ -210,8 +216,11 @@ pub trait LedgerStore: Send + Sync + 'static {
         slice: Slice<u64>,
     ) -> BoxFuture<'_, StoreResult<Vec<TransactionRecord>>>;
 
-    /// Users, newest first; the place in the order is `seq`.
-    fn users(&self, slice: Slice<u64>) -> BoxFuture<'_, StoreResult<Vec<UserRecord>>>;
+    /// Users, newest first; the place in the order is the time of the block that created them, and the id.
+    fn users(
+        &self,
+        slice: Slice<(Timestamp, UserId)>,
+    ) -> BoxFuture<'_, StoreResult<Vec<UserRecord>>>;
 
     /// Balances, in the order of owner and currency, which is also the place in it.
     fn balances<'a>(
@@ -236,11 +245,11 @@ pub trait LedgerStore: Send + Sync + 'static {
         height: u64,
     ) -> BoxFuture<'a, StoreResult<BTreeMap<StateKey, StateValue>>>;
 
-    /// Contracts, newest first; the place in the order is `seq`.
+    /// Contracts, newest first; the place in the order is the time of the block that deployed them, and the id.
     fn contracts(
         &self,
         owner: Option<UserId>,
-        slice: Slice<u64>,
+        slice: Slice<(Timestamp, ContractId)>,
     ) -> BoxFuture<'_, StoreResult<Vec<ContractRecord>>>;
 
     /// All that a contract has stored: now, or after the block at `height`.

@@ -3,17 +3,20 @@
 //! The tables' own SQL is in the modules below, one a trait.
 
 mod identity;
+mod ledger;
 
 use std::str::FromStr;
 use std::time::Duration;
 
+use sqlx::Connection as _;
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use url::Url;
 
 use crate::error::{StoreError, StoreResult};
 
 pub use identity::PostgresIdentity;
+pub use ledger::PostgresLedger;
 
 /// How long one waits for a connection.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -40,6 +43,12 @@ impl Postgres {
         let options = PgConnectOptions::from_str(address)
             .map_err(unreachable)?
             .application_name("tana");
+        // A pool would only say that it waited: one connection says why there is none.
+        let first = PgConnection::connect_with(&options)
+            .await
+            .map_err(|error| opening(&database, error))?;
+        // The server ends what breaks off.
+        let _closed = first.close().await;
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(PATIENCE)
@@ -68,6 +77,43 @@ impl Postgres {
     /// Closes every connection.
     pub async fn close(&self) {
         self.pool.close().await;
+    }
+}
+
+fn opening(database: &str, error: sqlx::Error) -> StoreError {
+    let database = database.to_owned();
+    let code = |error: &sqlx::Error| Some(error.as_database_error()?.code()?.into_owned());
+    match (code(&error).as_deref(), &error) {
+        // invalid_authorization_specification, invalid_password
+        (Some("28000" | "28P01"), _) => StoreError::Login {
+            database,
+            source: error.into(),
+        },
+        // invalid_catalog_name
+        (Some("3D000"), _) => StoreError::NoDatabase { database },
+        // The server starts or stops.
+        (Some("57P03"), _) | (_, sqlx::Error::Io(_)) => StoreError::Away {
+            database,
+            source: error.into(),
+        },
+        _ => StoreError::Unreachable {
+            database,
+            source: error.into(),
+        },
+    }
+}
+
+/// Whether a statement failed by what passes: the connection is gone, or another's transaction was in the way.
+pub(crate) fn is_passing(error: &StoreError) -> bool {
+    match error {
+        StoreError::OutcomeUnknown { .. } => true,
+        StoreError::Failed { source, .. } => source
+            .downcast_ref::<sqlx::Error>()
+            .and_then(sqlx::Error::as_database_error)
+            .and_then(sqlx::error::DatabaseError::code)
+            // unique_violation: somebody else has just written the same; serialization_failure, deadlock_detected
+            .is_some_and(|code| matches!(&*code, "23505" | "40001" | "40P01")),
+        _ => false,
     }
 }
 
@@ -100,6 +146,15 @@ pub(crate) fn failed(doing: &'static str) -> impl FnOnce(sqlx::Error) -> StoreEr
             }
         }
         sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => {
+            StoreError::OutcomeUnknown {
+                doing,
+                source: error.into(),
+            }
+        }
+        // admin_shutdown, crash_shutdown, cannot_connect_now: the connection ends with them.
+        sqlx::Error::Database(refused)
+            if matches!(refused.code().as_deref(), Some("57P01" | "57P02" | "57P03")) =>
+        {
             StoreError::OutcomeUnknown {
                 doing,
                 source: error.into(),
@@ -148,6 +203,15 @@ pub(crate) mod test {
                 name,
                 address: address.into(),
             }
+        }
+
+        /// The server, to do something to the database from outside.
+        pub(crate) fn server(&self) -> PgPool {
+            self.server.clone()
+        }
+
+        pub(crate) fn name(&self) -> String {
+            self.name.clone()
         }
 
         pub(crate) async fn remove(self) {

@@ -9,6 +9,7 @@ use tana_chain::{genesis, tree};
 use tana_protocol::state::ValidatorState;
 use tana_protocol::{ChainSpec, Hash32, StateKey, StateValue};
 use tana_store::ledger::{BlockRef, Commit, LedgerStore, Tip};
+use tana_store::postgres::PostgresLedger;
 use tana_store::queue::TxQueue;
 use tana_store::sqlite::{Durability, SqliteLedger, SqliteQueue};
 
@@ -23,11 +24,6 @@ pub(super) struct Opened {
 }
 
 pub(super) async fn open(config: &Config) -> anyhow::Result<Opened> {
-    if !config.database_url.starts_with("sqlite:") {
-        bail!(
-            "the ledger of this version keeps its data in SQLite; set DATABASE_URL to a sqlite: address or leave it out"
-        );
-    }
     if config.redis_url.is_some() {
         bail!("this version's queue is the embedded one; leave REDIS_URL out");
     }
@@ -35,17 +31,38 @@ pub(super) async fn open(config: &Config) -> anyhow::Result<Opened> {
         .queue_path
         .to_str()
         .context("the path of the queue's file is not UTF-8; choose another TANA_HOME")?;
-    let store = SqliteLedger::open(&config.database_url).await?;
+    let (store, close_store) = open_store(&config.database_url).await?;
     let queue = SqliteQueue::open(path, Durability::Full).await?;
-    let (closed_store, closed_queue) = (store.clone(), queue.clone());
+    let closed_queue = queue.clone();
     Ok(Opened {
-        store: Arc::new(store),
+        store,
         queue: Arc::new(queue),
         close: async move {
-            closed_store.close().await;
+            close_store.await;
             closed_queue.close().await;
         }
         .boxed(),
+    })
+}
+
+/// The database that an address names, and how it is closed.
+pub(super) async fn open_store(
+    address: &str,
+) -> anyhow::Result<(Arc<dyn LedgerStore>, BoxFuture<'static, ()>)> {
+    Ok(match address.split_once(':').map(|(scheme, _)| scheme) {
+        Some("postgres" | "postgresql") => {
+            let store = PostgresLedger::open(address).await?;
+            let closed = store.clone();
+            (Arc::new(store), async move { closed.close().await }.boxed())
+        }
+        Some("sqlite") => {
+            let store = SqliteLedger::open(address).await?;
+            let closed = store.clone();
+            (Arc::new(store), async move { closed.close().await }.boxed())
+        }
+        _ => bail!(
+            "DATABASE_URL begins with neither sqlite: nor postgres://; the chain's data can be nowhere else"
+        ),
     })
 }
 

@@ -9,6 +9,7 @@ mod ledger;
 mod mesh;
 mod node;
 mod peer;
+mod postgres;
 mod recovery;
 mod supervisor;
 mod t4;

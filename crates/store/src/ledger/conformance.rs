@@ -20,6 +20,7 @@ use crate::error::{StoreError, StoreResult};
 
 use super::{
     BalanceFilter, BlockRef, Commit, Committed, LedgerStore, Parties, Slice, TransactionFilter,
+    UserRecord,
 };
 
 const START: u64 = 1_800_000_000_000;
@@ -270,11 +271,13 @@ impl Written {
         values.extend([contract(1, 1), contract(2, 1)]);
         let name = StateKey::ContractName("shop".parse().expect("a name"));
         values.push((name, StateValue::Named(shop(2))));
-        let code = CodeState {
-            source: "export const a: string = '\u{0}';".to_owned(),
-            code: "export const a = '\u{0}';".to_owned(),
-        };
-        values.push((StateKey::Code(shop(2)), StateValue::Code(code)));
+        for number in [1, 2] {
+            let code = CodeState {
+                source: format!("export const a: string = '\u{0}{number}';"),
+                code: "export const a = '\u{0}';".to_owned(),
+            };
+            values.push((StateKey::Code(shop(number)), StateValue::Code(code)));
+        }
         values.extend([data(1, "a", Some("1")), data(1, ODD, Some(ODD))]);
         values.push(data(2, "a", Some("of another")));
         let parent = Self::genesis().block.content.hash;
@@ -283,7 +286,11 @@ impl Written {
 
     fn third() -> Self {
         let parent = Self::second().block.content.hash;
-        let mut values = vec![user(1, 3, 2)];
+        let (key, StateValue::User(mut newcomer)) = user(3, 0, 2) else {
+            unreachable!("a user's value is a user");
+        };
+        newcomer.created_at = at(2);
+        let mut values = vec![user(1, 3, 2), (key, StateValue::User(newcomer))];
         values.extend([data(1, "a", None), data(1, ODD, Some("2"))]);
         values.push(data(1, "b", Some("new")));
         Self::new(2, parent, vec![transfer(3)], values)
@@ -308,6 +315,64 @@ pub async fn commit_large(store: &dyn LedgerStore) -> StoreResult<Committed> {
     let mut genesis = Written::genesis();
     genesis.nodes[0].bytes = vec![7; 1 << 20];
     genesis.commit(store).await
+}
+
+fn many(height: u64, parent: Hash32) -> Written {
+    Written::new(
+        height,
+        parent,
+        vec![transfer(height)],
+        vec![
+            user(1, height, height),
+            balance(2, u128::from(height), height),
+        ],
+    )
+}
+
+/// Writes so many blocks on top of each other. A commit that was tried again may find the block there.
+///
+/// # Errors
+/// The backend's.
+///
+/// # Panics
+/// Where a block is not taken.
+pub async fn commit_many(store: &dyn LedgerStore, count: u64) -> StoreResult<()> {
+    let mut parent = Hash32::ZERO;
+    for height in 0..count {
+        let written = many(height, parent);
+        let done = written.commit(store).await?;
+        assert!(
+            matches!(done, Committed::Done | Committed::Known),
+            "block {height}: {done:?}"
+        );
+        parent = written.block.content.hash;
+    }
+    Ok(())
+}
+
+/// Whether the blocks of [`commit_many`] are there, whole and once.
+///
+/// # Errors
+/// The backend's.
+///
+/// # Panics
+/// Where they are not.
+pub async fn check_many(store: &dyn LedgerStore, count: u64) -> StoreResult<()> {
+    let mut parent = Hash32::ZERO;
+    for height in 0..count {
+        let written = many(height, parent);
+        let stored = store.block(BlockRef::Height(height)).await?;
+        assert_eq!(stored.as_ref(), Some(&written.block));
+        parent = written.block.content.hash;
+    }
+    let of = TransactionFilter::default();
+    let all = store.transactions(of, page(None, u32::MAX)).await?;
+    assert_eq!(all.len() as u64, count);
+    let key = StateKey::Balance(person(2), usd());
+    let state = store.state(std::slice::from_ref(&key)).await?;
+    let last = balance(2, u128::from(count - 1), count - 1).1;
+    assert_eq!(state.get(&key), Some(&last));
+    Ok(())
 }
 
 fn page<C>(after: Option<C>, limit: u32) -> Slice<C> {
@@ -450,6 +515,7 @@ async fn answers_state(store: &dyn LedgerStore) -> StoreResult<()> {
     let genesis = Written::genesis();
     let mut keys: Vec<StateKey> = genesis.values.iter().map(|(key, _)| key.clone()).collect();
     keys.push(StateKey::Balance(person(2), usd()));
+    keys.push(StateKey::User(person(3)));
     keys.push(StateKey::User(person(7)));
     keys.push(StateKey::Currency("XYZ".parse().expect("a code")));
     keys.push(StateKey::Username("nobody".parse().expect("a name")));
@@ -483,10 +549,18 @@ async fn answers_state(store: &dyn LedgerStore) -> StoreResult<()> {
 async fn answers_lists(store: &dyn LedgerStore) -> StoreResult<()> {
     let users = store.users(page(None, 10)).await?;
     let ids: Vec<UserId> = users.iter().map(|user| user.id).collect();
-    assert_eq!(ids, [person(2), person(1)], "newest first, changed or not");
-    let next = store.users(page(Some(users[0].seq), 10)).await?;
-    assert_eq!(next.len(), 1);
-    assert_eq!(next[0].state.nonce, 3);
+    // Of those that one block created, the greater id first.
+    let mut genesis = vec![person(1), person(2)];
+    genesis.sort_by(|a, b| b.cmp(a));
+    assert_eq!(ids[0], person(3), "newest first, changed or not");
+    assert_eq!(ids[1..], genesis);
+    let after = |user: &UserRecord| Some((user.state.created_at, user.id));
+    let next = store.users(page(after(&users[0]), 1)).await?;
+    assert_eq!(next, users[1..2]);
+    let rest = store.users(page(after(&users[1]), 10)).await?;
+    assert_eq!(rest, users[2..]);
+    let first = users.iter().find(|user| user.id == person(1));
+    assert_eq!(first.expect("it is there").state.nonce, 3);
 
     let any = BalanceFilter::default();
     let all = store.balances(&any, page(None, 10)).await?;
@@ -530,10 +604,15 @@ async fn answers_contracts(store: &dyn LedgerStore) -> StoreResult<()> {
     assert!(store.storage(shop(3), None).await?.is_empty());
 
     let all = store.contracts(None, page(None, 10)).await?;
-    let ids: Vec<ContractId> = all.iter().map(|contract| contract.id).collect();
-    assert_eq!(ids, [shop(2), shop(1)], "newest first");
-    assert_eq!(StateValue::Contract(all[1].state.clone()), contract(1, 1).1);
-    let next = store.contracts(None, page(Some(all[0].seq), 10)).await?;
+    let mut ids = [shop(1), shop(2)];
+    ids.sort_by(|a, b| b.cmp(a));
+    let found: Vec<ContractId> = all.iter().map(|contract| contract.id).collect();
+    assert_eq!(found, ids, "of those of one block, the greater id first");
+    let first = all.iter().find(|contract| contract.id == shop(1));
+    let first = first.expect("it is there").state.clone();
+    assert_eq!(StateValue::Contract(first), contract(1, 1).1);
+    let place = (all[0].state.created_at, all[0].id);
+    let next = store.contracts(None, page(Some(place), 10)).await?;
     assert_eq!(next, all[1..]);
     assert_eq!(store.contracts(Some(person(1)), page(None, 10)).await?, all);
     let none = store.contracts(Some(person(2)), page(None, 10)).await?;

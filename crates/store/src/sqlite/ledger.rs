@@ -1,28 +1,23 @@
 //! The chain's data in SQLite. Batches travel as one JSON parameter, so that a batch costs one statement whatever its
-//! length. What is written is in `write`, the state in `state`, lists in `lists`, the form of rows in `rows`.
-
-mod lists;
-mod rows;
-mod state;
-mod write;
-
-use std::collections::BTreeMap;
+//! length. What is written and read is in `crate::ledger`.
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use tana_protocol::block::Block;
-use tana_protocol::contract::DataKey;
-use tana_protocol::state::{CurrencyState, TreeNode, TreeNodeKey};
-use tana_protocol::{ContractId, CurrencyCode, StateKey, StateValue, TransactionId, UserId};
+use serde_json::{Value, json};
+use sqlx::query::Query as Statement;
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{AssertSqlSafe, QueryBuilder, Row};
 
-use crate::error::StoreResult;
+use crate::error::{StoreError, StoreResult};
 use crate::ledger::{
-    BalanceFilter, BalanceRecord, BlockRef, BlockSummary, Commit, Committed, ContractRecord,
-    LedgerStore, Slice, Tip, TransactionFilter, TransactionRecord, UserRecord,
+    Answer, Argument, Backend, Cell, Column, Kind, Query, Table, Transaction, list,
 };
-use crate::sqlite::{Durability, Sqlite};
+use crate::sqlite::{Durability, Sqlite, failed};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/ledger/sqlite");
+
+const READING: &str = "reading the ledger";
+const WRITING: &str = "committing a block";
 
 /// The chain's data in one SQLite file. Clones share its connections.
 #[derive(Clone, Debug)]
@@ -45,99 +40,224 @@ impl SqliteLedger {
     }
 }
 
-impl LedgerStore for SqliteLedger {
-    fn backend(&self) -> &'static str {
-        "sqlite"
+/// A statement with its arguments.
+fn statement(
+    sql: String,
+    arguments: Vec<Argument>,
+) -> Statement<'static, sqlx::Sqlite, SqliteArguments> {
+    let statement = sqlx::query(AssertSqlSafe(sql));
+    arguments
+        .into_iter()
+        .fold(statement, |statement, argument| match argument {
+            Argument::Cell(Cell::Null) => statement.bind(None::<String>),
+            Argument::Cell(Cell::Integer(value)) => statement.bind(value),
+            Argument::Cell(Cell::Text(value)) => statement.bind(value),
+            Argument::Cell(Cell::Bytes(value)) => statement.bind(value),
+            Argument::Texts(list) => statement.bind(json!(list).to_string()),
+            Argument::Integers(list) => statement.bind(json!(list).to_string()),
+            Argument::Blobs(list) => {
+                let list: Vec<String> = list.iter().map(hex::encode).collect();
+                statement.bind(json!(list).to_string())
+            }
+        })
+}
+
+fn cells(row: &SqliteRow, kinds: &[(&'static str, Kind)]) -> Result<Vec<Cell>, sqlx::Error> {
+    (0..kinds.len())
+        .zip(kinds)
+        .map(|(at, (_, kind))| {
+            Ok(match kind {
+                Kind::Integer => row
+                    .try_get::<Option<i64>, _>(at)?
+                    .map_or(Cell::Null, Cell::Integer),
+                // As bytes: a text that somebody changed need not be one.
+                Kind::Text => match row.try_get_unchecked::<Option<Vec<u8>>, _>(at)? {
+                    None => Cell::Null,
+                    Some(bytes) => String::from_utf8(bytes)
+                        .map_or_else(|error| Cell::Bytes(error.into_bytes()), Cell::Text),
+                },
+                Kind::Bytes => row
+                    .try_get::<Option<Vec<u8>>, _>(at)?
+                    .map_or(Cell::Null, Cell::Bytes),
+            })
+        })
+        .collect()
+}
+
+async fn read<'e, E>(executor: E, query: Query) -> StoreResult<Answer>
+where
+    E: sqlx::Executor<'e, Database = sqlx::Sqlite>,
+{
+    let Query {
+        sql,
+        arguments,
+        table,
+        columns,
+    } = query;
+    let rows = statement(sql, arguments)
+        .fetch_all(executor)
+        .await
+        .map_err(failed(READING))?;
+    let rows = rows.iter().map(|row| cells(row, &columns)).collect();
+    Ok(Answer {
+        table,
+        rows: Result::map_err(rows, failed(READING))?,
+        columns,
+    })
+}
+
+impl Backend for SqliteLedger {
+    type Transaction = SqliteTransaction;
+
+    const NAME: &'static str = "sqlite";
+
+    fn one_of(number: usize) -> String {
+        format!(" IN (SELECT value FROM json_each(${number}))")
     }
 
-    fn tip(&self) -> BoxFuture<'_, StoreResult<Option<Tip>>> {
-        lists::tip(self.0.readers()).boxed()
+    fn texts(number: usize) -> String {
+        format!("json_each(${number})")
     }
 
-    fn commit<'a>(&'a self, commit: &'a Commit<'a>) -> BoxFuture<'a, StoreResult<Committed>> {
-        write::commit(self.0.writer(), commit).boxed()
+    fn pairs(columns: &[Column], keys: &[Vec<Cell>]) -> (String, Vec<Argument>) {
+        let named: Vec<String> = columns
+            .iter()
+            .enumerate()
+            .map(|(at, (name, kind))| match kind {
+                Kind::Bytes => format!("unhex(value ->> {at}) AS \"{name}\""),
+                Kind::Integer | Kind::Text => format!("value ->> {at} AS \"{name}\""),
+            })
+            .collect();
+        let sql = format!("(SELECT {} FROM json_each($1)) asked", named.join(", "));
+        let list: Vec<Value> = keys.iter().map(|key| json_row(key)).collect();
+        let list = Cell::Text(json!(list).to_string());
+        (sql, vec![Argument::Cell(list)])
     }
 
-    fn block(&self, which: BlockRef) -> BoxFuture<'_, StoreResult<Option<Block>>> {
-        lists::block(self.0.readers(), which).boxed()
+    fn read(&self, query: Query) -> BoxFuture<'_, StoreResult<Answer>> {
+        read(self.0.readers(), query).boxed()
     }
 
-    fn blocks(&self, slice: Slice<u64>) -> BoxFuture<'_, StoreResult<Vec<BlockSummary>>> {
-        lists::blocks(self.0.readers(), slice).boxed()
+    fn view(&self) -> BoxFuture<'_, StoreResult<SqliteTransaction>> {
+        async {
+            let begun = self.0.readers().begin().await;
+            begun.map(SqliteTransaction).map_err(failed(READING))
+        }
+        .boxed()
     }
 
-    fn transaction<'a>(
-        &'a self,
-        id: &'a TransactionId,
-    ) -> BoxFuture<'a, StoreResult<Option<TransactionRecord>>> {
-        lists::transaction(self.0.readers(), id).boxed()
+    fn begin(&self) -> BoxFuture<'_, StoreResult<SqliteTransaction>> {
+        async {
+            let begun = self.0.writer().begin_with("BEGIN IMMEDIATE").await;
+            begun.map(SqliteTransaction).map_err(failed(WRITING))
+        }
+        .boxed()
     }
 
-    fn included<'a>(
-        &'a self,
-        ids: &'a [TransactionId],
-    ) -> BoxFuture<'a, StoreResult<BTreeMap<TransactionId, u64>>> {
-        lists::included(self.0.readers(), ids).boxed()
+    // The file is not lost and found again.
+    fn again<'a>(&'a self, _: &'a StoreError, _: u32) -> BoxFuture<'a, bool> {
+        std::future::ready(false).boxed()
+    }
+}
+
+/// A transaction of SQLite.
+pub(crate) struct SqliteTransaction(sqlx::Transaction<'static, sqlx::Sqlite>);
+
+impl Transaction for SqliteTransaction {
+    fn read(&mut self, query: Query) -> BoxFuture<'_, StoreResult<Answer>> {
+        read(&mut *self.0, query).boxed()
     }
 
-    fn transactions(
-        &self,
-        filter: TransactionFilter,
-        slice: Slice<u64>,
-    ) -> BoxFuture<'_, StoreResult<Vec<TransactionRecord>>> {
-        lists::transactions(self.0.readers(), filter, slice).boxed()
+    fn write<'a>(
+        &'a mut self,
+        table: &'static Table,
+        rows: &'a [Vec<Cell>],
+    ) -> BoxFuture<'a, StoreResult<()>> {
+        async move {
+            if table.columns.iter().any(|(_, kind)| *kind == Kind::Bytes) {
+                self.write_values(table, rows).await
+            } else {
+                self.write_json(table, rows).await
+            }
+        }
+        .boxed()
     }
 
-    fn users(&self, slice: Slice<u64>) -> BoxFuture<'_, StoreResult<Vec<UserRecord>>> {
-        lists::users(self.0.readers(), slice).boxed()
+    fn remove<'a>(
+        &'a mut self,
+        table: &'static Table,
+        keys: &'a [Vec<Cell>],
+    ) -> BoxFuture<'a, StoreResult<()>> {
+        let (asked, arguments) = SqliteLedger::pairs(table.key_columns(), keys);
+        let columns = list(table.key_columns());
+        let sql = format!(
+            "DELETE FROM {} WHERE ({columns}) IN (SELECT {columns} FROM {asked})",
+            table.name
+        );
+        async move {
+            let done = statement(sql, arguments).execute(&mut *self.0).await;
+            done.map(drop).map_err(failed(WRITING))
+        }
+        .boxed()
     }
 
-    fn balances<'a>(
-        &'a self,
-        filter: &'a BalanceFilter,
-        slice: Slice<(UserId, CurrencyCode)>,
-    ) -> BoxFuture<'a, StoreResult<Vec<BalanceRecord>>> {
-        lists::balances(self.0.readers(), filter, slice).boxed()
+    fn commit(self) -> BoxFuture<'static, StoreResult<()>> {
+        async { self.0.commit().await.map_err(failed(WRITING)) }.boxed()
+    }
+}
+
+/// Rows that a statement writes. One length for nearly all of them: the prepared statement is found again.
+const CHUNK: usize = 64;
+
+impl SqliteTransaction {
+    async fn write_json(&mut self, table: &'static Table, rows: &[Vec<Cell>]) -> StoreResult<()> {
+        let list: Vec<Value> = rows.iter().map(|row| json_row(row)).collect();
+        let columns: Vec<String> = (0..table.columns.len())
+            .map(|at| format!("value ->> {at}"))
+            .collect();
+        let sql = format!(
+            "{} SELECT {} FROM json_each($1) WHERE true{}",
+            table.insert(),
+            columns.join(", "),
+            table.or_replace()
+        );
+        let list = Argument::Cell(Cell::Text(json!(list).to_string()));
+        let done = statement(sql, vec![list]).execute(&mut *self.0).await;
+        done.map(drop).map_err(failed(WRITING))
     }
 
-    fn currencies(&self) -> BoxFuture<'_, StoreResult<Vec<(CurrencyCode, CurrencyState)>>> {
-        lists::currencies(self.0.readers()).boxed()
+    async fn write_values(&mut self, table: &'static Table, rows: &[Vec<Cell>]) -> StoreResult<()> {
+        for part in rows.chunks(CHUNK) {
+            let mut query = QueryBuilder::<sqlx::Sqlite>::new(table.insert());
+            query.push(" ");
+            query.push_values(part, |mut values, row| {
+                for cell in row {
+                    match cell {
+                        Cell::Null => values.push_bind(None::<String>),
+                        Cell::Integer(value) => values.push_bind(*value),
+                        Cell::Text(value) => values.push_bind(value.as_str()),
+                        Cell::Bytes(value) => values.push_bind(value.as_slice()),
+                    };
+                }
+            });
+            query.push(table.or_replace());
+            let done = query.build().execute(&mut *self.0).await;
+            done.map_err(failed(WRITING))?;
+        }
+        Ok(())
     }
+}
 
-    fn state<'a>(
-        &'a self,
-        keys: &'a [StateKey],
-    ) -> BoxFuture<'a, StoreResult<BTreeMap<StateKey, StateValue>>> {
-        state::present(self.0.readers(), keys).boxed()
-    }
-
-    fn state_at<'a>(
-        &'a self,
-        keys: &'a [StateKey],
-        height: u64,
-    ) -> BoxFuture<'a, StoreResult<BTreeMap<StateKey, StateValue>>> {
-        state::past(self.0.readers(), keys, height).boxed()
-    }
-
-    fn contracts(
-        &self,
-        owner: Option<UserId>,
-        slice: Slice<u64>,
-    ) -> BoxFuture<'_, StoreResult<Vec<ContractRecord>>> {
-        lists::contracts(self.0.readers(), owner, slice).boxed()
-    }
-
-    fn storage(
-        &self,
-        contract: ContractId,
-        height: Option<u64>,
-    ) -> BoxFuture<'_, StoreResult<BTreeMap<DataKey, String>>> {
-        state::storage(self.0.readers(), contract, height).boxed()
-    }
-
-    fn nodes<'a>(&'a self, keys: &'a [TreeNodeKey]) -> BoxFuture<'a, StoreResult<Vec<TreeNode>>> {
-        state::nodes(self.0.readers(), keys).boxed()
-    }
+fn json_row(row: &[Cell]) -> Value {
+    row.iter()
+        .map(|cell| match cell {
+            Cell::Null => Value::Null,
+            Cell::Integer(value) => (*value).into(),
+            Cell::Text(value) => value.as_str().into(),
+            // Tables with bytes are written otherwise.
+            Cell::Bytes(value) => hex::encode(value).into(),
+        })
+        .collect()
 }
 
 #[cfg(test)]

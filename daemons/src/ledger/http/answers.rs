@@ -10,7 +10,7 @@ use tana_protocol::api::ledger::{
 };
 use tana_protocol::problem::Code;
 use tana_protocol::transaction::Party;
-use tana_protocol::{CurrencyCode, StateKey, TransactionType, UserId};
+use tana_protocol::{CurrencyCode, StateKey, Timestamp, TransactionType, UserId};
 use tana_store::ledger::{BalanceFilter, BlockRef, Slice, TransactionFilter};
 
 use crate::ledger::error::LedgerError;
@@ -159,10 +159,18 @@ pub(super) async fn users(
     State(ledger): State<Ledger>,
     page: PageQuery,
 ) -> ApiResult<Paged<UserView>> {
-    let found = ledger.store().users(slice(&page)?).await;
+    let after = page.cursor::<Place<u64, UserId>>()?;
+    let slice = Slice {
+        after: after.map(|Place((ms, id))| (Timestamp::from_ms(ms), id)),
+        offset: page.offset,
+        limit: page.limit,
+    };
+    let found = ledger.store().users(slice).await;
     let found = found.map_err(LedgerError::from)?;
     let network = ledger.spec().network;
-    let place = |record: &tana_store::ledger::UserRecord| record.seq.to_string();
+    let place = |record: &tana_store::ledger::UserRecord| {
+        format!("{}.{}", record.state.created_at.ms(), record.id)
+    };
     Ok(paged(&page, found, place, |record| {
         UserView::of(record.id, record.state, network)
     }))
@@ -220,16 +228,16 @@ pub(super) struct Balances {
     currency_code: Option<CurrencyCode>,
 }
 
-/// Where a page of balances ended: `<owner>.<currency>`.
-struct BalancePlace((UserId, CurrencyCode));
+/// Where a page ended in an order of two columns: `<first>.<second>`.
+struct Place<A, B>((A, B));
 
-impl std::str::FromStr for BalancePlace {
+impl<A: std::str::FromStr, B: std::str::FromStr> std::str::FromStr for Place<A, B> {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        let (owner, code) = text.split_once('.').ok_or(())?;
-        let owner = owner.parse().map_err(|_| ())?;
-        Ok(Self((owner, code.parse().map_err(|_| ())?)))
+        let (first, second) = text.split_once('.').ok_or(())?;
+        let first = first.parse().map_err(|_| ())?;
+        Ok(Self((first, second.parse().map_err(|_| ())?)))
     }
 }
 
@@ -246,7 +254,9 @@ pub(super) async fn balances(
         currency: query.currency_code,
     };
     let slice = Slice {
-        after: page.cursor::<BalancePlace>()?.map(|place| place.0),
+        after: page
+            .cursor::<Place<UserId, CurrencyCode>>()?
+            .map(|place| place.0),
         offset: page.offset,
         limit: page.limit,
     };

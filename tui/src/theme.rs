@@ -65,8 +65,8 @@ pub(crate) struct Theme {
     pub(crate) name: String,
     /// Dark text on a light ground: decides how a QR code is drawn without colour.
     pub(crate) light: bool,
-    /// In the order of [`Role::ALL`].
-    pub(crate) colors: [Rgb; 10],
+    /// In the order of [`Role::ALL`]; `None` for a theme that keeps to the terminal's own sixteen.
+    pub(crate) colors: Option<[Rgb; 10]>,
     /// In the order of [`Role::ALL`].
     pub(crate) ansi: [Color; 10],
 }
@@ -85,12 +85,12 @@ impl Look {
 
     fn color(&self, role: Role) -> Color {
         let slot = role as usize;
-        match self.caps.depth {
-            Depth::None => Color::Reset,
-            Depth::Ansi16 => self.theme.ansi[slot],
-            Depth::Ansi256 => Color::Indexed(nearest_256(self.theme.colors[slot])),
-            Depth::True => {
-                let (r, g, b) = self.theme.colors[slot];
+        match (self.caps.depth, self.theme.colors) {
+            (Depth::None, _) => Color::Reset,
+            (Depth::Ansi16, _) | (_, None) => self.theme.ansi[slot],
+            (Depth::Ansi256, Some(colors)) => Color::Indexed(nearest_256(colors[slot])),
+            (Depth::True, Some(colors)) => {
+                let (r, g, b) = colors[slot];
                 Color::Rgb(r, g, b)
             }
         }
@@ -243,5 +243,19 @@ mod tests {
             assert_eq!((style.fg, style.bg), (None, None), "{role:?}");
         }
         assert_eq!(look.base(), Style::default());
+    }
+
+    #[test]
+    fn a_theme_without_colours_of_its_own_keeps_to_the_terminals() {
+        let theme = Themes::builtin().get("terminal").expect("it is built in");
+        for depth in [Depth::True, Depth::Ansi256, Depth::Ansi16] {
+            let caps = Caps {
+                depth,
+                ..Caps::default()
+            };
+            let look = Look::new(theme.clone(), caps);
+            assert_eq!(look.style(Role::Warn).fg, Some(Color::Yellow), "{depth:?}");
+            assert_eq!(look.base().bg, Some(Color::Reset), "{depth:?}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Themes from TOML: three built in, any number from `TANA_HOME/themes`. A file that is wrong is skipped with a sentence that says what and where.
+//! Themes from TOML: some built in, any number from `TANA_HOME/themes`. A file that is wrong is skipped with a sentence that says what and where.
 
 use std::path::Path;
 
@@ -7,16 +7,23 @@ use serde::Deserialize;
 
 use super::{Rgb, Role, Theme};
 
-const BUILTIN: [(&str, &str); 3] = [
-    ("tana-dark", include_str!("../../../themes/tana-dark.toml")),
-    (
-        "tana-light",
-        include_str!("../../../themes/tana-light.toml"),
-    ),
-    (
-        "high-contrast",
-        include_str!("../../../themes/high-contrast.toml"),
-    ),
+/// Includes the themes of the repository, by the names of their files.
+macro_rules! builtin {
+    ($($name:literal),+ $(,)?) => {
+        [$(($name, include_str!(concat!("../../../themes/", $name, ".toml")))),+]
+    };
+}
+
+/// In the order in which `t` goes through them: the first dark and the first light one are the defaults.
+const BUILTIN: [(&str, &str); 8] = builtin![
+    "tana-dark",
+    "tana-light",
+    "high-contrast",
+    "colour-blind",
+    "colour-blind-light",
+    "night",
+    "paper",
+    "terminal",
 ];
 
 /// A theme file is a page; anything larger is not one.
@@ -33,6 +40,8 @@ pub(crate) struct Themes {
 pub(crate) enum ThemeError {
     #[error("{0}")]
     Toml(String),
+    #[error("it has neither [colors] nor [ansi]; copy one of the built-in themes to begin with")]
+    Empty,
     #[error("[{table}] {key} is missing; write it as {hint}")]
     Missing {
         table: &'static str,
@@ -54,7 +63,8 @@ struct File {
     name: String,
     #[serde(default)]
     light: bool,
-    colors: toml::Table,
+    #[serde(default)]
+    colors: Option<toml::Table>,
     #[serde(default)]
     ansi: Option<toml::Table>,
 }
@@ -133,25 +143,13 @@ const ANSI: &str = "\"default\" or one of the sixteen, like \"bright-blue\"";
 
 pub(crate) fn parse(text: &str) -> Result<Theme, ThemeError> {
     let file: File = toml::from_str(text).map_err(|e| ThemeError::Toml(e.message().to_owned()))?;
-    let mut colors: [Rgb; 10] = [(0, 0, 0); 10];
+    let colors = file.colors.as_ref().map(many).transpose()?;
+    if colors.is_none() && file.ansi.is_none() {
+        return Err(ThemeError::Empty);
+    }
     let mut ansi = [Color::Reset; 10];
     for role in Role::ALL {
         let key = role.key();
-        let value =
-            file.colors
-                .get(key)
-                .and_then(toml::Value::as_str)
-                .ok_or(ThemeError::Missing {
-                    table: "colors",
-                    key,
-                    hint: HEX,
-                })?;
-        colors[role as usize] = hex(value).ok_or_else(|| ThemeError::Colour {
-            table: "colors",
-            key,
-            value: value.to_owned(),
-            hint: HEX,
-        })?;
         ansi[role as usize] = match file
             .ansi
             .as_ref()
@@ -173,6 +171,29 @@ pub(crate) fn parse(text: &str) -> Result<Theme, ThemeError> {
         colors,
         ansi,
     })
+}
+
+/// The colours of a terminal that has many: every role needs one.
+fn many(table: &toml::Table) -> Result<[Rgb; 10], ThemeError> {
+    let mut colors = [(0, 0, 0); 10];
+    for role in Role::ALL {
+        let key = role.key();
+        let value = table
+            .get(key)
+            .and_then(toml::Value::as_str)
+            .ok_or(ThemeError::Missing {
+                table: "colors",
+                key,
+                hint: HEX,
+            })?;
+        colors[role as usize] = hex(value).ok_or_else(|| ThemeError::Colour {
+            table: "colors",
+            key,
+            value: value.to_owned(),
+            hint: HEX,
+        })?;
+    }
+    Ok(colors)
 }
 
 fn hex(text: &str) -> Option<Rgb> {
@@ -224,15 +245,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_built_in_themes_parse_and_there_is_a_dark_a_light_and_a_high_contrast_one() {
+    fn the_built_in_themes_parse_and_the_defaults_are_a_dark_and_a_light_one() {
         let themes = Themes::builtin();
         assert_eq!(
             themes.names().collect::<Vec<_>>(),
-            ["tana-dark", "tana-light", "high-contrast"]
+            BUILTIN.map(|(name, _)| name),
+            "each has the name of its file"
         );
         assert!(!themes.default_for(false).light);
         assert!(themes.default_for(true).light);
-        assert_eq!(themes.after("high-contrast").name, "tana-dark");
+        assert_eq!(themes.default_for(false).name, "tana-dark");
+        assert_eq!(themes.default_for(true).name, "tana-light");
+        assert_eq!(themes.after("terminal").name, "tana-dark");
     }
 
     /// WCAG 2 relative luminance contrast.
@@ -257,7 +281,12 @@ mod tests {
         let themes = Themes::builtin();
         for name in themes.names() {
             let t = themes.get(name).unwrap();
-            let ground = t.colors[Role::Background as usize];
+            // Of the terminal's own colours nobody knows what they are.
+            let Some(colors) = t.colors else {
+                assert_eq!(name, "terminal");
+                continue;
+            };
+            let ground = colors[Role::Background as usize];
             for role in [
                 Role::Text,
                 Role::Strong,
@@ -271,14 +300,14 @@ mod tests {
                     ("high-contrast", _) => 7.0,
                     _ => 4.5,
                 };
-                for on in [ground, t.colors[Role::Selection as usize]] {
+                for on in [ground, colors[Role::Selection as usize]] {
                     // Dim text on the selected row may be a little weaker.
                     let least = if on != ground && least < 5.0 {
                         3.6
                     } else {
                         least
                     };
-                    let got = contrast(t.colors[role as usize], on);
+                    let got = contrast(colors[role as usize], on);
                     assert!(got >= least, "{name} {role:?}: {got:.1}");
                 }
             }
@@ -302,6 +331,6 @@ mod tests {
                 && wrong[0].contains("#rrggbb"),
             "{wrong:?}"
         );
-        assert_eq!(themes.names().count(), 3);
+        assert_eq!(themes.names().count(), BUILTIN.len());
     }
 }

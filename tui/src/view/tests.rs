@@ -55,7 +55,7 @@ fn text(buf: &Buffer) -> String {
 fn roles(model: &Model, buf: &Buffer) -> String {
     let theme = &model.look.theme;
     let rgb = |role: Role| {
-        let (r, g, b) = theme.colors[role as usize];
+        let (r, g, b) = theme.colors.expect("the default theme has its own")[role as usize];
         Color::Rgb(r, g, b)
     };
     let letters = [

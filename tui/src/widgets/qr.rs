@@ -282,7 +282,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_reader_decodes_it_with_every_theme_and_colour_depth() {
-        for theme in ["tana-dark", "tana-light", "high-contrast"] {
+        for theme in Themes::builtin().names() {
             for depth in [Depth::True, Depth::Ansi256, Depth::Ansi16, Depth::None] {
                 let look = look(depth, Charset::Unicode, theme);
                 let small = draw_alone(&[RICH, SHORT], 80, 21, &look);

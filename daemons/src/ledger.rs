@@ -15,6 +15,7 @@ mod service;
 mod start;
 mod submit;
 mod views;
+mod world;
 
 use std::sync::Arc;
 
@@ -23,6 +24,7 @@ use tana_kit::{App, Context, ServiceGuard, ServiceSpec, run_service};
 use tana_protocol::ServiceKind;
 use utoipa::OpenApi as _;
 
+use crate::contracts::Engine;
 pub use config::Config;
 use keys::ValidatorKeys;
 use service::Ledger;
@@ -46,9 +48,12 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
 /// One sentence that says what failed.
 pub async fn build(config: Config, context: Context) -> anyhow::Result<App> {
     let check = context.readiness.check("chain", "opening the database");
-    let opened = start::open(&config).await?;
+    let (opened, engine) = futures::try_join!(
+        start::open(&config),
+        Engine::start(&config.chain, &config.runtime)
+    )?;
     check.not_ok("verifying the tip");
-    let ledger = Ledger::start(config, opened.store, opened.queue, &context).await?;
+    let ledger = Ledger::start(config, opened.store, opened.queue, engine, &context).await?;
     check.ok();
     let probed = ledger.clone();
     context.readiness.probe("database", move || {

@@ -2,6 +2,7 @@
 //!
 //! What they do alike is in `tana-kit`; SQL is in `tana-store`; chain rules are in `tana-chain`.
 
+pub mod contracts;
 pub mod identity;
 pub mod ledger;
 pub mod mesh;

@@ -4,7 +4,9 @@
 mod check;
 mod content;
 pub(crate) mod context;
+mod contract;
 mod deploy;
+mod engine;
 mod exit;
 pub(crate) mod launch;
 mod login;
@@ -79,9 +81,12 @@ pub(crate) enum Command {
     /// Make a chain, a user's or node's key, or a contract's first file
     #[command(subcommand)]
     New(new::New),
-    /// Bring a user onto the chain
+    /// Bring a user or a contract onto the chain
     #[command(subcommand)]
     Deploy(deploy::Deploy),
+    /// Call a contract, and look at those that are deployed
+    #[command(subcommand)]
+    Contract(contract::Contract),
     /// Bring funds onto the chain, signed by the sovereign
     Deposit(money::Deposit),
     /// Move funds from a user of this home to another user
@@ -180,6 +185,7 @@ async fn dispatch(context: &Context, command: Command) -> anyhow::Result<Exit> {
     match command {
         Command::New(new) => new.execute(context),
         Command::Deploy(deploy) => deploy.execute(context).await,
+        Command::Contract(contract) => contract.execute(context).await,
         Command::Deposit(deposit) => deposit.execute(context).await,
         Command::Transfer(transfer) => transfer.execute(context).await,
         Command::Balance(balance) => balance.execute(context).await,

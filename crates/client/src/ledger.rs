@@ -1,5 +1,7 @@
 //! The ledger: users, balances, transactions, blocks, contracts, the queue and its events.
 
+use std::collections::BTreeMap;
+
 use reqwest::Method;
 use tana_protocol::api::health::Health;
 use tana_protocol::api::ledger::{
@@ -8,8 +10,8 @@ use tana_protocol::api::ledger::{
     Submitted, TransactionEvent, TransactionStatus, TransactionView, UserQueued, UserView, event,
 };
 use tana_protocol::{
-    Block, ContractId, PublicKey, ServiceToken, SignedTransaction, TransactionId, TransactionType,
-    UserId, Username,
+    Block, ContractId, ContractName, PublicKey, ServiceToken, SignedTransaction, TransactionId,
+    TransactionType, UserId, Username,
 };
 
 use crate::error::ClientError;
@@ -291,6 +293,25 @@ impl LedgerClient {
     /// `not-found` where there is none.
     pub async fn contract(&self, id: &ContractId) -> Result<ContractView, ClientError> {
         self.0.get(&["contracts", &id.to_string()]).await
+    }
+
+    /// The contract that answers to a name, with its source.
+    ///
+    /// # Errors
+    /// `not-found` where there is none.
+    pub async fn contract_named(&self, name: &ContractName) -> Result<ContractView, ClientError> {
+        self.0.get(&["contracts", "name", name.as_str()]).await
+    }
+
+    /// All that a contract has stored.
+    ///
+    /// # Errors
+    /// `not-found` where there is no such contract.
+    pub async fn contract_data(
+        &self,
+        id: &ContractId,
+    ) -> Result<BTreeMap<String, String>, ClientError> {
+        self.0.get(&["contracts", &id.to_string(), "data"]).await
     }
 
     /// How the queue is.

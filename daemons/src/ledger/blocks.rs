@@ -15,7 +15,7 @@ use tana_protocol::api::ledger::{
 use tana_protocol::problem::Code;
 use tana_protocol::state::TreeNode;
 use tana_protocol::{
-    Block, NodeId, SignedTransaction, StateKey, StateValue, Timestamp, TransactionId,
+    Block, Hash32, NodeId, SignedTransaction, StateKey, StateValue, Timestamp, TransactionId,
     TransactionType, UnsignedBlock, UserId,
 };
 use tana_store::ledger::{BlockRef, Commit, Committed, Parties, Tip};
@@ -24,6 +24,8 @@ use super::error::LedgerError;
 use super::load::{self, At};
 use super::service::{Ledger, Workshop};
 use super::views;
+use super::world::Lazy;
+use crate::contracts::EngineAt;
 
 /// How far ahead of this clock a block's time may lie.
 const AHEAD: Duration = Duration::from_secs(60);
@@ -76,7 +78,9 @@ impl Ledger {
                 fresh.push(prepared);
             }
         }
-        let tried = self.execute(&tip, fresh).await?;
+        let (fresh, mut given_up) = self.without_given_up(fresh);
+        let mut tried = self.execute(&tip, fresh).await?;
+        tried.rejected.append(&mut given_up);
         self.forget(tried.rejected.iter().map(|rejected| rejected.id));
         let rejected = tried.rejected.clone();
         if tried.included.is_empty() && when_empty == WhenEmpty::Skip {
@@ -102,6 +106,25 @@ impl Ledger {
             .max(tip.header.timestamp.plus(Duration::from_millis(1)))
     }
 
+    /// Takes out what has cost too many workers to be tried again.
+    fn without_given_up(&self, fresh: Vec<Prepared>) -> (Vec<Prepared>, Vec<Rejected>) {
+        let Some(engine) = self.engine() else {
+            return (fresh, Vec::new());
+        };
+        let (lost, fresh): (Vec<_>, Vec<_>) = fresh
+            .into_iter()
+            .partition(|prepared| engine.has_given_up(&prepared.id));
+        let rejected = lost.into_iter().map(|prepared| {
+            engine.forget(&prepared.id);
+            Rejected {
+                id: prepared.id,
+                reason: "the contract ran out of time or memory, or brought its worker down, at every try; make it do less"
+                    .to_owned(),
+            }
+        });
+        (fresh, rejected.collect())
+    }
+
     async fn execute(&self, tip: &Tip, fresh: Vec<Prepared>) -> Result<Tried, LedgerError> {
         let wanted = fresh.iter().map(|prepared| &prepared.signed.transaction);
         let state = load::state(self.store(), wanted, At::Tip).await?;
@@ -114,8 +137,12 @@ impl Ledger {
             tip.header.height.saturating_add(1),
             self.next_time(tip),
         );
+        let (ledger, parent) = (self.clone(), tip.hash);
+        let state = Lazy::new(state, self.store_shared(), At::Tip, tip.header.height);
         tokio::task::spawn_blocking(move || {
-            let mut executor = Executor::new(&spec, height, timestamp, &state);
+            let host = ledger.engine().map(|engine| engine.on_top_of(&state));
+            let mut executor = Executor::new(&spec, height, timestamp, &state)
+                .with_contracts(contracts(host.as_ref(), parent));
             let (mut included, mut rejected) = (Vec::new(), Vec::new());
             for (prepared, checked) in fresh.into_iter().zip(checked) {
                 // What does not fit stays in the queue and comes again.
@@ -136,7 +163,7 @@ impl Ledger {
             }
             let execution = executor.finish()?;
             Ok(Tried {
-                state,
+                state: state.into_loaded(),
                 included,
                 rejected,
                 execution,
@@ -280,17 +307,21 @@ impl Ledger {
         let mut nodes = TreeNodes::default();
         load::nodes(self.store(), &mut nodes, parent.header.height, &keys).await?;
         let (spec, threads) = (Arc::clone(self.spec()), self.threads());
+        let ledger = self.clone();
+        let state = Lazy::new(state, self.store_shared(), at, parent.header.height);
         tokio::task::spawn_blocking(move || {
+            let host = ledger.engine().map(|engine| engine.on_top_of(&state));
             let judged = Judged {
                 spec: &spec,
                 parent: (&parent.header, parent.hash),
                 block: &block,
                 state: &state,
                 nodes: &nodes,
-                contracts: Contracts::Refused,
+                contracts: contracts(host.as_ref(), parent.hash),
                 threads,
             };
             let (verification, replayed) = verify(&judged)?;
+            let state = state.into_loaded();
             let replayed = replayed.map(|replayed| (state, replayed.execution, replayed.tree));
             Ok((verification, block, replayed))
         })
@@ -333,6 +364,9 @@ impl Ledger {
         self.stand_at(tip, validators.unwrap_or_else(|| self.validators()));
         for receipt in &block.content.receipts {
             mempool.remove(&receipt.transaction_id);
+            if let Some(engine) = self.engine() {
+                engine.forget(&receipt.transaction_id);
+            }
         }
     }
 
@@ -362,6 +396,14 @@ impl Ledger {
             }
         }
         self.tell_queue();
+    }
+}
+
+/// What becomes of contracts on top of the block with this hash.
+fn contracts<'a>(host: Option<&'a EngineAt<'a>>, parent: Hash32) -> Contracts<'a> {
+    match host {
+        Some(host) => Contracts::Run(host, parent),
+        None => Contracts::Refused,
     }
 }
 

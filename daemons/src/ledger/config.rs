@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use tana_home::{HomeError, Settings};
+use tana_home::Settings;
 use tana_protocol::ChainSpec;
 
 /// What the daemon is built with.
@@ -18,6 +18,8 @@ pub struct Config {
     pub redis_url: Option<String>,
     /// Queued transactions from which on more are refused.
     pub queue_limit: usize,
+    /// The program that runs contracts, where the chain names an engine.
+    pub runtime: PathBuf,
 }
 
 impl Config {
@@ -25,13 +27,14 @@ impl Config {
     ///
     /// # Errors
     /// When there is no chain file, or it is not right.
-    pub fn of(settings: &Settings) -> Result<Self, HomeError> {
+    pub fn of(settings: &Settings) -> anyhow::Result<Self> {
         Ok(Self {
             chain: settings.chain()?,
             database_url: settings.database_url.clone(),
             queue_path: settings.queue_path.clone(),
             redis_url: settings.redis_url.clone(),
             queue_limit: usize::try_from(settings.queue_limit).unwrap_or(usize::MAX),
+            runtime: crate::contracts::beside_this_program()?,
         })
     }
 }

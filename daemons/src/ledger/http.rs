@@ -58,6 +58,8 @@ pub(super) fn router(ledger: Ledger, guard: ServiceGuard, largest_block: usize) 
         .route("/blocks/{height}/verify", get(answers::verify))
         .route("/contracts", get(answers::contracts))
         .route("/contracts/{id}", get(answers::contract))
+        .route("/contracts/{id}/data", get(answers::contract_data))
+        .route("/contracts/name/{name}", get(answers::contract_named))
         .route("/contracts/owner/{id}", get(answers::owner_contracts))
         .route("/proof/{*key}", get(answers::proof))
         .route("/queue", get(answers::queue))
@@ -103,6 +105,8 @@ pub(super) fn router(ledger: Ledger, guard: ServiceGuard, largest_block: usize) 
         answers::verify,
         answers::contracts,
         answers::contract,
+        answers::contract_named,
+        answers::contract_data,
         answers::owner_contracts,
         answers::proof,
         answers::queue,

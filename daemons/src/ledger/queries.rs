@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use tana_chain::tree;
 use tana_protocol::api::ledger::{
-    BalanceView, CurrencyView, NonceView, OwnerType, Pending, QueueView, TransactionView, UserView,
+    BalanceView, ContractView, CurrencyView, NonceView, OwnerType, Pending, QueueView,
+    TransactionView, UserView,
 };
 use tana_protocol::state::{BalanceState, UserState};
 use tana_protocol::transaction::{Party, PartyRef};
 use tana_protocol::{
-    Amount, CurrencyCode, Decimals, PublicKey, StateKey, StateValue, Timestamp, TransactionId,
-    UserId, Username,
+    Amount, ContractId, ContractName, CurrencyCode, Decimals, PublicKey, StateKey, StateValue,
+    Timestamp, TransactionId, UserId, Username,
 };
 use tana_store::ledger::{BalanceFilter, BalanceRecord, BlockRef, Slice};
 
@@ -61,6 +62,45 @@ impl Ledger {
             Some(id) => self.user(id).await,
             None => Err(LedgerError::not_found("user with this key")),
         }
+    }
+
+    pub(super) async fn contract(&self, id: ContractId) -> Result<ContractView, LedgerError> {
+        let keys = [StateKey::Contract(id), StateKey::Code(id)];
+        let mut found = self.store().state(&keys).await?;
+        match (found.remove(&keys[0]), found.remove(&keys[1])) {
+            (Some(StateValue::Contract(state)), Some(StateValue::Code(code))) => {
+                let mut view = views::contract(id, state);
+                view.source_code = Some(code.source);
+                Ok(view)
+            }
+            _ => Err(LedgerError::not_found(format!("contract {id}"))),
+        }
+    }
+
+    pub(super) async fn contract_named(
+        &self,
+        name: ContractName,
+    ) -> Result<ContractView, LedgerError> {
+        let missing = LedgerError::not_found(format!("contract {name}"));
+        match self.value(StateKey::ContractName(name)).await? {
+            Some(StateValue::Named(id)) => self.contract(id).await,
+            _ => Err(missing),
+        }
+    }
+
+    /// All that a contract has stored.
+    pub(super) async fn contract_data(
+        &self,
+        id: ContractId,
+    ) -> Result<BTreeMap<String, String>, LedgerError> {
+        if self.value(StateKey::Contract(id)).await?.is_none() {
+            return Err(LedgerError::not_found(format!("contract {id}")));
+        }
+        let stored = self.store().storage(id, None).await?;
+        Ok(stored
+            .into_iter()
+            .map(|(key, value)| (key.as_str().to_owned(), value))
+            .collect())
     }
 
     /// Whom a party of a query names; `None` for a name that nobody has.

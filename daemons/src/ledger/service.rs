@@ -13,6 +13,8 @@ use tana_store::ledger::{LedgerStore, Tip};
 use tana_store::queue::TxQueue;
 use tokio::sync::mpsc;
 
+use crate::contracts::Engine;
+
 use super::blocks::BuiltBlock;
 use super::config::Config;
 use super::error::LedgerError;
@@ -35,6 +37,7 @@ pub(super) struct Inner {
     genesis_hash: Hash32,
     store: Arc<dyn LedgerStore>,
     queue: Arc<dyn TxQueue>,
+    engine: Option<Engine>,
     clock: Arc<dyn Clock>,
     hub: EventHub,
     mempool: Mutex<Mempool>,
@@ -63,6 +66,7 @@ impl Ledger {
         config: Config,
         store: Arc<dyn LedgerStore>,
         queue: Arc<dyn TxQueue>,
+        engine: Option<Engine>,
         context: &Context,
     ) -> anyhow::Result<Self> {
         let Standing {
@@ -76,6 +80,7 @@ impl Ledger {
             genesis_hash,
             store,
             queue,
+            engine,
             clock: context.clock.clone(),
             hub: EventHub::new(&context.shutdown),
             mempool: Mutex::default(),
@@ -141,6 +146,15 @@ impl Ledger {
 
     pub(super) fn store(&self) -> &dyn LedgerStore {
         &*self.0.store
+    }
+
+    pub(super) fn store_shared(&self) -> Arc<dyn LedgerStore> {
+        Arc::clone(&self.0.store)
+    }
+
+    /// What executes contracts, where the chain names it.
+    pub(super) fn engine(&self) -> Option<&Engine> {
+        self.0.engine.as_ref()
     }
 
     pub(super) fn queue(&self) -> &dyn TxQueue {

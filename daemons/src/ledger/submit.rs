@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use tana_chain::signatures::{self, Job};
-use tana_chain::{Executor, Failure, MemoryState, Outcome, Prepared, plan};
+use tana_chain::{Contracts, Executor, Failure, MemoryState, Outcome, Prepared, plan};
 use tana_protocol::api::ledger::TransactionStatus;
 use tana_protocol::problem::Code;
 use tana_protocol::{Hash32, SignedTransaction, TransactionId, UserId};
@@ -220,7 +220,12 @@ fn one(
     let sender = plan::party(&transaction.from, state).filter(|sender| *sender != UserId::SYSTEM);
     let expected = mempool.over(state, sender);
     let height = ledger.tip().header.height.saturating_add(1);
-    let mut executor = Executor::new(ledger.spec(), height, ledger.now(), &expected);
+    let contracts = match ledger.engine() {
+        Some(_) => Contracts::Unrun,
+        None => Contracts::Refused,
+    };
+    let mut executor =
+        Executor::new(ledger.spec(), height, ledger.now(), &expected).with_contracts(contracts);
     match executor.apply(prepared, &mut |_, _| fits)? {
         Outcome::Included(receipt) if receipt.is_ok() => {}
         Outcome::Included(receipt) => {

@@ -3,13 +3,14 @@
 use serde_json::Value;
 use tana_protocol::amount::AmountText;
 use tana_protocol::api::ledger::{
-    BalanceView, BatchAccepted, BlockView, CheckName, CurrencyView, ReceiptView, Submitted,
-    TransactionStatus, TransactionView,
+    BalanceView, BatchAccepted, BlockView, CheckName, ContractView, CurrencyView, ReceiptView,
+    Submitted, TransactionStatus, TransactionView,
 };
 use tana_protocol::block::Block;
+use tana_protocol::contract::ContractState;
 use tana_protocol::genesis::Currency;
 use tana_protocol::state::CurrencyState;
-use tana_protocol::{Amount, CurrencyCode, Decimals};
+use tana_protocol::{Amount, ContractId, CurrencyCode, Decimals};
 use tana_store::ledger::{BalanceRecord, BlockSummary, TransactionRecord};
 use tana_store::queue::QueueEntry;
 
@@ -106,6 +107,29 @@ pub(super) fn batch_member(accepted: Accepted, status: u16) -> BatchAccepted {
         from: submitted.from,
         to: submitted.to,
         timestamp: submitted.timestamp,
+    }
+}
+
+/// A contract without its source.
+pub(super) fn contract(id: ContractId, state: ContractState) -> ContractView {
+    ContractView {
+        id,
+        owner_id: state.owner,
+        name: state.name.to_string(),
+        version: state.version,
+        description: Some(state.description).filter(|text| !text.is_empty()),
+        code_hash: state.source_hash,
+        metered_hash: Some(state.code_hash),
+        gas_schedule: Some(state.gas_schedule),
+        has_contract: state.entries.contract,
+        has_init: state.entries.init,
+        has_get: state.entries.get,
+        has_post: state.entries.post,
+        is_active: true,
+        deployed_in_block: state.block,
+        deployment_tx_id: state.transaction,
+        created_at: state.created_at,
+        source_code: None,
     }
 }
 

@@ -1,4 +1,4 @@
-//! `tana deploy user`: brings a key of this home onto the chain.
+//! `tana deploy`: brings a key of this home onto the chain; contracts are in `contract`.
 
 use std::time::Instant;
 
@@ -8,6 +8,7 @@ use tana_protocol::transaction::NewUser;
 use tana_protocol::{Code, Party, Role, Transaction, TransactionType, UserId};
 
 use super::context::Context;
+use super::contract::DeployContract;
 use super::exit::{Exit, failure};
 use super::submit;
 use super::wait::{Wait, confirmed};
@@ -17,6 +18,8 @@ use tana_client::now;
 pub(crate) enum Deploy {
     /// Create a user on the chain with the key in users/NAME.json
     User(DeployUser),
+    /// Deploy a contract: a directory that `tana new contract` made, or one TypeScript file
+    Contract(DeployContract),
 }
 
 #[derive(Debug, Args)]
@@ -31,6 +34,7 @@ impl Deploy {
     pub(crate) async fn execute(self, context: &Context) -> anyhow::Result<Exit> {
         match self {
             Self::User(user) => user.execute(context).await,
+            Self::Contract(contract) => contract.execute(context).await,
         }
     }
 }

@@ -46,12 +46,12 @@ pub(crate) struct Balance {
     user: String,
 }
 
-fn amount(text: &str) -> anyhow::Result<AmountText> {
+pub(super) fn amount(text: &str) -> anyhow::Result<AmountText> {
     text.parse()
         .map_err(|error| failure(Exit::Misuse, format!("{:?}: {error}", clean(text))))
 }
 
-fn currency(text: &str) -> anyhow::Result<CurrencyCode> {
+pub(super) fn currency(text: &str) -> anyhow::Result<CurrencyCode> {
     // What is signed is upper case; a person may type either.
     text.to_ascii_uppercase()
         .parse()

@@ -125,16 +125,37 @@ pub(crate) async fn sign(
     sender: &Sender,
     order: Order,
 ) -> anyhow::Result<SignedTransaction> {
+    let Order {
+        kind,
+        to,
+        amount,
+        currency,
+        nonce,
+    } = order;
+    sign_with(context, ledger, sender, kind, to, |transaction| {
+        transaction.amount = Some(amount);
+        transaction.currency_code = Some(currency);
+        if let Some(nonce) = nonce {
+            transaction.nonce = nonce;
+        }
+    })
+    .await
+}
+
+/// Signs a transaction with the sender's key and the next nonce, once the caller has put in what is its own.
+pub(crate) async fn sign_with(
+    context: &Context,
+    ledger: &LedgerClient,
+    sender: &Sender,
+    kind: TransactionType,
+    to: Party,
+    fill: impl FnOnce(&mut Transaction),
+) -> anyhow::Result<SignedTransaction> {
     let chain_id = context.chain_id(ledger).await?;
-    let nonce = match order.nonce {
-        Some(nonce) => nonce,
-        None => ledger.nonce(&sender.user.id).await?.next_nonce,
-    };
-    let mut transaction =
-        Transaction::new(order.kind, sender.user.id.into(), order.to, now(), nonce);
-    transaction.amount = Some(order.amount);
-    transaction.currency_code = Some(order.currency);
+    let nonce = ledger.nonce(&sender.user.id).await?.next_nonce;
+    let mut transaction = Transaction::new(kind, sender.user.id.into(), to, now(), nonce);
     transaction.chain_id = Some(chain_id);
+    fill(&mut transaction);
     Ok(transaction.sign(&sender.key))
 }
 
@@ -183,9 +204,27 @@ pub(crate) fn settle(
     what: &str,
     took: Duration,
 ) -> anyhow::Result<Exit> {
-    let block = view
-        .block_height
-        .map_or_else(String::new, |height| format!(" in block {height}"));
+    must_be_confirmed(view, what)?;
+    let block = in_block(view);
+    context.out.show(view, || {
+        format!(
+            "{what}  {}{block}  {} ms  {}\n",
+            view.status.as_str(),
+            took.as_millis(),
+            context.out.dim(&view.id.to_string())
+        )
+    })?;
+    Ok(Exit::Done)
+}
+
+fn in_block(view: &TransactionView) -> String {
+    view.block_height
+        .map_or_else(String::new, |height| format!(" in block {height}"))
+}
+
+/// A transaction that failed in its block is an error.
+pub(crate) fn must_be_confirmed(view: &TransactionView, what: &str) -> anyhow::Result<()> {
+    let block = in_block(view);
     if view.status == TransactionStatus::Failed {
         let why = view.receipt.as_ref().map_or_else(
             || "no receipt".to_owned(),
@@ -199,13 +238,5 @@ pub(crate) fn settle(
             ),
         ));
     }
-    context.out.show(view, || {
-        format!(
-            "{what}  {}{block}  {} ms  {}\n",
-            view.status.as_str(),
-            took.as_millis(),
-            context.out.dim(&view.id.to_string())
-        )
-    })?;
-    Ok(Exit::Done)
+    Ok(())
 }

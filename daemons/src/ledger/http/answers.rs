@@ -1,5 +1,7 @@
 //! What goes out: single things and lists.
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
 use serde::Deserialize;
 use serde_json::Value;
@@ -314,25 +316,62 @@ pub(super) async fn verify(
     Ok(Json(ledger.verify(named("block", &height)?).await?))
 }
 
-#[utoipa::path(get, path = "/contracts", responses((status = 200, description = "none: this version executes no contracts")))]
-pub(super) async fn contracts(page: PageQuery) -> Paged<ContractView> {
-    page.answer(Vec::new(), None)
+#[utoipa::path(get, path = "/contracts", responses((status = 200, description = "contracts without their source, newest first"), (status = 400)))]
+pub(super) async fn contracts(
+    State(ledger): State<Ledger>,
+    page: PageQuery,
+) -> ApiResult<Paged<ContractView>> {
+    list_contracts(&ledger, &page, None).await
 }
 
-#[utoipa::path(get, path = "/contracts/owner/{id}", params(("id" = String, Path)), responses((status = 200, description = "none: this version executes no contracts"), (status = 404)))]
+async fn list_contracts(
+    ledger: &Ledger,
+    page: &PageQuery,
+    owner: Option<UserId>,
+) -> ApiResult<Paged<ContractView>> {
+    let found = ledger.store().contracts(owner, slice(page)?).await;
+    let found = found.map_err(LedgerError::from)?;
+    let place = |record: &tana_store::ledger::ContractRecord| record.seq.to_string();
+    Ok(paged(page, found, place, |record| {
+        views::contract(record.id, record.state)
+    }))
+}
+
+#[utoipa::path(get, path = "/contracts/owner/{id}", params(("id" = String, Path)), responses((status = 200, description = "a user's contracts, newest first"), (status = 404)))]
 pub(super) async fn owner_contracts(
     State(ledger): State<Ledger>,
     Path(id): Path<String>,
     page: PageQuery,
 ) -> ApiResult<Paged<ContractView>> {
-    ledger.user_state(named("user", &id)?).await?;
-    Ok(page.answer(Vec::new(), None))
+    let id = named("user", &id)?;
+    ledger.user_state(id).await?;
+    list_contracts(&ledger, &page, Some(id)).await
 }
 
-#[utoipa::path(get, path = "/contracts/{id}", params(("id" = String, Path)), responses((status = 404)))]
-pub(super) async fn contract(Path(id): Path<String>) -> ApiError {
-    let shown: String = id.chars().take(80).collect();
-    LedgerError::not_found(format!("contract {shown}")).into()
+#[utoipa::path(get, path = "/contracts/{id}", params(("id" = String, Path)), responses((status = 200, description = "the contract with its source"), (status = 404)))]
+pub(super) async fn contract(
+    State(ledger): State<Ledger>,
+    Path(id): Path<String>,
+) -> ApiResult<Json<ContractView>> {
+    Ok(Json(ledger.contract(named("contract", &id)?).await?))
+}
+
+#[utoipa::path(get, path = "/contracts/name/{name}", params(("name" = String, Path)), responses((status = 200, description = "the contract that answers to the name, with its source"), (status = 404)))]
+pub(super) async fn contract_named(
+    State(ledger): State<Ledger>,
+    Path(name): Path<String>,
+) -> ApiResult<Json<ContractView>> {
+    Ok(Json(
+        ledger.contract_named(named("contract", &name)?).await?,
+    ))
+}
+
+#[utoipa::path(get, path = "/contracts/{id}/data", params(("id" = String, Path)), responses((status = 200, description = "all that the contract has stored: texts by key"), (status = 404)))]
+pub(super) async fn contract_data(
+    State(ledger): State<Ledger>,
+    Path(id): Path<String>,
+) -> ApiResult<Json<BTreeMap<String, String>>> {
+    Ok(Json(ledger.contract_data(named("contract", &id)?).await?))
 }
 
 #[derive(Deserialize)]

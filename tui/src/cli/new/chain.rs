@@ -10,6 +10,7 @@ use tana_protocol::{ChainSpec, Network, SecretKey, ServiceKind, Username};
 
 use super::{file_name, key_at};
 use crate::cli::context::Context;
+use crate::cli::engine;
 use crate::cli::exit::{Exit, failure};
 use crate::cli::submit::username;
 
@@ -45,6 +46,7 @@ impl NewChain {
         }
 
         // The chain file comes last: it is there only when all that belongs to it is.
+        let engine = engine::installed()?;
         let node = NodeKey::new(key_at(&home.node_key_file())?.secret_key);
         let sovereign = key_at(&home.sovereign_key_file())?;
         sovereign_user(context, &sovereign_name, &sovereign)?;
@@ -68,12 +70,18 @@ impl NewChain {
                 power: 1,
             }],
             currencies: ChainSpec::genesis_currencies(),
-            engine: None,
-            gas_schedule: None,
+            engine: engine.map(|installed| installed.engine),
+            gas_schedule: engine.map(|installed| installed.schedule),
             limits: ChainLimits::default(),
         };
         home.write_chain(&spec)?;
-        said(context, &spec, "made")
+        let exit = said(context, &spec, "made")?;
+        if engine.is_none() {
+            context.out.hint(
+                "no tana-runtime is beside tana, so that this chain will never execute contracts; make it again once there is",
+            )?;
+        }
+        Ok(exit)
     }
 }
 
@@ -155,10 +163,18 @@ fn said(context: &Context, spec: &ChainSpec, what: &str) -> anyhow::Result<Exit>
         "file": home.chain_file(&spec.name),
         "sovereignKey": spec.sovereigns.first().map(|s| s.public_key),
         "nodeId": context.settings.node_id,
+        "engine": spec.engine,
+        "gasSchedule": spec.gas_schedule,
     });
     context.out.show(&value, || {
         let mut text = format!("chain {} ({}) {what}\n", spec.name, spec.chain_id);
         text.push_str(&format!("files      {}\n", home.root().display()));
+        if let (Some(engine), Some(schedule)) = (spec.engine, spec.gas_schedule) {
+            text.push_str(&format!(
+                "contracts  {}, gas schedule {schedule}\n",
+                engine.as_str()
+            ));
+        }
         if let Some(sovereign) = spec.sovereigns.first() {
             text.push_str(&format!(
                 "sovereign  {}\n           {}\n",

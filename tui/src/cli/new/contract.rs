@@ -38,7 +38,10 @@ impl NewContract {
         out.show(&json!({"name": name, "file": source}), || {
             format!("contract {name} made: {}\n", source.display())
         })?;
-        out.hint(&format!("next: tana run {}", source.display()))?;
+        out.hint(&format!(
+            "next: tana run {}; then, on a running node: tana deploy contract {name} --wait",
+            source.display()
+        ))?;
         Ok(Exit::Done)
     }
 }

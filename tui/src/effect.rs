@@ -13,6 +13,8 @@ pub(crate) enum Effect {
     Suspend,
     Repaint,
     Copy(String),
+    /// Keeps what is on the screen in files.
+    SaveScreen,
     Notify(String),
     // Reads.
     LoadBlock(u64),
@@ -84,9 +86,12 @@ pub(crate) enum Reach {
 impl Effect {
     pub(crate) fn reach(&self) -> Reach {
         match self {
-            Self::Quit | Self::Suspend | Self::Repaint | Self::Copy(_) | Self::Notify(_) => {
-                Reach::Local
-            }
+            Self::Quit
+            | Self::Suspend
+            | Self::Repaint
+            | Self::Copy(_)
+            | Self::SaveScreen
+            | Self::Notify(_) => Reach::Local,
             Self::LoadBlock(_)
             | Self::LoadOlder { .. }
             | Self::VerifyBlock(_)

@@ -297,6 +297,7 @@ impl Runner {
             | Effect::Suspend
             | Effect::Repaint
             | Effect::Copy(_)
+            | Effect::SaveScreen
             | Effect::Notify(_) => {}
         }
     }

@@ -10,6 +10,7 @@ mod keys;
 mod model;
 mod msg;
 mod palette;
+mod picture;
 mod run;
 mod show;
 mod survey;

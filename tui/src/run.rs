@@ -1,6 +1,7 @@
 //! The run loop: one channel of messages, drained before a frame is drawn; a frame only when something changed, at most twenty a
 //! second; asleep otherwise, until a message or a moment that the model waits for.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crossterm::event::{Event, EventStream, KeyEventKind, MouseButton, MouseEventKind};
@@ -12,6 +13,7 @@ use crate::effect::{Effect, Reach};
 use crate::effects::Runner;
 use crate::model::{Model, problems};
 use crate::msg::{Msg, Wheel};
+use crate::picture;
 use crate::term::osc::{self, Wrapper};
 use crate::term::watchdog::{self, Told};
 use crate::term::{self, Term};
@@ -47,6 +49,7 @@ pub(crate) fn run(model: Model, options: ConsoleOptions, wrapper: Wrapper) -> an
             term,
             hits,
             wrapper,
+            screens: options.settings.home.screens_dir(),
             drawn: Instant::now(),
             dirty: false,
         }
@@ -62,6 +65,8 @@ struct Loop {
     term: Term,
     hits: Hits,
     wrapper: Wrapper,
+    /// Where pictures of the screen go.
+    screens: PathBuf,
     drawn: Instant,
     dirty: bool,
 }
@@ -207,6 +212,7 @@ impl Loop {
                 let what = crate::show::fit(&crate::show::short(&text), 60);
                 self.model.say(Tone::Plain, format!("copied {what}"));
             }
+            Effect::SaveScreen => self.save(),
             Effect::Notify(text) => term::write_all(osc::notify(&text, self.wrapper).as_bytes())?,
             Effect::Repaint => {
                 self.term.repaint()?;
@@ -224,6 +230,29 @@ impl Loop {
             _ => {}
         }
         Ok(())
+    }
+
+    fn save(&mut self) {
+        let model = &self.model;
+        let name = format!(
+            "{}-{}",
+            model.screen.title().to_lowercase(),
+            model.clock.stamp(model.clock.now)
+        );
+        let saved = picture::frame(model, term::size()).and_then(|frame| {
+            let light = model.look.theme.light;
+            Ok(picture::save(&self.screens, &name, &frame, light)?)
+        });
+        match saved {
+            Ok(path) => self.model.say(
+                Tone::Plain,
+                format!("saved {} and the same as .txt", path.display()),
+            ),
+            Err(error) => self.model.say(
+                Tone::Warn,
+                format!("not saved in {}: {error}", self.screens.display()),
+            ),
+        }
     }
 
     /// Back from a stop, whoever caused it.

@@ -34,6 +34,14 @@ impl Clock {
         )
     }
 
+    /// Day and time to the millisecond in a file's name.
+    pub(crate) fn stamp(&self, at: Timestamp) -> String {
+        self.zoned(at).map_or_else(
+            || at.ms().to_string(),
+            |at| at.strftime("%Y%m%d-%H%M%S.%3f").to_string(),
+        )
+    }
+
     fn zoned(&self, at: Timestamp) -> Option<jiff::Zoned> {
         let ms = i64::try_from(at.ms()).ok()?;
         Some(

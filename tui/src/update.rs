@@ -234,6 +234,7 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             }
         }
         Action::Copy => return copy(model),
+        Action::SaveScreen => return vec![Effect::SaveScreen],
         Action::NextScreen => return go(model, model.screen.step(Step::Next)),
         Action::PreviousScreen => return go(model, model.screen.step(Step::Previous)),
         Action::GoWaiting => {

@@ -115,6 +115,12 @@ impl Home {
         self.config.join("sovereign-key.json")
     }
 
+    /// What the console was asked to keep of its screen.
+    #[must_use]
+    pub fn screens_dir(&self) -> PathBuf {
+        self.data.join("screens")
+    }
+
     /// Themes of the owner's own.
     #[must_use]
     pub fn themes_dir(&self) -> PathBuf {

@@ -49,7 +49,7 @@ actions! {
     // Services
     ServiceLog      On(Services), "log", ["l"], "log", "show the log of the service";
     RestartService  On(Services), "restart", ["r"], "restart", "restart the service";
-    StopService     On(Services), "stop", ["s"], "stop", "stop the service, after asking";
+    StopService     On(Services), "stop", ["x"], "stop", "stop the service, after asking";
     StartService    On(Services), "start", ["S"], "start", "start the service, or the node when it does not run";
     OpenEndpoint    On(Services), "endpoint", ["o"], "endpoint", "copy the address of the service";
     // Mesh
@@ -80,7 +80,7 @@ actions! {
     Follow          On(Logs), "follow", ["f"], "follow", "keep to the newest line, or stay";
     Wrap            On(Logs), "wrap", ["w"], "wrap", "wrap long lines, or cut them";
     Level           On(Logs), "level", ["e"], "level", "show from the next level on: all, info, warnings, errors";
-    LogService      On(Logs), "service", ["s"], "service", "show the next service only, then all again";
+    LogService      On(Logs), "service", ["v"], "service", "show the next service only, then all again";
     // Everywhere
     Up              Everywhere, "up", ["up", "k"], "", "one up";
     Down            Everywhere, "down", ["down", "j"], "", "one down";
@@ -91,6 +91,7 @@ actions! {
     Open            Everywhere, "details", ["enter"], "details", "details on the whole screen, and back";
     Back            Everywhere, "back", ["esc"], "", "back: close, clear the filter, leave details";
     Copy            Everywhere, "copy", ["y"], "", "copy key, hash or address of what is selected";
+    SaveScreen      Everywhere, "save", ["s"], "", "keep the screen in files: as text and as a picture";
     NextScreen      Everywhere, "next", ["tab"], "", "next screen; a digit goes to its screen";
     PreviousScreen  Everywhere, "previous", ["shift-tab"], "", "previous screen";
     GoWaiting       Everywhere, "waiting", ["!"], "", "to what waits for you";

@@ -190,13 +190,13 @@ fn a_service_that_goes_down_rings_once() {
 #[test]
 fn stopping_a_service_names_it_and_the_consequence() {
     let mut model = busy(Caps::default());
-    assert!(press(&mut model, "1 g s").is_empty());
+    assert!(press(&mut model, "1 g x").is_empty());
     let Some(Overlay::Ask { dialog, .. }) = &model.overlay else {
         panic!()
     };
     assert!(dialog.title.contains("mesh") && dialog.body[0].contains("register"));
     assert!(press(&mut model, "Enter").is_empty());
-    let effects = press(&mut model, "s y");
+    let effects = press(&mut model, "x y");
     assert_eq!(
         effects,
         [Effect::Service {

@@ -8,6 +8,7 @@
 mod binary;
 mod console;
 mod console_content;
+mod console_picture;
 
 mod contracts;
 mod faults;

@@ -2,6 +2,7 @@
 //!
 //! What they do alike is in `tana-kit`; SQL is in `tana-store`; chain rules are in `tana-chain`.
 
+mod content;
 pub mod contracts;
 pub mod identity;
 pub mod ledger;
@@ -11,6 +12,8 @@ pub mod producer;
 pub mod service_keys;
 mod store_error;
 pub mod t4;
+
+pub use content::ContentPeers;
 
 /// The version that every daemon says it has.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

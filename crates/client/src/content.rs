@@ -1,13 +1,26 @@
 //! The content store: bytes by their SHA-256.
 
+use std::io;
+
 use bytes::Bytes;
+use futures::stream::BoxStream;
+use futures::{Stream, StreamExt};
 use reqwest::Method;
-use tana_protocol::api::content::{Deleted, Stored};
+use tana_protocol::api::content::{Deleted, Listed, StoreInfo, Stored};
 use tana_protocol::api::health::Health;
 use tana_protocol::{Code, Hash32, ServiceToken};
 
 use crate::error::ClientError;
 use crate::http::{Http, Repeat};
+use crate::page::{Page, PageQuery};
+
+/// Content that comes.
+pub struct Opened {
+    /// The size of the whole.
+    pub size: u64,
+    /// The bytes from where they were asked for.
+    pub bytes: BoxStream<'static, Result<Bytes, ClientError>>,
+}
 
 /// A client of one content store.
 #[derive(Clone, Debug)]
@@ -77,13 +90,136 @@ impl ContentClient {
         }
     }
 
+    /// Stores what comes over a stream, under a hash that is known before. For ledgers.
+    ///
+    /// # Errors
+    /// `hash-mismatch`, or another problem; nothing is stored then.
+    pub async fn put_stream<S>(
+        &self,
+        hash: &Hash32,
+        bytes: S,
+        token: &ServiceToken,
+    ) -> Result<Stored, ClientError>
+    where
+        S: Stream<Item = io::Result<Bytes>> + Send + 'static,
+    {
+        let hex = hash.to_hex();
+        let call = self.0.request(Method::PUT, &["content", &hex]).token(token);
+        let request = call.name();
+        let body = reqwest::Body::wrap_stream(bytes);
+        let response = call.open("application/json", Some(body)).await?;
+        let body = self.0.read(&request, response, 64 * 1024).await?;
+        self.0.decode(&request, &body)
+    }
+
+    /// Content from a byte on, as a stream that nobody has checked yet; `None` where there is none.
+    ///
+    /// # Errors
+    /// When there is no usable answer.
+    pub async fn open(&self, hash: &Hash32, offset: u64) -> Result<Option<Opened>, ClientError> {
+        let hex = hash.to_hex();
+        let mut call = self.0.request(Method::GET, &["content", &hex]);
+        if offset > 0 {
+            call = call.header(http::header::RANGE, &format!("bytes={offset}-"));
+        }
+        let request = call.name();
+        let response = match call.open("application/octet-stream", None).await {
+            Err(error) if is_missing(&error) => return Ok(None),
+            found => found?,
+        };
+        let number = |name: &str| -> Option<u64> {
+            response.headers().get(name)?.to_str().ok()?.parse().ok()
+        };
+        let starts = if response.status().as_u16() == 206 {
+            offset
+        } else {
+            0
+        };
+        let Some(size) = number("x-content-size").filter(|_| starts == offset) else {
+            return Err(ClientError::Status {
+                service: "content store",
+                request,
+                status: response.status().as_u16(),
+                detail: "the answer is not the part that was asked for".into(),
+            });
+        };
+        let http = self.0.clone();
+        let bytes = response
+            .bytes_stream()
+            .map(move |part| part.map_err(|error| http.failure(&request, error)))
+            .boxed();
+        Ok(Some(Opened { size, bytes }))
+    }
+
+    /// Has the store read content against its hash before it answers; `None` where there is none or it has rotted.
+    ///
+    /// # Errors
+    /// When there is no usable answer.
+    pub async fn check(&self, hash: &Hash32) -> Result<Option<u64>, ClientError> {
+        self.head(hash, vec![("verify", "true".to_owned())]).await
+    }
+
+    /// What the store holds, in the order of hashes. For ledgers.
+    ///
+    /// # Errors
+    /// When there is no usable answer.
+    pub async fn list(
+        &self,
+        page: &PageQuery,
+        token: &ServiceToken,
+    ) -> Result<Page<Listed>, ClientError> {
+        let call = self
+            .0
+            .request(Method::GET, &["content"])
+            .query(page.pairs())
+            .token(token);
+        let request = call.name();
+        let (headers, body) = call.send().await?;
+        Ok(Page {
+            items: self.0.decode(&request, &body)?,
+            next: self.0.next_page(&headers),
+        })
+    }
+
+    /// How much it holds, what has rotted, and the reading against the hashes.
+    ///
+    /// # Errors
+    /// When there is no usable answer.
+    pub async fn info(&self) -> Result<StoreInfo, ClientError> {
+        self.0.get(&["info"]).await
+    }
+
+    /// Begins a reading of all content against its hashes. For ledgers.
+    ///
+    /// # Errors
+    /// The problem when it is refused.
+    pub async fn scrub(&self, token: &ServiceToken) -> Result<StoreInfo, ClientError> {
+        self.0
+            .request(Method::POST, &["scrub"])
+            .repeat(Repeat::Allowed)
+            .token(token)
+            .json()
+            .await
+    }
+
     /// The size of content; `None` where there is none.
     ///
     /// # Errors
     /// When there is no usable answer.
     pub async fn size(&self, hash: &Hash32) -> Result<Option<u64>, ClientError> {
+        self.head(hash, Vec::new()).await
+    }
+
+    async fn head(
+        &self,
+        hash: &Hash32,
+        query: Vec<(&'static str, String)>,
+    ) -> Result<Option<u64>, ClientError> {
         let hex = hash.to_hex();
-        let call = self.0.request(Method::HEAD, &["content", &hex]);
+        let call = self
+            .0
+            .request(Method::HEAD, &["content", &hex])
+            .query(query);
         let request = call.name();
         let (status, headers, body) = call.answer().await?;
         match status {

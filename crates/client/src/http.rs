@@ -202,6 +202,11 @@ impl Http {
         call.body(body).json().await
     }
 
+    /// The cursor of the next page, where there is one.
+    pub(crate) fn next_page(&self, headers: &HeaderMap) -> Option<String> {
+        next_cursor(headers, &self.base)
+    }
+
     pub(crate) fn decode<T: DeserializeOwned>(
         &self,
         request: &str,

@@ -17,7 +17,7 @@ mod node;
 mod page;
 
 pub use clock::now;
-pub use content::ContentClient;
+pub use content::{ContentClient, Opened};
 pub use edge::{EdgeAnswer, EdgeClient};
 pub use error::ClientError;
 pub use events::{EventStream, StreamEvent, StreamItem};

@@ -1,22 +1,20 @@
 //! Which settings hold: flags over the environment over the node's start over `config.json` over defaults.
 
+mod source;
+
 use std::collections::BTreeMap;
-use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use serde_json::Value;
 use tana_protocol::service::NodeRole;
 use tana_protocol::{ChainSpec, NodeId, ServiceKind};
 
 use crate::environment::Environment;
 use crate::error::HomeError;
-use crate::files::read_json;
 use crate::home::Home;
 use crate::run_state::RunState;
-use crate::settings_table::{find, nearest_key};
+use source::{Source, config_file};
 
 /// What flags of the command line say; `None` leaves it to the rest.
 #[derive(Clone, Debug, Default)]
@@ -80,6 +78,12 @@ pub struct Settings {
     pub queue_limit: u64,
     /// Largest content in bytes.
     pub content_max_bytes: u64,
+    /// All content together, in bytes; `None`: what the disk holds.
+    pub content_quota_bytes: Option<u64>,
+    /// How long content that no block references is kept.
+    pub content_grace: Duration,
+    /// Between two readings of all content against their hashes.
+    pub content_scrub_interval: Duration,
     /// Origins that browsers may call from.
     pub cors_origins: Vec<String>,
     /// Requests a second that one client may make; 0: no limit.
@@ -95,6 +99,8 @@ pub struct Settings {
     /// What the console's keys are changed to.
     pub keys: KeyTable,
     ports: BTreeMap<ServiceKind, u16>,
+    /// Ports that the offset does not move.
+    fixed: BTreeMap<ServiceKind, u16>,
     urls: BTreeMap<ServiceKind, String>,
 }
 
@@ -220,6 +226,11 @@ impl Settings {
             content_max_bytes: source
                 .parse("contentMaxBytes", "a whole number of bytes")?
                 .unwrap_or(1 << 30),
+            content_quota_bytes: source
+                .parse("contentQuotaBytes", "a whole number of bytes")?
+                .filter(|quota| *quota > 0),
+            content_grace: ms("contentGraceMs")?.unwrap_or(seconds(7 * 86_400)),
+            content_scrub_interval: ms("contentScrubIntervalMs")?.unwrap_or(seconds(7 * 86_400)),
             cors_origins: source
                 .text("corsOrigins")?
                 .map(|list| {
@@ -246,6 +257,7 @@ impl Settings {
             theme: source.text("theme")?.unwrap_or_else(|| "tana-dark".into()),
             keys: source.keys()?,
             ports,
+            fixed: BTreeMap::new(),
             urls,
             home,
         };
@@ -279,13 +291,15 @@ impl Settings {
     /// The port of a service of this node, offset included.
     #[must_use]
     pub fn port(&self, kind: ServiceKind) -> u16 {
-        self.base_port(kind).saturating_add(self.port_offset)
+        self.fixed
+            .get(&kind)
+            .copied()
+            .unwrap_or_else(|| self.base_port(kind).saturating_add(self.port_offset))
     }
 
-    /// Sets the port of a service, offset aside: what `--port` of a daemon says.
+    /// Has a service listen on exactly this port, whatever the offset is: what `--port` of a daemon says.
     pub fn set_port(&mut self, kind: ServiceKind, port: u16) {
-        self.ports
-            .insert(kind, port.saturating_sub(self.port_offset));
+        self.fixed.insert(kind, port);
     }
 
     /// Where a service of this node listens.
@@ -335,284 +349,5 @@ impl Settings {
     }
 }
 
-fn config_file(home: &Home) -> Result<BTreeMap<&'static str, Value>, HomeError> {
-    let path = home.config_file();
-    let invalid = |key: &str, what: String| HomeError::Setting {
-        origin: path.display().to_string(),
-        key: key.to_owned(),
-        what,
-    };
-    let Some(file) = read_json::<Value>(&path)? else {
-        return Ok(BTreeMap::new());
-    };
-    let Value::Object(entries) = file else {
-        return Err(HomeError::Invalid {
-            path,
-            what: "must be an object such as {\"nodeId\": \"validator-1\"}".into(),
-        });
-    };
-    let mut found = BTreeMap::new();
-    for (key, value) in entries {
-        let Some(setting) = find(&key) else {
-            return Err(invalid(
-                &key,
-                format!(
-                    "there is no such setting; did you mean {}?",
-                    nearest_key(&key)
-                ),
-            ));
-        };
-        if found.insert(setting.key, value).is_some() {
-            return Err(invalid(
-                &key,
-                "set twice, under two spellings; keep one".into(),
-            ));
-        }
-    }
-    Ok(found)
-}
-
-/// The environment over the file.
-struct Source<'a> {
-    environment: &'a Environment,
-    file: BTreeMap<&'static str, Value>,
-    path: PathBuf,
-}
-
-impl Source<'_> {
-    fn wrong(
-        &self,
-        origin: Option<&Path>,
-        key: &str,
-        value: &str,
-        wanted: impl Display,
-    ) -> HomeError {
-        HomeError::Setting {
-            origin: origin.map_or_else(
-                || "environment".to_owned(),
-                |path| path.display().to_string(),
-            ),
-            key: key.to_owned(),
-            what: format!("{value:?} is not right; it must be {wanted}"),
-        }
-    }
-
-    /// What the environment alone says.
-    fn variable<T: FromStr<Err: Display>>(&self, key: &str) -> Result<Option<T>, HomeError> {
-        let variable = find(key).map_or(key, |setting| setting.variable);
-        let Some(text) = self.environment.get(variable) else {
-            return Ok(None);
-        };
-        text.parse()
-            .map(Some)
-            .map_err(|error: T::Err| self.wrong(None, variable, text, error))
-    }
-
-    /// The value as text, and the file it came from.
-    fn raw(&self, key: &str) -> Result<Option<(String, Option<&Path>)>, HomeError> {
-        let variable = find(key).map_or(key, |setting| setting.variable);
-        if let Some(text) = self.environment.get(variable) {
-            return Ok(Some((text.to_owned(), None)));
-        }
-        let text = match self.file.get(key) {
-            None | Some(Value::Null) => return Ok(None),
-            Some(Value::String(text)) => text.clone(),
-            Some(Value::Number(number)) => number.to_string(),
-            Some(Value::Array(list)) => list
-                .iter()
-                .filter_map(Value::as_str)
-                .collect::<Vec<_>>()
-                .join(","),
-            Some(other) => {
-                return Err(self.wrong(
-                    Some(&self.path),
-                    key,
-                    &other.to_string(),
-                    "a text or a number",
-                ));
-            }
-        };
-        Ok(Some((text, Some(&self.path))))
-    }
-
-    /// The setting `keys`: an object in the file, the same as JSON text in the environment.
-    fn keys(&self) -> Result<KeyTable, HomeError> {
-        let wanted = "an object such as {\"approve\": \"f2\", \"quit\": [\"q\", \"f10\"]}";
-        let variable = find("keys").map_or("keys", |setting| setting.variable);
-        let (value, origin) = match self.environment.get(variable) {
-            Some(text) => {
-                let value = serde_json::from_str(text)
-                    .map_err(|_| self.wrong(None, variable, text, wanted))?;
-                (value, None)
-            }
-            None => match self.file.get("keys") {
-                None | Some(Value::Null) => return Ok(KeyTable::default()),
-                Some(value) => (value.clone(), Some(self.path.as_path())),
-            },
-        };
-        let wrong = |value: &Value| self.wrong(origin, "keys", &value.to_string(), wanted);
-        let Value::Object(entries) = &value else {
-            return Err(wrong(&value));
-        };
-        let mut changes = Vec::new();
-        for (action, keys) in entries {
-            let keys = match keys {
-                Value::String(key) => vec![key.clone()],
-                Value::Array(list) => list
-                    .iter()
-                    .map(|key| key.as_str().map(str::to_owned).ok_or_else(|| wrong(key)))
-                    .collect::<Result<_, _>>()?,
-                other => return Err(wrong(other)),
-            };
-            changes.push((action.clone(), keys));
-        }
-        Ok(KeyTable {
-            origin: origin.map_or_else(
-                || "environment".to_owned(),
-                |path| path.display().to_string(),
-            ),
-            changes,
-        })
-    }
-
-    fn text(&self, key: &str) -> Result<Option<String>, HomeError> {
-        Ok(self.raw(key)?.map(|(text, _)| text))
-    }
-
-    fn parse<T: FromStr>(&self, key: &str, wanted: &str) -> Result<Option<T>, HomeError> {
-        let Some((text, origin)) = self.raw(key)? else {
-            return Ok(None);
-        };
-        text.trim()
-            .parse()
-            .map(Some)
-            .map_err(|_| self.wrong(origin, key, &text, wanted))
-    }
-
-    fn checked(
-        &self,
-        key: &str,
-        wanted: &str,
-        holds: impl Fn(&str) -> bool,
-    ) -> Result<Option<String>, HomeError> {
-        let Some((text, origin)) = self.raw(key)? else {
-            return Ok(None);
-        };
-        if holds(&text) {
-            Ok(Some(text))
-        } else {
-            Err(self.wrong(origin, key, &text, wanted))
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use tana_protocol::ServiceKind;
-    use tana_protocol::service::NodeRole;
-
-    use super::{Overrides, Settings};
-    use crate::environment::Environment;
-    use crate::settings_table::SETTINGS;
-
-    fn load(config: &str, variables: &[(&str, &str)]) -> Result<Settings, String> {
-        let home = tempfile::tempdir().unwrap();
-        fs::write(home.path().join("config.json"), config).unwrap();
-        let overrides = Overrides {
-            home: Some(home.path().into()),
-            ..Overrides::default()
-        };
-        Settings::from_environment(
-            &overrides,
-            &Environment::from_iter(variables.iter().copied()),
-        )
-        .map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn the_environment_wins_over_the_file_and_the_offset_moves_all() {
-        let settings = load(
-            r#"{"ledgerPort": 9000, "EDGE_PORT": "8182", "portOffset": 5}"#,
-            &[("PORT", "9100")],
-        )
-        .unwrap();
-        assert_eq!(settings.port(ServiceKind::Ledger), 9105);
-        assert_eq!(settings.port(ServiceKind::Edge), 8187);
-        assert_eq!(settings.url(ServiceKind::Mesh), "http://127.0.0.1:8195");
-    }
-
-    #[test]
-    fn t4_takes_the_edges_port_where_there_is_no_edge() {
-        let settings = load("{}", &[("TANA_ROLE", "validator")]).unwrap();
-        assert_eq!(settings.role, NodeRole::Validator);
-        assert_eq!(settings.port(ServiceKind::T4), 8180);
-        assert_eq!(load("{}", &[]).unwrap().port(ServiceKind::T4), 8181);
-    }
-
-    #[test]
-    fn an_error_names_the_file_the_key_and_what_would_be_right() {
-        let error = load(r#"{"ledgerPrt": 1}"#, &[]).unwrap_err();
-        assert!(
-            error.contains("config.json")
-                && error.contains("ledgerPrt")
-                && error.contains("ledgerPort"),
-            "{error}"
-        );
-        let error = load(r#"{"ledgerPort": "x"}"#, &[]).unwrap_err();
-        assert!(
-            error.contains("ledgerPort") && error.contains("65535"),
-            "{error}"
-        );
-        let error = load("{}", &[("TANA_ROLE", "king")]).unwrap_err();
-        assert!(
-            error.contains("environment") && error.contains("coordinator"),
-            "{error}"
-        );
-        let error = load("not json", &[]).unwrap_err();
-        assert!(error.contains("config.json"), "{error}");
-        let error = load(r#"{"portOffset": 60000}"#, &[]).unwrap_err();
-        assert!(error.contains("smaller"), "{error}");
-    }
-
-    #[test]
-    fn keys_are_a_table_of_actions_in_the_file_or_the_environment() {
-        let settings = load(r#"{"keys": {"quit": ["q", "f10"], "approve": "f2"}}"#, &[]).unwrap();
-        let mut changes = settings.keys.changes;
-        changes.sort();
-        assert_eq!(
-            changes,
-            [
-                ("approve".to_owned(), vec!["f2".to_owned()]),
-                ("quit".to_owned(), vec!["q".to_owned(), "f10".to_owned()])
-            ]
-        );
-        assert!(settings.keys.origin.ends_with("config.json"));
-        let settings = load(r#"{"keys": {"a": "b"}}"#, &[("TANA_KEYS", r#"{"c": "d"}"#)]).unwrap();
-        assert_eq!(settings.keys.changes[0].0, "c");
-        for bad in [
-            r#"{"keys": "q"}"#,
-            r#"{"keys": {"quit": 5}}"#,
-            r#"{"keys": {"quit": [1]}}"#,
-        ] {
-            let error = load(bad, &[]).unwrap_err();
-            assert!(
-                error.contains("keys") && error.contains("\"approve\""),
-                "{error}"
-            );
-        }
-    }
-
-    #[test]
-    fn no_two_settings_share_a_name() {
-        for (at, setting) in SETTINGS.iter().enumerate() {
-            assert!(
-                SETTINGS
-                    .iter()
-                    .skip(at + 1)
-                    .all(|s| s.key != setting.key && s.variable != setting.variable)
-            );
-        }
-    }
-}
+mod tests;

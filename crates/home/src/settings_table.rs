@@ -136,6 +136,21 @@ pub const SETTINGS: &[Setting] = &[
         "largest content in bytes; default 1073741824",
     ),
     setting(
+        "contentQuotaBytes",
+        "CONTENT_QUOTA_BYTES",
+        "all content together, in bytes; default 0: what the disk holds",
+    ),
+    setting(
+        "contentGraceMs",
+        "CONTENT_GRACE_MS",
+        "ms that content which no block references is kept; default 604800000, 0 for ever",
+    ),
+    setting(
+        "contentScrubIntervalMs",
+        "CONTENT_SCRUB_INTERVAL_MS",
+        "ms between two readings of all content against their hashes; default 604800000, 0 for never",
+    ),
+    setting(
         "corsOrigins",
         "CORS_ORIGINS",
         "origins that browsers may call from, separated by commas; default none",

@@ -258,16 +258,7 @@ fn validator(node: Node) -> Option<ActiveValidator> {
     };
     // Older nodes offer `consensus`.
     let port = offers("consensus").or_else(|| offers(ServiceKind::Producer.name()))?;
-    let host = node.tailscale_ip.as_deref().map_or_else(
-        || node.tailscale_hostname.clone(),
-        |ip| {
-            if ip.contains(':') {
-                format!("[{ip}]")
-            } else {
-                ip.to_owned()
-            }
-        },
-    );
+    let host = node.host();
     Some(ActiveValidator {
         ws_url: format!("ws://{host}:{port}"),
         last_seen: node

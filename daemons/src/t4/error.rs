@@ -16,6 +16,14 @@ pub(super) enum ContentError {
     Differs { named: Hash32, found: Hash32 },
     #[error("content has at most {0} bytes here; set contentMaxBytes to allow more")]
     TooLarge(u64),
+    #[error(
+        "the content store may hold {0} bytes and would hold more; set contentQuotaBytes to allow more; nothing was stored"
+    )]
+    Quota(u64),
+    #[error(
+        "the content {0} has rotted on the disk; it lies in quarantine and is fetched again from other nodes"
+    )]
+    Rotten(Hash32),
     #[error("no room is left on the disk of the content store; nothing was stored")]
     Full,
     #[error("the upload broke off; nothing was stored")]
@@ -46,10 +54,10 @@ impl ContentError {
 impl From<ContentError> for ApiError {
     fn from(error: ContentError) -> Self {
         let code = match &error {
-            ContentError::Missing(_) => Code::NotFound,
+            ContentError::Missing(_) | ContentError::Rotten(_) => Code::NotFound,
             ContentError::Differs { .. } => Code::HashMismatch,
             ContentError::TooLarge(_) => Code::TooLarge,
-            ContentError::Full => Code::InsufficientStorage,
+            ContentError::Full | ContentError::Quota(_) => Code::InsufficientStorage,
             ContentError::Broken | ContentError::Stalled(_) => Code::Malformed,
             ContentError::Disk { .. } => return Self::internal(&error),
         };

@@ -1,45 +1,42 @@
 //! Content on the disk: `ab/abcdef…` under the content directory, as existing nodes lay it out. What is there is whole:
-//! it was written beside, checked, brought to the disk and renamed.
+//! it was written beside, checked, brought to the disk and renamed. What rotted since lies in `quarantine/`.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use sha2::{Digest, Sha256};
-use tana_protocol::Hash32;
+use tana_protocol::api::content::Listed;
+use tana_protocol::{Hash32, Timestamp};
 
 use super::error::ContentError;
+use super::room::Room;
+use super::unfinished::{Kept, Upload};
 
 /// Where uploads lie until they are whole.
 const UNFINISHED: &str = "tmp";
+/// Where content lies that no longer has its hash.
+const QUARANTINE: &str = "quarantine";
 
 /// The content directory. Clones share it.
 #[derive(Clone, Debug)]
-pub(super) struct Files(Arc<PathBuf>);
+pub(super) struct Files(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    root: PathBuf,
+    room: Room,
+    count: AtomicU64,
+    /// Held while a name is given or taken away.
+    naming: Mutex<()>,
+}
 
 /// Content that is there.
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) file: File,
     pub(super) size: u64,
-}
-
-/// An upload on its way. Dropped before [`Upload::finish`], it leaves nothing.
-#[derive(Debug)]
-pub(super) struct Upload {
-    file: Option<File>,
-    path: PathBuf,
-    hasher: Sha256,
-    size: u64,
-}
-
-/// Whether content is new.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kept {
-    New,
-    WasThere,
 }
 
 /// Runs what blocks where blocking is allowed.
@@ -53,36 +50,65 @@ where
         .map_err(|error| ContentError::disk("content", io::Error::other(error)))?
 }
 
-fn sync_directory(path: &Path) -> Result<(), ContentError> {
+pub(super) fn sync_directory(path: &Path) -> Result<(), ContentError> {
     File::open(path)
         .and_then(|directory| directory.sync_all())
         .map_err(|error| ContentError::disk(path, error))
 }
 
 impl Files {
-    /// Makes the directory where there is none, and removes what uploads left that a crash broke off.
-    pub(super) async fn open(directory: PathBuf) -> Result<Self, ContentError> {
-        let files = Self(Arc::new(directory));
-        let opened = files.clone();
+    /// Makes the directory where there is none, removes what uploads left that a crash broke off, and counts the rest.
+    pub(super) async fn open(root: PathBuf, quota: Option<u64>) -> Result<Self, ContentError> {
         blocking(move || {
-            let unfinished = files.0.join(UNFINISHED);
-            fs::create_dir_all(&unfinished)
-                .map_err(|error| ContentError::disk(&unfinished, error))?;
-            let left = fs::read_dir(&unfinished)
-                .map_err(|error| ContentError::disk(&unfinished, error))?;
-            for entry in left.flatten() {
+            for name in [UNFINISHED, QUARANTINE] {
+                let path = root.join(name);
+                fs::create_dir_all(&path).map_err(|error| ContentError::disk(path, error))?;
+            }
+            for entry in entries(&root.join(UNFINISHED))? {
                 let path = entry.path();
                 fs::remove_file(&path).map_err(|error| ContentError::disk(path, error))?;
             }
-            Ok(())
+            let (mut bytes, mut count) = (0, 0);
+            for shard in shards(&root)? {
+                for content in listed(&shard)? {
+                    bytes += content.size;
+                    count += 1;
+                }
+            }
+            Ok(Self(Arc::new(Inner {
+                root,
+                room: Room::new(quota, bytes),
+                count: AtomicU64::new(count),
+                naming: Mutex::default(),
+            })))
         })
-        .await?;
-        Ok(opened)
+        .await
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        &self.0.root
+    }
+
+    pub(super) fn room(&self) -> &Room {
+        &self.0.room
+    }
+
+    /// How many contents there are.
+    pub(super) fn count(&self) -> u64 {
+        self.0.count.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn counted(&self, more: u64) {
+        self.0.count.fetch_add(more, Ordering::Relaxed);
+    }
+
+    pub(super) fn naming(&self) -> MutexGuard<'_, ()> {
+        self.0.naming.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the directory is there still.
     pub(super) async fn probe(&self) -> Result<(), String> {
-        let path = self.0.join(UNFINISHED);
+        let path = self.0.root.join(UNFINISHED);
         match tokio::fs::metadata(&path).await {
             Ok(found) if found.is_dir() => Ok(()),
             Ok(_) => Err(format!("{} is no directory", path.display())),
@@ -90,29 +116,32 @@ impl Files {
         }
     }
 
-    fn path(&self, hash: &Hash32) -> PathBuf {
+    pub(super) fn path(&self, hash: &Hash32) -> PathBuf {
         let text = hash.to_hex();
-        self.0.join(&text[..2]).join(text)
+        self.0.root.join(&text[..2]).join(text)
+    }
+
+    /// Opens content. Blocks.
+    pub(super) fn open_content(&self, hash: &Hash32) -> Result<Found, ContentError> {
+        let path = self.path(hash);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(ContentError::Missing(*hash));
+            }
+            Err(error) => return Err(ContentError::disk(path, error)),
+        };
+        let size = file
+            .metadata()
+            .map_err(|error| ContentError::disk(path, error))?
+            .len();
+        Ok(Found { file, size })
     }
 
     /// Opens content.
     pub(super) async fn read(&self, hash: Hash32) -> Result<Found, ContentError> {
-        let path = self.path(&hash);
-        blocking(move || {
-            let file = match File::open(&path) {
-                Ok(file) => file,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    return Err(ContentError::Missing(hash));
-                }
-                Err(error) => return Err(ContentError::disk(path, error)),
-            };
-            let size = file
-                .metadata()
-                .map_err(|error| ContentError::disk(path, error))?
-                .len();
-            Ok(Found { file, size })
-        })
-        .await
+        let files = self.clone();
+        blocking(move || files.open_content(&hash)).await
     }
 
     /// Whether content is there.
@@ -126,112 +155,135 @@ impl Files {
 
     /// Begins an upload.
     pub(super) async fn begin(&self) -> Result<Upload, ContentError> {
+        let files = self.clone();
         let name = format!("{:032x}", rand::random::<u128>());
-        let path = self.0.join(UNFINISHED).join(name);
-        blocking(move || {
-            let file = OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&path)
-                .map_err(|error| ContentError::disk(&path, error))?;
-            Ok(Upload {
-                file: Some(file),
-                path,
-                hasher: Sha256::new(),
-                size: 0,
-            })
-        })
-        .await
-    }
-
-    /// An upload of what is there already: its bytes are checked and go nowhere.
-    pub(super) fn check_only(&self) -> Upload {
-        Upload {
-            file: None,
-            path: PathBuf::new(),
-            hasher: Sha256::new(),
-            size: 0,
-        }
+        let path = self.0.root.join(UNFINISHED).join(name);
+        blocking(move || Upload::create(files, path)).await
     }
 
     /// Keeps an upload under its hash, on the disk before it is answered.
     pub(super) async fn keep(&self, named: Hash32, upload: Upload) -> Result<Kept, ContentError> {
-        let target = self.path(&named);
-        let root = self.0.clone();
-        blocking(move || upload.finish(named, &root, &target)).await
+        blocking(move || upload.finish(named)).await
     }
 
     /// Deletes content.
     pub(super) async fn delete(&self, hash: Hash32) -> Result<(), ContentError> {
-        let path = self.path(&hash);
+        let files = self.clone();
         blocking(move || {
-            match fs::remove_file(&path) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    return Err(ContentError::Missing(hash));
-                }
-                Err(error) => return Err(ContentError::disk(path, error)),
-            }
+            let path = files.path(&hash);
+            files.take_away(&hash, || fs::remove_file(&path))?;
             path.parent().map_or(Ok(()), sync_directory)
         })
         .await
     }
+
+    /// Moves content that has rotted out of the way, where somebody may look at it. Blocks.
+    pub(super) fn quarantine(&self, hash: &Hash32) -> Result<(), ContentError> {
+        let from = self.path(hash);
+        let to = self.0.root.join(QUARANTINE).join(hash.to_hex());
+        self.take_away(hash, || fs::rename(&from, &to))?;
+        from.parent().map_or(Ok(()), sync_directory)
+    }
+
+    fn take_away(
+        &self,
+        hash: &Hash32,
+        remove: impl FnOnce() -> io::Result<()>,
+    ) -> Result<(), ContentError> {
+        let _naming = self.naming();
+        let size = self.open_content(hash)?.size;
+        remove().map_err(|error| ContentError::disk(self.path(hash), error))?;
+        self.0.room.give(size);
+        self.0.count.fetch_sub(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// What lies in quarantine. Blocks.
+    pub(super) fn quarantined(&self) -> Result<Vec<Hash32>, ContentError> {
+        let found = entries(&self.0.root.join(QUARANTINE))?;
+        Ok(found
+            .iter()
+            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+            .collect())
+    }
+
+    /// Forgets what was quarantined, once it is here again.
+    pub(super) fn release(&self, hash: &Hash32) {
+        let _not_there = fs::remove_file(self.0.root.join(QUARANTINE).join(hash.to_hex()));
+    }
+
+    /// At most `limit` contents behind `after`, in the order of their hashes.
+    pub(super) async fn list(
+        &self,
+        after: Option<Hash32>,
+        limit: usize,
+    ) -> Result<Vec<Listed>, ContentError> {
+        let files = self.clone();
+        blocking(move || files.list_blocking(after, limit)).await
+    }
+
+    /// The same. Blocks.
+    pub(super) fn list_blocking(
+        &self,
+        after: Option<Hash32>,
+        limit: usize,
+    ) -> Result<Vec<Listed>, ContentError> {
+        let first = after.map(|hash| hash.to_hex()[..2].to_owned());
+        let mut found = Vec::new();
+        for shard in shards(&self.0.root)? {
+            if found.len() >= limit {
+                break;
+            }
+            let name = shard.file_name().and_then(|name| name.to_str());
+            if first.as_deref() > name {
+                continue;
+            }
+            let mut here = listed(&shard)?;
+            here.retain(|content| after.is_none_or(|after| content.hash > after));
+            here.sort_unstable_by_key(|content| content.hash);
+            found.extend(here);
+        }
+        found.truncate(limit);
+        Ok(found)
+    }
 }
 
-impl Upload {
-    /// How many bytes have come.
-    pub(super) const fn size(&self) -> u64 {
-        self.size
-    }
-
-    /// Takes more bytes. Blocks.
-    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), ContentError> {
-        self.hasher.update(bytes);
-        self.size += bytes.len() as u64;
-        match &mut self.file {
-            Some(file) => file
-                .write_all(bytes)
-                .map_err(|error| ContentError::disk(&self.path, error)),
-            None => Ok(()),
-        }
-    }
-
-    fn finish(mut self, named: Hash32, root: &Path, target: &Path) -> Result<Kept, ContentError> {
-        let found = Hash32(std::mem::take(&mut self.hasher).finalize().into());
-        if found != named {
-            return Err(ContentError::Differs { named, found });
-        }
-        let Some(file) = self.file.take() else {
-            return Ok(Kept::WasThere);
-        };
-        // From here on nothing is dropped half-way: a failure removes what is unfinished.
-        let kept = self.settle(&file, root, target);
-        if kept.is_err() {
-            let _gone_already = fs::remove_file(&self.path);
-        }
-        kept
-    }
-
-    fn settle(&self, file: &File, root: &Path, target: &Path) -> Result<Kept, ContentError> {
-        file.sync_all()
-            .map_err(|error| ContentError::disk(&self.path, error))?;
-        let shard = target.parent().unwrap_or(root);
-        match fs::create_dir(shard) {
-            Ok(()) => sync_directory(root)?,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(ContentError::disk(shard, error)),
-        }
-        fs::rename(&self.path, target).map_err(|error| ContentError::disk(target, error))?;
-        sync_directory(shard)?;
-        Ok(Kept::New)
-    }
+fn entries(directory: &Path) -> Result<Vec<fs::DirEntry>, ContentError> {
+    fs::read_dir(directory)
+        .and_then(Iterator::collect)
+        .map_err(|error| ContentError::disk(directory, error))
 }
 
-impl Drop for Upload {
-    fn drop(&mut self) {
-        if self.file.take().is_some() {
-            let _gone_already = fs::remove_file(&self.path);
-        }
-    }
+/// The directories `00` to `ff` that there are, in order.
+fn shards(root: &Path) -> Result<Vec<PathBuf>, ContentError> {
+    let is_shard = |name: &str| name.len() == 2 && name.bytes().all(|b| b.is_ascii_hexdigit());
+    let mut shards: Vec<PathBuf> = entries(root)?
+        .into_iter()
+        .filter(|entry| entry.file_name().to_str().is_some_and(is_shard))
+        .map(|entry| entry.path())
+        .collect();
+    shards.sort_unstable();
+    Ok(shards)
+}
+
+/// The contents of a shard. What has no hash for its name is none of ours, what goes away meanwhile is gone.
+fn listed(shard: &Path) -> Result<Vec<Listed>, ContentError> {
+    let found = entries(shard)?;
+    Ok(found
+        .into_iter()
+        .filter_map(|entry| {
+            let hash = entry.file_name().to_str()?.parse().ok()?;
+            let about = entry.metadata().ok()?;
+            let since = about
+                .modified()
+                .ok()?
+                .duration_since(std::time::UNIX_EPOCH)
+                .unwrap_or_default();
+            Some(Listed {
+                hash,
+                size: about.len(),
+                stored_at: Timestamp::from_ms(u64::try_from(since.as_millis()).unwrap_or(u64::MAX)),
+            })
+        })
+        .collect())
 }

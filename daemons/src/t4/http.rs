@@ -6,23 +6,27 @@ use std::ops::Range;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::routing::put;
+use axum::routing::{get, post, put};
 use axum::{Router, middleware};
 use http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
     HeaderName, IF_NONE_MATCH, IF_RANGE, RANGE,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use tana_kit::{ApiError, ApiResult, Json, Path, ServiceGuard, auth};
+use tana_kit::{ApiError, ApiResult, Json, PageQuery, Paged, Path, Query, ServiceGuard, auth};
 use tana_protocol::Hash32;
-use tana_protocol::api::content::{Deleted, Stored};
+use tana_protocol::api::content::{Deleted, Listed, StoreInfo, Stored};
 use tana_protocol::problem::Code;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio_util::io::ReaderStream;
 
+use super::checked;
+use super::config::Config;
 use super::error::ContentError;
-use super::files::{Files, Found, Kept};
+use super::files::{self, Files, Found};
 use super::range::{self, Wanted};
+use super::scrub::{Scrub, Speed};
+use super::unfinished::Kept;
 use super::upload;
 
 const X_CONTENT_HASH: HeaderName = HeaderName::from_static("x-content-hash");
@@ -35,25 +39,36 @@ const PART: usize = 256 * 1024;
 #[derive(Clone)]
 struct Content {
     files: Files,
+    scrub: Scrub,
     max_bytes: u64,
+    check_one_in: u32,
 }
 
 /// The routes.
-pub(super) fn router(files: Files, max_bytes: u64, guard: ServiceGuard) -> Router {
+pub(super) fn router(files: Files, scrub: Scrub, config: &Config, guard: ServiceGuard) -> Router {
+    let ledgers = middleware::from_fn_with_state(guard, auth::require);
     let methods = put(store)
         .delete(delete)
-        .route_layer(middleware::from_fn_with_state(guard, auth::require))
+        .route_layer(ledgers.clone())
         .get(read);
     Router::new()
         .route("/content/{hash}", methods)
-        .with_state(Content { files, max_bytes })
+        .route("/content", get(list).route_layer(ledgers.clone()))
+        .route("/scrub", post(begin_scrub).route_layer(ledgers))
+        .route("/info", get(info))
+        .with_state(Content {
+            files,
+            scrub,
+            max_bytes: config.max_bytes,
+            check_one_in: config.check_one_in,
+        })
 }
 
 /// The document at `/openapi.json`.
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(title = "Tana content store", description = "Bytes by their SHA-256"),
-    paths(store, read, delete)
+    paths(store, read, delete, list, info, begin_scrub)
 )]
 pub(super) struct ApiDoc;
 
@@ -93,11 +108,12 @@ async fn store(
     }
 }
 
-#[utoipa::path(get, path = "/content/{hash}", params(("hash" = String, Path)),
+#[utoipa::path(get, path = "/content/{hash}", params(("hash" = String, Path), ("verify" = Option<bool>, Query, description = "read against the hash before the last byte is sent")),
     responses((status = 200, description = "the bytes"), (status = 206, description = "a range of them"), (status = 304), (status = 400), (status = 404), (status = 416)))]
 async fn read(
     State(content): State<Content>,
     Path(hash): Path<Hash32>,
+    Query(how): Query<How>,
     method: Method,
     headers: HeaderMap,
 ) -> ApiResult<Response> {
@@ -140,10 +156,25 @@ async fn read(
         HeaderName::from_static("x-content-type-options"),
         HeaderValue::from_static("nosniff"),
     );
-    if method != Method::HEAD {
+    let sampled = rand::random_ratio(1, content.check_one_in.max(1));
+    if method == Method::HEAD {
+        if how.verify && !content.scrub.fits(hash, Speed::Full).await? {
+            content.scrub.found_rotten(hash).await?;
+            return Err(ContentError::Rotten(hash).into());
+        }
+    } else if part.end - part.start == size && (how.verify || sampled) {
+        *answer.body_mut() = checked::body(found, hash, content.scrub.clone());
+    } else {
         *answer.body_mut() = stream(found, part).await?;
     }
     Ok(answer)
+}
+
+/// How content is read.
+#[derive(serde::Deserialize)]
+struct How {
+    #[serde(default)]
+    verify: bool,
 }
 
 async fn stream(found: Found, part: Range<u64>) -> Result<Body, ContentError> {
@@ -190,4 +221,43 @@ async fn delete(
         hash,
         deleted: true,
     }))
+}
+
+#[utoipa::path(get, path = "/content", params(("limit" = Option<u32>, Query), ("cursor" = Option<String>, Query)),
+    responses((status = 200, description = "what there is, in the order of hashes"), (status = 400), (status = 401), (status = 403)))]
+async fn list(State(content): State<Content>, page: PageQuery) -> ApiResult<Paged<Listed>> {
+    let after: Option<Hash32> = page.cursor()?;
+    let limit = page.limit as usize;
+    let wanted = limit + page.offset as usize;
+    // One more says whether there is a next page.
+    let mut found = content.files.list(after, wanted + 1).await?;
+    let more = found.len() > wanted;
+    found.truncate(wanted);
+    let next = found
+        .last()
+        .filter(|_| more)
+        .map(|last| last.hash.to_string());
+    let items = found.split_off(found.len().min(page.offset as usize));
+    Ok(page.answer(items, next))
+}
+
+#[utoipa::path(get, path = "/info", responses((status = 200, description = "how much there is, what has rotted, the reading against the hashes")))]
+async fn info(State(content): State<Content>) -> ApiResult<Json<StoreInfo>> {
+    let files = content.files.clone();
+    let quarantined = files::blocking(move || files.quarantined()).await?;
+    Ok(Json(StoreInfo {
+        service: "t4".to_owned(),
+        count: content.files.count(),
+        bytes: content.files.room().used(),
+        quota_bytes: content.files.room().quota(),
+        max_bytes: content.max_bytes,
+        quarantined,
+        scrub: content.scrub.info(),
+    }))
+}
+
+#[utoipa::path(post, path = "/scrub", responses((status = 200, description = "all content is being read against its hash"), (status = 401), (status = 403)))]
+async fn begin_scrub(State(content): State<Content>) -> ApiResult<Json<StoreInfo>> {
+    content.scrub.begin();
+    info(State(content)).await
 }

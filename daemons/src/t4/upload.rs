@@ -10,7 +10,8 @@ use tana_protocol::Hash32;
 use tokio::task::JoinHandle;
 
 use super::error::ContentError;
-use super::files::{Files, Kept, Upload};
+use super::files::Files;
+use super::unfinished::{Kept, Upload};
 
 /// What is hashed and written at once.
 const PART: usize = 256 * 1024;
@@ -39,7 +40,7 @@ pub(super) async fn take(
         return Err(ContentError::TooLarge(limit));
     }
     let upload = if files.has(named).await? {
-        files.check_only()
+        Upload::check_only(files.clone())
     } else {
         files.begin().await?
     };

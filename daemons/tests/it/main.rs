@@ -13,3 +13,5 @@ mod postgres;
 mod recovery;
 mod supervisor;
 mod t4;
+mod t4_disk;
+mod t4_rot;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures::stream;
 use tana_client::{ContentClient, now};
+use tana_daemons::ContentPeers;
 use tana_daemons::service_keys::MeshServiceKeys;
 use tana_daemons::t4::{Config, build};
 use tana_home::{Environment, Overrides, Settings};
@@ -72,20 +73,32 @@ impl Store {
     }
 }
 
+pub(crate) fn config(home: &Path) -> Config {
+    Config {
+        directory: home.join("content"),
+        max_bytes: LIMIT,
+        quota_bytes: None,
+        scrub_interval: Duration::ZERO,
+        check_one_in: u32::MAX,
+    }
+}
+
 pub(crate) async fn open(home: &Path, mesh: &Daemon) -> Daemon {
+    open_as(config(home), home, mesh).await
+}
+
+/// A content store of a node with a node key in `home`, or of none.
+pub(crate) async fn open_as(config: Config, home: &Path, mesh: &Daemon) -> Daemon {
     let overrides = Overrides {
         home: Some(home.to_owned()),
         ..Overrides::default()
     };
     let environment = Environment::from_iter([("MESH_URL", mesh.base.as_str())]);
     let settings = Settings::from_environment(&overrides, &environment).unwrap();
-    let config = Config {
-        directory: home.join("content"),
-        max_bytes: LIMIT,
-    };
     Daemon::start(ServiceKind::T4, Limits::default(), |context| async move {
         let keys = MeshServiceKeys::new(&settings, Arc::new(SystemClock))?;
-        build(config, Arc::new(keys), context).await
+        let peers = ContentPeers::new(&settings)?;
+        build(config, Arc::new(keys), peers, context).await
     })
     .await
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::NodeId;
 use crate::key::{PublicKey, Signature};
+use crate::service::ServiceKind;
 use crate::time::{Timestamp, ms};
 
 /// Where a node stands.
@@ -169,6 +170,31 @@ pub struct Node {
 }
 
 impl Node {
+    /// The host that this node is reached at: its address in the private network, else its name.
+    #[must_use]
+    pub fn host(&self) -> String {
+        self.tailscale_ip.as_deref().map_or_else(
+            || self.tailscale_hostname.clone(),
+            |ip| {
+                if ip.contains(':') {
+                    format!("[{ip}]")
+                } else {
+                    ip.to_owned()
+                }
+            },
+        )
+    }
+
+    /// Where a service of this node is asked; `None` where it offers none.
+    #[must_use]
+    pub fn service_url(&self, service: ServiceKind) -> Option<String> {
+        let offered = self
+            .services
+            .iter()
+            .find(|offered| offered.service_type == service.name())?;
+        Some(format!("http://{}:{}", self.host(), offered.port))
+    }
+
     /// Checks the registration's signature here, whatever the registry says of it.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use tana_protocol::api::ledger::{
 };
 use tana_protocol::problem::Code;
 use tana_protocol::transaction::Party;
-use tana_protocol::{CurrencyCode, StateKey, Timestamp, TransactionType, UserId};
+use tana_protocol::{ContractId, CurrencyCode, StateKey, Timestamp, TransactionType, UserId};
 use tana_store::ledger::{BalanceFilter, BlockRef, Slice, TransactionFilter};
 
 use crate::ledger::error::LedgerError;
@@ -329,9 +329,17 @@ async fn list_contracts(
     page: &PageQuery,
     owner: Option<UserId>,
 ) -> ApiResult<Paged<ContractView>> {
-    let found = ledger.store().contracts(owner, slice(page)?).await;
+    let after = page.cursor::<Place<u64, ContractId>>()?;
+    let slice = Slice {
+        after: after.map(|Place((at, id))| (Timestamp::from_ms(at), id)),
+        offset: page.offset,
+        limit: page.limit,
+    };
+    let found = ledger.store().contracts(owner, slice).await;
     let found = found.map_err(LedgerError::from)?;
-    let place = |record: &tana_store::ledger::ContractRecord| record.seq.to_string();
+    let place = |record: &tana_store::ledger::ContractRecord| {
+        format!("{}.{}", record.state.created_at.ms(), record.id)
+    };
     Ok(paged(page, found, place, |record| {
         views::contract(record.id, record.state)
     }))

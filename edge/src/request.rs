@@ -9,8 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, SET_COOKIE, TRANSFER_ENCODING,
-    UPGRADE,
+    CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{Method, StatusCode, Uri};
 use tana_runtime::message::{self, HttpRequest, HttpResponse};
@@ -81,8 +80,7 @@ pub(crate) fn outgoing(answer: HttpResponse) -> Response {
             continue;
         };
         let ours = [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE];
-        let emptied = name == SET_COOKIE && value.is_empty();
-        if !ours.contains(&name) && !emptied {
+        if !ours.contains(&name) {
             response.headers_mut().insert(name, value);
         }
     }

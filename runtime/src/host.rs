@@ -13,7 +13,6 @@ use crate::message::Question;
 
 pub use local::{LocalContext, LocalHost};
 pub(crate) use money::{exact_number, number_text};
-#[cfg(any(feature = "v8", feature = "quickjs"))]
 pub(crate) use session::{Session, SessionError, Staged};
 
 /// An answer that is still on its way.

@@ -3,7 +3,7 @@
 //! Without an engine feature this crate is what a host needs: the messages and the pool of worker processes. With
 //! `v8` or `quickjs` it also compiles and runs.
 
-pub mod host;
+pub mod fetch;
 pub mod message;
 pub mod pool;
 
@@ -12,9 +12,9 @@ pub mod compile;
 #[cfg(any(feature = "v8", feature = "quickjs"))]
 pub mod engine;
 #[cfg(any(feature = "v8", feature = "quickjs"))]
+pub mod host;
+#[cfg(any(feature = "v8", feature = "quickjs"))]
 pub mod worker;
-
-pub mod fetch;
 
 #[cfg(any(feature = "v8", feature = "quickjs"))]
 pub(crate) const DENO_CORE_VERSION: &str = "0.413.0";

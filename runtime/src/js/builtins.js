@@ -8,7 +8,7 @@ import {
 import { replace, replaceConstructor } from "ext:tana/determinism.js";
 
 const {
-  ArrayIsArray, ArrayPrototype, Number, ReflectApply, ReflectConstruct, String, StringPrototype, SymbolIterator, TypeError,
+  ArrayIsArray, ArrayPrototype, MathFloor, Number, ReflectApply, ReflectConstruct, String, StringPrototype, SymbolIterator, TypeError,
   TypedArrayPrototypeGetLength, TypedArrayPrototypeGetSymbolToStringTag, RegExpPrototype, SymbolIsConcatSpreadable, BigInt,
 } = primordials;
 
@@ -212,9 +212,14 @@ function textOf(self) {
 function search(self, args) {
   const text = textOf(self);
   if (typeof args[0] !== "string" && !isRegExp(args[0])) args[0] = String(args[0]);
-  const sought = typeof args[0] === "string" ? args[0].length : 1;
-  charge(1 + (text.length >>> 5) + ((text.length * sought) >>> 12));
+  chargeSearch(text.length, typeof args[0] === "string" ? args[0].length : 1);
   return text;
+}
+
+/** What a search costs at worst: an engine may compare the whole of what is sought at every place. */
+function chargeSearch(length, sought) {
+  const places = length > sought ? length - sought + 1 : 1;
+  charge(1 + (length >>> 5) + MathFloor((places * sought) / 32));
 }
 
 const isRegExp = (value) => typeof value === "object" && value !== null && Object.getPrototypeOf(value) !== null && value[Symbol.match] !== undefined;
@@ -222,14 +227,21 @@ const isRegExp = (value) => typeof value === "object" && value !== null && Objec
 function texts() {
   for (const name of [
     "toLowerCase", "toUpperCase", "toLocaleLowerCase", "toLocaleUpperCase", "trim", "trimStart", "trimEnd", "normalize", "slice", "substring",
-    "substr", "isWellFormed", "toWellFormed", "localeCompare", "split", "match", "matchAll", "search",
+    "substr", "isWellFormed", "toWellFormed", "localeCompare", "match", "matchAll", "search",
   ]) {
     meter(StringPrototype, name, (self) => {
       const text = textOf(self);
-      charge(1 + (text.length >>> (name === "split" ? 1 : 5)));
+      charge(1 + (text.length >>> 5));
       return text;
     });
   }
+  meter(StringPrototype, "split", (self, args) => {
+    const text = textOf(self);
+    const by = args[0];
+    if (by !== undefined && !isRegExp(by)) chargeSearch(text.length, (args[0] = String(by)).length);
+    charge(1 + (text.length >>> 1));
+    return text;
+  });
   for (const name of ["includes", "indexOf", "lastIndexOf", "startsWith", "endsWith"]) meter(StringPrototype, name, search);
   for (const name of ["replace", "replaceAll"]) {
     meter(StringPrototype, name, (self, args) => {

@@ -132,6 +132,7 @@ fn compile_here(file_name: &str, source: &str) -> Result<Compiled, Failure> {
         )
     });
     let positions = PositionMap::new(&plain, &metered.code, &metered.insertions, tokens);
+    check_metered(&metered.code, &positions)?;
     if let Some((offset, why)) = metered.missing.first() {
         return Err(Failure::new(ErrorCode::Module, why.as_str())
             .at(positions.source_line(&plain, *offset), 1));
@@ -149,6 +150,37 @@ fn compile_here(file_name: &str, source: &str) -> Result<Compiled, Failure> {
         positions,
         exports,
         charges,
+    })
+}
+
+/// Bodies have become blocks, where a name that is declared twice is an error.
+fn check_metered(code: &str, positions: &PositionMap) -> Result<(), Failure> {
+    let allocator = Allocator::default();
+    let parsed = Parser::new(&allocator, code, SourceType::mjs()).parse();
+    let parse_error = parsed.diagnostics.into_iter().next();
+    let diagnostic = parse_error.or_else(|| {
+        let built = SemanticBuilder::new()
+            .with_check_syntax_error(true)
+            .build(&parsed.program);
+        built.diagnostics.into_iter().next()
+    });
+    let Some(diagnostic) = diagnostic else {
+        return Ok(());
+    };
+    let failure = Failure::new(
+        ErrorCode::Syntax,
+        format!(
+            "{}; declare each name once in a function",
+            diagnostic.message
+        ),
+    );
+    let place = diagnostic.labels.first().and_then(|label| {
+        let (line, column) = position::line_column(code, label.span().start as usize);
+        positions.source(line, column)
+    });
+    Err(match place {
+        Some((line, column)) => failure.at(line, column),
+        None => failure,
     })
 }
 

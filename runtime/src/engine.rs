@@ -29,6 +29,14 @@ pub fn init() {
     isolate::init_platform();
 }
 
+/// Runs something that uses an [`Engine`] in a thread with the stack that contracts may use.
+///
+/// # Errors
+/// Where there can be no such thread, or the work panics.
+pub fn in_deep_thread<T: Send>(work: impl FnOnce() -> T + Send) -> std::io::Result<T> {
+    isolate::in_deep_thread(work)
+}
+
 /// Runs one contract in this thread and gives what came of it. Never fails otherwise than through the outcome.
 pub async fn run(engine: &mut Engine, invocation: Rc<Invocation>, host: Rc<dyn Host>) -> Outcome {
     execute::run(engine, invocation, host).await

@@ -32,6 +32,10 @@ enum Sink {
 /// # Errors
 /// Where a line is no message, or a stream breaks.
 pub fn serve() -> anyhow::Result<()> {
+    engine::in_deep_thread(serve_here)?
+}
+
+fn serve_here() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

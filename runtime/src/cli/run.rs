@@ -9,7 +9,7 @@ use clap::Args;
 use serde_json::Value;
 use tana_runtime::engine::{self, Engine};
 use tana_runtime::host::{LocalContext, LocalHost};
-use tana_runtime::message::{Entry, HttpRequest, Invocation, Limits};
+use tana_runtime::message::{Entry, HttpRequest, Invocation, Limits, Outcome};
 
 use super::report::{self, Form};
 
@@ -82,16 +82,7 @@ impl Run {
                 ..HttpRequest::default()
             });
         }
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        let _guard = runtime.enter();
-        let mut engine = Engine::direct();
-        let outcome = runtime.block_on(engine::run(
-            &mut engine,
-            Rc::new(invocation),
-            Rc::new(LocalHost::new(context)),
-        ));
+        let outcome = engine::in_deep_thread(move || outcome(invocation, context))??;
         Ok(report::outcome(
             &self.file,
             &source,
@@ -99,4 +90,17 @@ impl Run {
             Form::from_flag(self.json),
         ))
     }
+}
+
+fn outcome(invocation: Invocation, context: LocalContext) -> std::io::Result<Outcome> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let _guard = runtime.enter();
+    let mut engine = Engine::direct();
+    Ok(runtime.block_on(engine::run(
+        &mut engine,
+        Rc::new(invocation),
+        Rc::new(LocalHost::new(context)),
+    )))
 }

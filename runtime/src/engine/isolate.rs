@@ -33,21 +33,36 @@ pub(super) struct Isolate {
     pub(super) out_of_memory: Arc<AtomicBool>,
 }
 
+/// The stack that an engine may use, and what its thread has. As deep as the meter lets functions nest, with what an
+/// engine needs for one of them at worst: some KiB, and again for each built-in function in between.
+const STACK_BYTES: usize = 32 << 20;
+const THREAD_STACK_BYTES: usize = STACK_BYTES + (4 << 20);
+
 pub(super) fn init_platform() {
-    #[cfg(feature = "v8")]
-    deno_core::v8_set_flags(
-        // The first is the program's name. Stack depth is far below the thread's; no code is compiled concurrently,
-        // so that a run does not depend on how busy the machine is.
-        [
-            "tana",
-            "--stack-size=900",
-            "--no-expose-wasm",
-            "--single-threaded-gc",
-        ]
-        .map(String::from)
-        .to_vec(),
-    );
+    // The first is the program's name.
+    let mut flags = vec![
+        "tana".to_owned(),
+        format!("--stack-size={}", STACK_BYTES >> 10),
+    ];
+    if cfg!(feature = "v8") {
+        // Nothing is done concurrently, so that a run does not depend on how busy the machine is.
+        flags.extend(["--no-expose-wasm", "--single-threaded-gc"].map(String::from));
+    }
+    deno_core::v8_set_flags(flags);
     JsRuntime::init_platform(None);
+}
+
+/// Runs something in a thread whose stack holds what the meter allows.
+pub(super) fn in_deep_thread<T: Send>(work: impl FnOnce() -> T + Send) -> std::io::Result<T> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new()
+            .name("contract".into())
+            .stack_size(THREAD_STACK_BYTES)
+            .spawn_scoped(scope, work)?;
+        thread
+            .join()
+            .map_err(|_| std::io::Error::other("the engine's thread panicked"))
+    })
 }
 
 impl Engine {

@@ -15,10 +15,10 @@ const MAX_INTEGER_BITS = 8192n;
 const INTEGER_LIMIT = 1n << MAX_INTEGER_BITS;
 
 /**
- * What is left, and what was left when the contract threw (or -1): an engine may run code of its own to describe an
- * exception. The host sets both before a run and reads them after it.
+ * What is left; what was left when the contract threw (or -1): an engine may run code of its own to describe an
+ * exception; how deep functions nest. The host sets the first two before a run and reads them after it.
  */
-export const $g = new Int32Array(2);
+export const $g = new Int32Array(3);
 // The bootstrap itself runs before there is a limit.
 $g[0] = 2_000_000_000;
 
@@ -29,6 +29,15 @@ export function abort(reason) {
 
 export function $x() {
   abort(GAS);
+}
+
+export function $d() {
+  abort(STACK);
+}
+
+/** Its first argument: the others are there for what evaluating them does. */
+export function $v(value) {
+  return value;
 }
 
 /** Charges for work whose size is known only now. */

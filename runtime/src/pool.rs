@@ -151,10 +151,10 @@ impl Pool {
         let ended = tokio::time::timeout(limit, worker.run(invocation, answers)).await;
         let failure = match ended {
             Ok(Ended::Done(outcome)) => {
-                if worker.uses < self.options.uses {
-                    self.put(worker);
-                } else {
+                if worker.is_used_up() {
                     self.replace(worker);
+                } else {
+                    self.put(worker);
                 }
                 return Ok(*outcome);
             }

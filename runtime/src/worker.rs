@@ -51,6 +51,7 @@ fn serve_here() -> anyhow::Result<()> {
         engine: engine::ENGINE.to_owned(),
         version: crate::DENO_CORE_VERSION.to_owned(),
         schedule: SCHEDULE_VERSION,
+        executions: engine::EXECUTIONS_PER_PROCESS,
     })?;
     runtime.block_on(async {
         while let Some(task) = work.recv().await {

@@ -18,12 +18,13 @@ use oxc::span::{GetSpan, Span};
 use frames::{Frame, Place};
 
 /// Names that the inserted code uses; a contract may not use them.
-pub(super) const RESERVED: [&str; 15] = [
-    "$g", "$x", "$l", "$s", "$pow", "$shl", "$k", "$o", "$t", "$m", "$args", "$e", "$d", "$v", "$i",
+pub(super) const RESERVED: [&str; 16] = [
+    "$g", "$x", "$l", "$s", "$pow", "$shl", "$k", "$o", "$t", "$m", "$args", "$e", "$d", "$v",
+    "$i", "$a",
 ];
 
 /// The host leaves it there for one reading; the modules that were imported follow.
-const HEADER: &str = "const $m=globalThis.$m,{$g,$x,$l,$s,$pow,$shl,$k,$o,$t,$d,$v}=$m.meter;";
+const HEADER: &str = "const $m=globalThis.$m,{$g,$x,$l,$s,$pow,$shl,$k,$o,$t,$d,$v,$a}=$m.meter;";
 
 pub(super) struct Metered {
     pub(super) code: String,

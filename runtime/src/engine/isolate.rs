@@ -49,7 +49,21 @@ pub(super) fn init_platform() {
         flags.extend(["--no-expose-wasm", "--single-threaded-gc"].map(String::from));
     }
     deno_core::v8_set_flags(flags);
+    #[cfg(not(feature = "v8"))]
+    keep_no_bytecode();
     JsRuntime::init_platform(None);
+}
+
+/// The facade of QuickJS would read compiled code from a directory of the user.
+#[cfg(not(feature = "v8"))]
+#[allow(
+    unsafe_code,
+    clippy::disallowed_methods,
+    reason = "the facade knows no other way"
+)]
+fn keep_no_bytecode() {
+    // SAFETY: called on the main thread before there is another.
+    unsafe { std::env::set_var("V82JSC_NO_BC_CACHE", "1") };
 }
 
 /// Runs something in a thread whose stack holds what the meter allows.

@@ -272,6 +272,26 @@ fn op_math2(function: u32, x: f64, y: f64) -> f64 {
     math::binary(function, x, y)
 }
 
+/// How deep arrays and objects nest in JSON text, whether it is correct or not.
+#[op2(fast)]
+fn op_json_depth(#[string] text: &str) -> u32 {
+    let (mut depth, mut deepest, mut in_string, mut escaped) = (0u32, 0u32, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
 #[op2]
 #[string]
 fn op_base64_text(#[string] text: &str) -> Result<String, JsErrorBox> {
@@ -326,6 +346,7 @@ deno_core::extension!(
         op_data_commit,
         op_math1,
         op_math2,
+        op_json_depth,
         op_base64_text,
         op_base64_bytes,
         op_text_bytes,

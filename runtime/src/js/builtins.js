@@ -1,16 +1,19 @@
 // Built-in functions whose cost depends on their operands: each charges by size before it works, and refuses what is
 // too large. What they replace is reachable to nobody.
-import { primordials } from "ext:core/mod.js";
+import { core, primordials } from "ext:core/mod.js";
 import {
-  $g, $k, $s, abort, ARRAY, BUFFER, charge, chargeArray, chargeString, checkInteger, INTEGER, MAX_ARRAY, MAX_STRING, STRING,
+  $g, $k, $s, abort, ARRAY, BUFFER, charge, chargeArray, chargeString, chargeArguments, checkInteger, INTEGER, MAX_ARRAY, MAX_STRING, STRING,
   weigh,
 } from "ext:tana/meter.js";
 import { replace, replaceConstructor } from "ext:tana/determinism.js";
 
 const {
   ArrayIsArray, ArrayPrototype, MathFloor, Number, ReflectApply, ReflectConstruct, String, StringPrototype, SymbolIterator, TypeError,
-  TypedArrayPrototypeGetLength, TypedArrayPrototypeGetSymbolToStringTag, RegExpPrototype, SymbolIsConcatSpreadable, BigInt,
+  TypedArrayPrototypeGetLength, TypedArrayPrototypeGetSymbolToStringTag, RegExpPrototype, SafeWeakMap, SymbolIsConcatSpreadable, SyntaxError, BigInt,
 } = primordials;
+const { op_json_depth } = core.ops;
+
+const MAX_JSON_DEPTH = 1000;
 
 /** Wraps a method: `before` charges, and may give back other arguments. */
 function meter(target, name, before) {
@@ -81,7 +84,7 @@ function arrays() {
   for (const name of ["flat", "flatMap"]) {
     meter(ArrayPrototype, name, (self, args) => {
       chargeArray(lengthOf(self));
-      if (name === "flat") chargeArray(flatLength(self, args[0] === undefined ? 1 : Number(args[0])));
+      if (name === "flat") chargeArray(flatLength(self, args[0] === undefined ? 1 : (args[0] = Number(args[0])), 0));
     });
   }
   replace(ArrayPrototype, "sort", 1, {
@@ -139,13 +142,14 @@ function nestedLength(array, depth) {
   return total;
 }
 
-function flatLength(array, depth) {
+function flatLength(array, depth, level) {
+  if (level > 100) abort(ARRAY);
   let total = 0;
   for (let i = 0; i < array.length; i++) {
     const item = array[i];
     if (ArrayIsArray(item) && depth > 0) {
       charge(1);
-      total += flatLength(item, depth - 1);
+      total += flatLength(item, depth - 1, level + 1);
     } else {
       total += 1;
     }
@@ -158,13 +162,13 @@ function comparison(compare) {
   if (compare === undefined) {
     return (a, b) => {
       const x = typeof a === "string" ? a : String(a), y = typeof b === "string" ? b : String(b);
-      charge(2 + ((x.length < y.length ? x.length : y.length) >>> 5));
+      charge(8 + ((x.length < y.length ? x.length : y.length) >>> 5));
       return x < y ? -1 : x > y ? 1 : 0;
     };
   }
   if (typeof compare !== "function") throw new TypeError("what sort compares with is a function");
   return (a, b) => {
-    charge(2);
+    charge(3);
     return compare(a, b);
   };
 }
@@ -368,14 +372,19 @@ function objects() {
   meter(globalThis.Object, "defineProperties", (_, args) => { $k(args[1]); });
   meter(globalThis.Object, "groupBy", (_, args) => { $s(args[0]); });
   meter(globalThis.Reflect, "ownKeys", (_, args) => { $k(args[0]); });
-  for (const name of ["apply", "construct"]) meter(globalThis.Reflect, name, (_, args) => { chargeArray(lengthOf(args[name === "apply" ? 2 : 1])); });
+  for (const name of ["apply", "construct"]) meter(globalThis.Reflect, name, (_, args) => { chargeArguments(lengthOf(args[name === "apply" ? 2 : 1])); });
   meter(globalThis.Function.prototype, "apply", (_, args) => {
-    if (args[1] !== null && args[1] !== undefined) chargeArray(lengthOf(args[1]));
+    if (args[1] !== null && args[1] !== undefined) chargeArguments(lengthOf(args[1]));
   });
+  bound();
   meter(globalThis.JSON, "parse", (_, args) => {
-    args[0] = String(args[0]);
-    charge(4 + (args[0].length >>> 1));
-    if (args[0].length > MAX_STRING) abort(STRING);
+    const text = (args[0] = String(args[0]));
+    charge(4 + (text.length >>> 1));
+    if (text.length > MAX_STRING) abort(STRING);
+    // Engines read nested values by recursion, each as deep as its stack allows.
+    if (text.length > MAX_JSON_DEPTH && op_json_depth(text) > MAX_JSON_DEPTH) {
+      throw new SyntaxError("JSON is nested deeper than " + MAX_JSON_DEPTH + " levels");
+    }
   });
   meter(globalThis.JSON, "stringify", (_, args) => {
     weigh(args[0], 0);
@@ -384,18 +393,46 @@ function objects() {
   for (const name of ["rawJSON", "isRawJSON"]) delete globalThis.JSON[name];
 }
 
+/** A function bound to a bound one, and so on, nests on the engine's own stack when it is called. */
+function bound() {
+  const levels = new SafeWeakMap();
+  const original = globalThis.Function.prototype.bind;
+  replace(globalThis.Function.prototype, "bind", 1, {
+    bind(...args) {
+      if (typeof this !== "function") throw new TypeError("bind needs a function");
+      const level = 1 + (levels.get(this) ?? 0);
+      if (level > 100) throw new TypeError("a function is bound again at most 100 times");
+      chargeArguments(args.length);
+      const made = ReflectApply(original, this, args);
+      levels.set(made, level);
+      return made;
+    },
+  }.bind);
+  // Its text is what the meter made of it.
+  replace(globalThis.Function.prototype, "toString", 0, {
+    toString() {
+      if (typeof this !== "function") throw new TypeError("Function.prototype.toString needs a function");
+      const own = Object.getOwnPropertyDescriptor(this, "name")?.value;
+      const name = typeof own === "string" ? own : "";
+      chargeString(name.length);
+      return "function " + name + "() { [code] }";
+    },
+  }.toString);
+}
+
 function collections() {
   for (const name of ["Map", "Set", "WeakMap", "WeakSet"]) {
     const original = globalThis[name];
     replaceConstructor(
       name, original,
       // Each element is hashed, which costs far more than copying it.
-      (original, args, target) => { const before = $g[0]; $s(args[0]); charge(4 + (before - $g[0]) * 24); return ReflectConstruct(original, args, target); },
+      (original, args, target) => { const before = $g[0]; $s(args[0]); charge(4 + (before - $g[0]) * 40); return ReflectConstruct(original, args, target); },
       (original) => { throw new TypeError(("Constructor " + name + " requires 'new'")); },
     );
   }
   for (const kind of [Map, Set]) {
     const size = Object.getOwnPropertyDescriptor(kind.prototype, "size").get;
+    meter(kind.prototype, kind === Map ? "set" : "add", () => { charge(16); });
     meter(kind.prototype, "forEach", (self) => { charge(1 + ReflectApply(size, self, [])); });
     meter(kind.prototype, "clear", (self) => { charge(1 + ReflectApply(size, self, [])); });
   }

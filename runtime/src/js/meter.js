@@ -11,6 +11,8 @@ const { op_abort, op_math2 } = core.ops;
 export const GAS = 0, STRING = 1, ARRAY = 2, INTEGER = 3, BUFFER = 4, STACK = 5;
 export const MAX_STRING = 16 * 1024 * 1024;
 export const MAX_ARRAY = 1_000_000;
+/** What one spread or `apply` may pass to a function. */
+export const MAX_ARGUMENTS = 32_000;
 const MAX_INTEGER_BITS = 8192n;
 const INTEGER_LIMIT = 1n << MAX_INTEGER_BITS;
 
@@ -58,6 +60,12 @@ export function chargeArray(length) {
   charge(1 + length);
 }
 
+/** The same for the arguments of one call: they lie on the engine's stack. */
+export function chargeArguments(count) {
+  if (!(count <= MAX_ARGUMENTS)) abort(ARRAY);
+  charge(1 + count);
+}
+
 function large(value) {
   if (typeof value === "string") {
     if (value.length > MAX_STRING) abort(STRING);
@@ -100,6 +108,13 @@ export function $s(value) {
     else if (ObjectPrototypeIsPrototypeOf(SetPrototype, value)) chargeArray(sizeOf(SetPrototypeGetSize, value));
     else if (value[SymbolIterator] === undefined) $k(value);
   }
+  return value;
+}
+
+/** A value about to be spread into a call: what is no list becomes one first, so that its length is known. */
+export function $a(value) {
+  if (!ArrayIsArray(value)) value = [...$s(value)];
+  chargeArguments(value.length);
   return value;
 }
 

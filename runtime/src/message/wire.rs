@@ -94,6 +94,9 @@ pub enum FromWorker {
         version: String,
         /// Version of the gas schedule.
         schedule: u32,
+        /// Executions after which the engine wants a new process; none where it does not matter.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        executions: Option<u32>,
     },
     /// A question of the running contract.
     Ask {

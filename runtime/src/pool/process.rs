@@ -22,7 +22,9 @@ pub(super) struct Worker {
     wanted: Option<EngineName>,
     state: State,
     /// Executions so far.
-    pub(super) uses: u32,
+    uses: u32,
+    /// Executions after which it is replaced.
+    most: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +71,7 @@ impl Worker {
             wanted: options.engine.clone(),
             state: State::Starting,
             uses: 0,
+            most: options.uses,
         })
     }
 
@@ -79,7 +82,10 @@ impl Worker {
         }
         let reason = match self.read().await {
             Ok(Some(FromWorker::Ready {
-                engine, schedule, ..
+                engine,
+                schedule,
+                executions,
+                ..
             })) => {
                 let found = EngineName { engine, schedule };
                 match &self.wanted {
@@ -88,6 +94,7 @@ impl Worker {
                     }
                     _ => {
                         self.state = State::Ready;
+                        self.most = self.most.min(executions.unwrap_or(u32::MAX));
                         return Ok(());
                     }
                 }
@@ -100,6 +107,11 @@ impl Worker {
             program: self.program.clone(),
             reason,
         })
+    }
+
+    /// Whether it has done its share.
+    pub(super) fn is_used_up(&self) -> bool {
+        self.uses >= self.most
     }
 
     pub(super) async fn run(&mut self, invocation: Invocation, answers: &dyn Answers) -> Ended {

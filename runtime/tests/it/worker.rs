@@ -135,6 +135,15 @@ async fn nothing_passes_from_one_execution_to_the_next() {
 }
 
 #[tokio::test]
+async fn one_worker_s_place_serves_hundreds_of_executions() {
+    let pool = pool(1).await;
+    for n in 0..300 {
+        let outcome = run(&pool, &format!("export const contract = () => {n}")).await;
+        assert_eq!(outcome.result, json!(n), "{outcome:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_loop_ends_by_gas_or_by_time_and_the_pool_goes_on() {
     let pool = pool(2).await;
     let endless = "export function contract() { for (;;) try { for (;;); } catch { continue } finally { continue } }";

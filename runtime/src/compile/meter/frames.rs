@@ -85,7 +85,7 @@ pub(super) fn default_constructor(cost: u32) -> String {
         suspends: Suspends::Never,
     };
     format!(
-        "constructor(...$args){{{}{}super(...$s($args)){}}}",
+        "constructor(...$args){{{}{}super(...$a($args)){}}}",
         statement(cost),
         frame.enter(),
         frame.leave()

@@ -1,15 +1,15 @@
 //! Which syntax node is charged how.
 
+use oxc::allocator::ArenaVec;
 use oxc::ast::AstKind;
 use oxc::ast::ast::{
-    Argument, ArrayExpressionElement, ArrowFunctionBody, ArrowFunctionExpression,
-    AssignmentExpression, AssignmentPattern, AssignmentTargetPropertyIdentifier,
-    AssignmentTargetWithDefault, AwaitExpression, BinaryExpression, BindingPattern, CatchClause,
-    Class, ClassElement, DoWhileStatement, ForInStatement, ForOfStatement, ForStatement,
-    FormalParameter, Function, IfStatement, ImportDeclaration, ImportDeclarationSpecifier,
-    MethodDefinitionKind, PropertyDefinition, SpreadElement, StaticBlock, SwitchCase,
-    TaggedTemplateExpression, TemplateLiteral, TryStatement, VariableDeclarator, WhileStatement,
-    YieldExpression,
+    Argument, ArrowFunctionBody, ArrowFunctionExpression, AssignmentExpression, AssignmentPattern,
+    AssignmentTargetPropertyIdentifier, AssignmentTargetWithDefault, AwaitExpression,
+    BinaryExpression, BindingPattern, CatchClause, Class, ClassElement, DoWhileStatement,
+    ForInStatement, ForOfStatement, ForStatement, FormalParameter, Function, IfStatement,
+    ImportDeclaration, ImportDeclarationSpecifier, MethodDefinitionKind, PropertyDefinition,
+    SpreadElement, StaticBlock, SwitchCase, TaggedTemplateExpression, TemplateLiteral,
+    TryStatement, VariableDeclarator, WhileStatement, YieldExpression,
 };
 use oxc::ast_visit::{Visit, walk};
 use oxc::span::GetSpan;
@@ -244,12 +244,18 @@ impl<'a> Visit<'a> for Meter<'_> {
         });
     }
 
-    fn visit_argument(&mut self, it: &Argument<'a>) {
-        walk::walk_argument(self, it);
-    }
-
-    fn visit_array_expression_element(&mut self, it: &ArrayExpressionElement<'a>) {
-        walk::walk_array_expression_element(self, it);
+    fn visit_arguments(&mut self, it: &ArenaVec<'a, Argument<'a>>) {
+        for argument in it {
+            match argument {
+                Argument::SpreadElement(spread) => {
+                    self.cost += 2;
+                    self.wrap(spread.argument.span(), "$a(", |meter| {
+                        meter.visit_expression(&spread.argument);
+                    });
+                }
+                _ => self.visit_expression(argument.to_expression()),
+            }
+        }
     }
 
     fn visit_template_literal(&mut self, it: &TemplateLiteral<'a>) {

@@ -17,6 +17,11 @@ pub(crate) fn answer(error: &StoreError) -> ApiError {
             )
             .retry_after(1)
         }
+        StoreError::Unanswered { .. } => {
+            tracing::debug!(cause = ?error, "{error}");
+            let text = format!("{error}; nothing was done, try again in a moment");
+            ApiError::new(Code::Unavailable, text).retry_after(1)
+        }
         StoreError::Damaged { .. }
         | StoreError::Newer { .. }
         | StoreError::Foreign { .. }

@@ -72,6 +72,15 @@ pub enum StoreError {
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
+    /// The server cannot be reached now; nothing was changed.
+    #[error("{server} cannot be reached")]
+    Unanswered {
+        /// Its address, without a password.
+        server: String,
+        /// Why.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// Nobody answers where the database should be.
     #[error("no PostgreSQL answers at {database}; start it, or correct the address")]
     Away {
@@ -111,7 +120,7 @@ impl StoreError {
     pub const fn is_transient(&self) -> bool {
         matches!(
             self,
-            Self::Failed { .. } | Self::OutcomeUnknown { .. } | Self::Full
+            Self::Failed { .. } | Self::OutcomeUnknown { .. } | Self::Unanswered { .. } | Self::Full
         )
     }
 }

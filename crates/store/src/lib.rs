@@ -10,6 +10,7 @@ pub mod ledger;
 pub mod mesh;
 pub mod postgres;
 pub mod queue;
+pub mod redis;
 pub mod sqlite;
 
 pub use error::{StoreError, StoreResult};

@@ -10,6 +10,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+use tana_protocol::problem::Code;
 use tana_protocol::{SignedTransaction, Timestamp, TransactionId};
 
 use crate::error::StoreResult;
@@ -86,10 +88,23 @@ pub struct DeadLetter {
     pub stream_id: StreamId,
     /// What was submitted.
     pub transaction: SignedTransaction,
-    /// Why no block can take it.
+    /// Why no block can take it, for programs.
+    pub code: Code,
+    /// Why no block can take it, in words.
     pub reason: String,
     /// Since when it lies here.
     pub buried_at: Timestamp,
+}
+
+/// An entry that is to be moved to the dead letters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Burial {
+    /// The transaction's id.
+    pub id: TransactionId,
+    /// Why no block can take it, for programs.
+    pub code: Code,
+    /// Why no block can take it, in words.
+    pub reason: String,
 }
 
 /// Who takes entries: a producer of a node.
@@ -132,6 +147,8 @@ pub struct QueueStats {
     pub oldest: Option<Timestamp>,
     /// Producers that have taken entries and not acknowledged them.
     pub consumers: Vec<String>,
+    /// What the operator should know: a sentence, such as that the server may lose what it has accepted.
+    pub warning: Option<String>,
 }
 
 /// The queue of submitted transactions.
@@ -139,7 +156,8 @@ pub trait TxQueue: Send + Sync + 'static {
     /// `embedded` or `redis`.
     fn backend(&self) -> &'static str;
 
-    /// Queues submissions in their order, all or none, and answers for each. On disk before it answers.
+    /// Queues submissions in their order, all or none, and answers for each. On disk before it answers. A dead letter
+    /// that is queued again is none any more.
     fn push<'a>(
         &'a self,
         transactions: &'a [SignedTransaction],
@@ -159,18 +177,7 @@ pub trait TxQueue: Send + Sync + 'static {
     fn ack<'a>(&'a self, ids: &'a [TransactionId]) -> BoxFuture<'a, StoreResult<()>>;
 
     /// Moves entries to the dead letters, each with its reason. Unknown ids are passed over.
-    fn bury<'a>(
-        &'a self,
-        entries: &'a [(TransactionId, String)],
-        now: Timestamp,
-    ) -> BoxFuture<'a, StoreResult<()>>;
-
-    /// Puts a dead letter at the end of the queue again; false where there is none.
-    fn revive<'a>(
-        &'a self,
-        id: &'a TransactionId,
-        now: Timestamp,
-    ) -> BoxFuture<'a, StoreResult<bool>>;
+    fn bury<'a>(&'a self, entries: &'a [Burial], now: Timestamp) -> BoxFuture<'a, StoreResult<()>>;
 
     /// Deletes a dead letter; false where there is none.
     fn drop_dead<'a>(&'a self, id: &'a TransactionId) -> BoxFuture<'a, StoreResult<bool>>;
@@ -185,9 +192,28 @@ pub trait TxQueue: Send + Sync + 'static {
         most: usize,
     ) -> BoxFuture<'_, StoreResult<Vec<QueueEntry>>>;
 
+    /// Those of these ids that are not in the queue.
+    fn absent<'a>(
+        &'a self,
+        ids: &'a [TransactionId],
+    ) -> BoxFuture<'a, StoreResult<Vec<TransactionId>>>;
+
     /// Dead letters, the last buried first.
     fn dead(&self, most: usize) -> BoxFuture<'_, StoreResult<Vec<DeadLetter>>>;
 
+    /// One dead letter.
+    fn find_dead<'a>(
+        &'a self,
+        id: &'a TransactionId,
+    ) -> BoxFuture<'a, StoreResult<Option<DeadLetter>>>;
+
     /// How the queue is.
     fn stats(&self) -> BoxFuture<'_, StoreResult<QueueStats>>;
+
+    /// Says when there is something to take, where the backend itself can tell: an item may come too many, and one may be
+    /// lost with a connection. Never ends. The embedded queue says nothing; its ledger does.
+    fn arrivals(&self) -> BoxStream<'static, ()>;
+
+    /// Lets go of connections and files.
+    fn close(&self) -> BoxFuture<'_, ()>;
 }

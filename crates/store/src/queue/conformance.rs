@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use serde_json::json;
+use tana_protocol::problem::Code;
 use tana_protocol::{
     SecretKey, SignedTransaction, Timestamp, Transaction, TransactionId, TransactionType, UserId,
 };
 
-use super::{Consumer, Pushed, QueueEntry, Take, TxQueue};
+use super::{Burial, Consumer, Pushed, QueueEntry, Take, TxQueue};
 use crate::error::StoreResult;
 
 const START: u64 = 1_800_000_000_000;
@@ -90,6 +91,9 @@ async fn pushes_once_and_in_order<Q: TxQueue>(queue: &Q) -> StoreResult<()> {
         (one.clone(), first[0].stream_id())
     );
     assert_eq!(queue.find(&transaction(99).id()).await?, None);
+    let absent = queue.absent(&[one.id(), transaction(99).id()]).await?;
+    assert_eq!(absent, [transaction(99).id()]);
+    assert!(queue.absent(&[]).await?.is_empty());
     assert_eq!(nonces(&queue.entries(None, 10).await?), [1, 2, 3]);
     assert_eq!(
         nonces(&queue.entries(Some(first[0].stream_id()), 1).await?),
@@ -146,13 +150,23 @@ async fn dead_letters_are_kept<Q: TxQueue>(queue: &Q) -> StoreResult<()> {
     queue.take(&a, ALL, at(30)).await?;
     let reason = "the signature does not fit".to_owned();
     let (bad, other) = (transaction(11).id(), transaction(12).id());
+    let burial = |id, code, reason: &str| Burial {
+        id,
+        code,
+        reason: reason.to_owned(),
+    };
     queue
         .bury(
-            &[(bad, reason.clone()), (transaction(99).id(), String::new())],
+            &[
+                burial(bad, Code::BadSignature, &reason),
+                burial(transaction(99).id(), Code::Internal, ""),
+            ],
             at(31),
         )
         .await?;
-    queue.bury(&[(other, "another".to_owned())], at(32)).await?;
+    let another = [burial(other, Code::UnknownSender, "another")];
+    queue.bury(&another, at(32)).await?;
+    queue.bury(&another, at(32)).await?;
     assert_eq!(nonces(&queue.entries(None, 10).await?), [10]);
     let dead = queue.dead(10).await?;
     assert_eq!(
@@ -160,20 +174,26 @@ async fn dead_letters_are_kept<Q: TxQueue>(queue: &Q) -> StoreResult<()> {
         [other, bad]
     );
     assert_eq!(
-        (&dead[1].reason, &dead[1].transaction),
-        (&reason, &transaction(11))
+        (&dead[1].reason, &dead[1].transaction, dead[1].code),
+        (&reason, &transaction(11), Code::BadSignature)
     );
     assert_eq!(dead[1].buried_at, at(31));
-    assert_eq!(queue.stats().await?.dead, 2);
+    assert_eq!(queue.dead(1).await?, dead[..1]);
+    assert_eq!(queue.find_dead(&bad).await?.as_ref(), Some(&dead[1]));
+    assert_eq!(queue.find_dead(&transaction(10).id()).await?, None);
+    let stats = queue.stats().await?;
+    assert_eq!((stats.dead, stats.length, stats.pending), (2, 1, 1));
 
-    assert!(queue.revive(&bad, at(33)).await?);
-    assert!(!queue.revive(&bad, at(33)).await?);
+    let again = queue.push(&[transaction(11)], at(33)).await?;
+    assert!(matches!(again[..], [Pushed::Queued(_)]), "{again:?}");
+    assert_eq!(queue.find_dead(&bad).await?, None, "it waits again");
     assert!(queue.drop_dead(&other).await?);
     assert!(!queue.drop_dead(&other).await?);
     assert_eq!(nonces(&queue.entries(None, 10).await?), [10, 11]);
     assert_eq!(nonces(&queue.take(&a, ALL, at(34)).await?), [10, 11]);
     queue.ack(&[transaction(10).id(), bad]).await?;
     assert!(queue.dead(10).await?.is_empty());
+    assert_eq!(queue.stats().await?.dead, 0);
     Ok(())
 }
 

@@ -1,14 +1,17 @@
 //! The embedded queue: one SQLite file that ledger and producer share. Batches travel as one JSON parameter, so that
 //! a batch costs one statement whatever its length.
 
-use futures::FutureExt;
 use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+use futures::{FutureExt, StreamExt as _};
 use serde_json::json;
 use sqlx::{Row, SqliteConnection};
 use tana_protocol::{SignedTransaction, Timestamp, TransactionId};
 
 use crate::error::{StoreError, StoreResult};
-use crate::queue::{Consumer, DeadLetter, Pushed, QueueEntry, QueueStats, StreamId, Take, TxQueue};
+use crate::queue::{
+    Burial, Consumer, DeadLetter, Pushed, QueueEntry, QueueStats, StreamId, Take, TxQueue,
+};
 use crate::sqlite::{Durability, Sqlite, failed};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/queue/sqlite");
@@ -29,11 +32,6 @@ impl SqliteQueue {
     /// One sentence for each: no database, a newer version's, no room, no permission.
     pub async fn open(path: &str, durability: Durability) -> StoreResult<Self> {
         Sqlite::open(path, &MIGRATIONS, durability).await.map(Self)
-    }
-
-    /// Closes every connection.
-    pub async fn close(&self) {
-        self.0.close().await;
     }
 
     async fn push_all(
@@ -100,15 +98,11 @@ impl SqliteQueue {
         Ok(entries)
     }
 
-    async fn bury_all(
-        &self,
-        entries: &[(TransactionId, String)],
-        now: Timestamp,
-    ) -> StoreResult<()> {
+    async fn bury_all(&self, entries: &[Burial], now: Timestamp) -> StoreResult<()> {
         const DOING: &str = "moving transactions to the dead letters";
         let list: Vec<_> = entries
             .iter()
-            .map(|(id, reason)| json!([id, reason]))
+            .map(|burial| json!([burial.id, burial.reason, burial.code]))
             .collect();
         let list = json!(list).to_string();
         let mut change = self
@@ -118,10 +112,9 @@ impl SqliteQueue {
             .await
             .map_err(failed(DOING))?;
         sqlx::query(
-            "INSERT INTO dead_letters (tx_id, stream_id, body, reason, buried_at) \
-             SELECT q.tx_id, q.ms || '-' || q.seq, q.body, b.value ->> 1, ?2 \
-             FROM json_each(?1) b JOIN tx_queue q ON q.tx_id = b.value ->> 0 WHERE true \
-             ON CONFLICT (tx_id) DO UPDATE SET reason = excluded.reason, buried_at = excluded.buried_at",
+            "INSERT OR REPLACE INTO dead_letters (tx_id, stream_id, body, reason, code, buried_at) \
+             SELECT q.tx_id, q.ms || '-' || q.seq, q.body, b.value ->> 1, b.value ->> 2, ?2 \
+             FROM json_each(?1) b JOIN tx_queue q ON q.tx_id = b.value ->> 0",
         )
         .bind(&list)
         .bind(integer(now.ms()))
@@ -136,52 +129,24 @@ impl SqliteQueue {
         change.commit().await.map_err(failed(DOING))
     }
 
-    async fn revive_one(&self, id: &TransactionId, now: Timestamp) -> StoreResult<bool> {
-        const DOING: &str = "queueing a dead letter again";
-        let mut change = self
-            .0
-            .writer()
-            .begin_with(IMMEDIATE)
-            .await
-            .map_err(failed(DOING))?;
-        let row = sqlx::query("DELETE FROM dead_letters WHERE tx_id = ? RETURNING body")
-            .bind(id.to_string())
-            .fetch_optional(&mut *change)
-            .await
-            .map_err(failed(DOING))?;
-        let Some(row) = row else { return Ok(false) };
-        let body: String = row.try_get(0).map_err(failed(DOING))?;
-        insert(&mut change, &[(*id, body)], now)
-            .await
-            .map_err(failed(DOING))?;
-        change.commit().await.map_err(failed(DOING))?;
-        Ok(true)
-    }
-
-    async fn dead_letters(&self, most: usize) -> StoreResult<Vec<DeadLetter>> {
+    async fn dead_letters(&self, wanted: Wanted<'_>) -> StoreResult<Vec<DeadLetter>> {
         const DOING: &str = "reading the dead letters";
-        let rows = sqlx::query(
-            "SELECT tx_id, stream_id, body, reason, buried_at FROM dead_letters \
-             ORDER BY buried_at DESC, rowid DESC LIMIT ?",
-        )
-        .bind(integer(most as u64))
-        .fetch_all(self.0.readers())
-        .await
-        .map_err(failed(DOING))?;
-        rows.iter()
-            .map(|row| {
-                let text = |column| row.try_get::<String, _>(column).map_err(failed(DOING));
-                let id = text(0)?;
-                Ok(DeadLetter {
-                    stream_id: text(1)?.parse().map_err(|error| damaged(&id, error))?,
-                    transaction: serde_json::from_str(&text(2)?)
-                        .map_err(|error| damaged(&id, error))?,
-                    reason: text(3)?,
-                    buried_at: time(row.try_get(4).map_err(failed(DOING))?),
-                    id: id.parse().map_err(|error| damaged(&id, error))?,
-                })
-            })
-            .collect()
+        let query = match wanted {
+            Wanted::One(id) => sqlx::query(
+                "SELECT tx_id, stream_id, body, reason, code, buried_at FROM dead_letters WHERE tx_id = ?",
+            )
+            .bind(id.to_string()),
+            Wanted::Last(most) => sqlx::query(
+                "SELECT tx_id, stream_id, body, reason, code, buried_at FROM dead_letters \
+                 ORDER BY buried_at DESC, rowid DESC LIMIT ?",
+            )
+            .bind(integer(most as u64)),
+        };
+        let rows = query
+            .fetch_all(self.0.readers())
+            .await
+            .map_err(failed(DOING))?;
+        rows.iter().map(dead_letter).collect()
     }
 
     async fn present_stats(&self) -> StoreResult<QueueStats> {
@@ -209,6 +174,7 @@ impl SqliteQueue {
             oldest: oldest.map(time),
             consumers: serde_json::from_str(&consumers)
                 .map_err(|error| damaged("list of consumers", error))?,
+            warning: None,
         })
     }
 }
@@ -248,20 +214,8 @@ impl TxQueue for SqliteQueue {
         .boxed()
     }
 
-    fn bury<'a>(
-        &'a self,
-        entries: &'a [(TransactionId, String)],
-        now: Timestamp,
-    ) -> BoxFuture<'a, StoreResult<()>> {
+    fn bury<'a>(&'a self, entries: &'a [Burial], now: Timestamp) -> BoxFuture<'a, StoreResult<()>> {
         self.bury_all(entries, now).boxed()
-    }
-
-    fn revive<'a>(
-        &'a self,
-        id: &'a TransactionId,
-        now: Timestamp,
-    ) -> BoxFuture<'a, StoreResult<bool>> {
-        self.revive_one(id, now).boxed()
     }
 
     fn drop_dead<'a>(&'a self, id: &'a TransactionId) -> BoxFuture<'a, StoreResult<bool>> {
@@ -312,12 +266,72 @@ impl TxQueue for SqliteQueue {
     }
 
     fn dead(&self, most: usize) -> BoxFuture<'_, StoreResult<Vec<DeadLetter>>> {
-        self.dead_letters(most).boxed()
+        self.dead_letters(Wanted::Last(most)).boxed()
+    }
+
+    fn find_dead<'a>(
+        &'a self,
+        id: &'a TransactionId,
+    ) -> BoxFuture<'a, StoreResult<Option<DeadLetter>>> {
+        async move { Ok(self.dead_letters(Wanted::One(id)).await?.pop()) }.boxed()
+    }
+
+    fn absent<'a>(
+        &'a self,
+        ids: &'a [TransactionId],
+    ) -> BoxFuture<'a, StoreResult<Vec<TransactionId>>> {
+        const DOING: &str = "looking what is queued";
+        async move {
+            let absent: Vec<String> = sqlx::query_scalar(
+                "SELECT value FROM json_each(?) WHERE value NOT IN (SELECT tx_id FROM tx_queue)",
+            )
+            .bind(json!(ids).to_string())
+            .fetch_all(self.0.readers())
+            .await
+            .map_err(failed(DOING))?;
+            let parsed = absent
+                .into_iter()
+                .map(|id| id.parse().map_err(|error| damaged(&id, error)));
+            parsed.collect()
+        }
+        .boxed()
     }
 
     fn stats(&self) -> BoxFuture<'_, StoreResult<QueueStats>> {
         self.present_stats().boxed()
     }
+
+    fn arrivals(&self) -> BoxStream<'static, ()> {
+        futures::stream::pending().boxed()
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        self.0.close().boxed()
+    }
+}
+
+/// Which dead letters.
+#[derive(Clone, Copy)]
+enum Wanted<'a> {
+    One(&'a TransactionId),
+    Last(usize),
+}
+
+fn dead_letter(row: &sqlx::sqlite::SqliteRow) -> StoreResult<DeadLetter> {
+    let text = |column| {
+        row.try_get::<String, _>(column)
+            .map_err(failed("reading the dead letters"))
+    };
+    let id = text(0)?;
+    let since: i64 = row.try_get(5).map_err(failed("reading the dead letters"))?;
+    Ok(DeadLetter {
+        stream_id: text(1)?.parse().map_err(|error| damaged(&id, error))?,
+        transaction: serde_json::from_str(&text(2)?).map_err(|error| damaged(&id, error))?,
+        reason: text(3)?,
+        code: serde_json::from_value(text(4)?.into()).map_err(|error| damaged(&id, error))?,
+        buried_at: time(since),
+        id: id.parse().map_err(|error| damaged(&id, error))?,
+    })
 }
 
 /// Inserts what is not there and answers where each is.
@@ -345,6 +359,10 @@ async fn insert(
     .bind(ms)
     .execute(&mut *change)
     .await?;
+    sqlx::query("DELETE FROM dead_letters WHERE tx_id IN (SELECT value ->> 0 FROM json_each(?))")
+        .bind(&list)
+        .execute(&mut *change)
+        .await?;
     let rows = sqlx::query(
         "SELECT b.key, q.ms, q.seq FROM json_each(?) b JOIN tx_queue q ON q.tx_id = b.value ->> 0",
     )

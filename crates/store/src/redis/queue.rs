@@ -1,0 +1,753 @@
+//! The queue on Redis Streams: stream `tx:pending`, group `validators`. What several keys hold of one entry is changed by
+//! scripts, whole; reads are plain commands.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::redis::aio::PubSubStream;
+use ::redis::{Client, Cmd, Value, cmd};
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+use futures::{FutureExt, StreamExt as _};
+use tana_protocol::{SignedTransaction, Timestamp, TransactionId};
+
+use super::fields::{self, Fields};
+use super::link::{Does, Durability, Link};
+use super::scripts;
+use crate::error::{StoreError, StoreResult};
+use crate::queue::{
+    Burial, Consumer, DeadLetter, Pushed, QueueEntry, QueueStats, StreamId, Take, TxQueue,
+};
+
+const STREAM: &str = "tx:pending";
+const GROUP: &str = "validators";
+/// The stream, the index of its entries by transaction id, the stream of dead letters, and their index.
+const KEYS: [&str; 4] = [STREAM, "tx:ids", "tx:dead", "tx:dead:ids"];
+/// One short message a batch, for producers. `tx:new` carries the transactions themselves, for whoever listens.
+const WAKE: &str = "tx:wake";
+/// Entries of dead producers that one look takes over at most.
+const CLAIM: usize = 1000;
+/// Between tries to listen.
+const LISTEN_AGAIN: Duration = Duration::from_secs(1);
+
+/// The queue on a Redis. Clones share the connection.
+#[derive(Clone)]
+pub struct RedisQueue(Arc<Link>);
+
+impl fmt::Debug for RedisQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisQueue").finish_non_exhaustive()
+    }
+}
+
+impl RedisQueue {
+    /// The queue on the server of this address. Nothing is connected yet: each method connects where that is needed, and
+    /// answers [`StoreError::Away`] where it cannot.
+    ///
+    /// # Errors
+    /// When the address is none.
+    pub fn at(address: &str) -> StoreResult<Self> {
+        let mut group = cmd("XGROUP");
+        group
+            .arg("CREATE")
+            .arg(STREAM)
+            .arg(GROUP)
+            .arg("0")
+            .arg("MKSTREAM");
+        Link::to(address, group).map(|link| Self(Arc::new(link)))
+    }
+
+    async fn read(&self, doing: &'static str, command: &Cmd) -> StoreResult<Value> {
+        self.0.run(Does::Read, doing, command).await
+    }
+
+    async fn write(&self, doing: &'static str, command: &Cmd) -> StoreResult<Value> {
+        self.0.run(Does::Write, doing, command).await
+    }
+
+    async fn push_all(&self, transactions: &[SignedTransaction]) -> StoreResult<Vec<Pushed>> {
+        const DOING: &str = "queueing transactions";
+        if transactions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ids: Vec<String> = transactions
+            .iter()
+            .map(|signed| signed.id().to_string())
+            .collect();
+        let mut command = Link::script(&scripts::PUSH, &KEYS);
+        command.arg(ids.len());
+        for id in &ids {
+            command.arg(id);
+        }
+        for (id, signed) in ids.iter().zip(transactions) {
+            fields::write(&mut command, id, signed);
+        }
+        let answer = self.write(DOING, &command).await?;
+        self.0.settle(DOING).await?;
+        let pushed = list(DOING, answer)?.into_iter().map(|answer| {
+            let text = fields::text(answer).map_err(|error| odd(DOING, error))?;
+            let (how, place) = text.split_at_checked(1).unwrap_or_default();
+            let place = place.parse().map_err(|error| odd(DOING, error))?;
+            Ok(if how == "q" {
+                Pushed::Queued(place)
+            } else {
+                Pushed::Known(place)
+            })
+        });
+        pushed.collect()
+    }
+
+    async fn take_some(&self, consumer: &Consumer, take: Take) -> StoreResult<Vec<QueueEntry>> {
+        const DOING: &str = "taking transactions off the queue";
+        let mut taken = BTreeMap::new();
+        self.own(consumer, take, &mut taken).await?;
+        if taken.len() < take.most {
+            self.claim(consumer, take, &mut taken).await?;
+        }
+        if taken.len() < take.most {
+            let answer = self
+                .group_read(consumer, take.most - taken.len(), ">")
+                .await?;
+            let entries = self.adopted(raw_entries(DOING, answer)?).await?;
+            taken.extend(entries);
+        }
+        Ok(taken.into_values().take(take.most).collect())
+    }
+
+    /// What this consumer took and has not acknowledged.
+    async fn own(
+        &self,
+        consumer: &Consumer,
+        take: Take,
+        taken: &mut BTreeMap<StreamId, QueueEntry>,
+    ) -> StoreResult<()> {
+        const DOING: &str = "taking transactions off the queue";
+        let answer = self.group_read(consumer, take.most, "0").await?;
+        taken.extend(self.adopted(raw_entries(DOING, answer)?).await?);
+        Ok(())
+    }
+
+    /// What others took and left lying.
+    async fn claim(
+        &self,
+        consumer: &Consumer,
+        take: Take,
+        taken: &mut BTreeMap<StreamId, QueueEntry>,
+    ) -> StoreResult<()> {
+        const DOING: &str = "taking over transactions of another producer";
+        let mut from = "0-0".to_owned();
+        loop {
+            let mut command = cmd("XAUTOCLAIM");
+            command.arg(STREAM).arg(GROUP).arg(consumer.as_str());
+            command.arg(u64::try_from(take.idle.as_millis()).unwrap_or(u64::MAX));
+            command.arg(&from).arg("COUNT").arg(take.most.min(CLAIM));
+            let mut answer = list(DOING, self.write(DOING, &command).await?)?.into_iter();
+            let (next, entries) = (answer.next(), answer.next());
+            from = next
+                .ok_or_else(|| odd(DOING, "no cursor"))
+                .and_then(|next| fields::text(next).map_err(|error| odd(DOING, error)))?;
+            let entries = raw_list(DOING, entries.unwrap_or(Value::Nil))?;
+            taken.extend(self.adopted(entries).await?);
+            if from == "0-0" || taken.len() >= take.most {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn group_read(&self, consumer: &Consumer, most: usize, from: &str) -> StoreResult<Value> {
+        let mut command = cmd("XREADGROUP");
+        command.arg("GROUP").arg(GROUP).arg(consumer.as_str());
+        command
+            .arg("COUNT")
+            .arg(most)
+            .arg("STREAMS")
+            .arg(STREAM)
+            .arg(from);
+        self.write("taking transactions off the queue", &command)
+            .await
+    }
+
+    /// Entries as they were taken: those that are no transactions are set aside, those that are there twice removed,
+    /// those that somebody else wrote made known.
+    async fn adopted(&self, raw: Vec<Raw>) -> StoreResult<Vec<(StreamId, QueueEntry)>> {
+        const DOING: &str = "taking transactions off the queue";
+        if raw.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut entries = BTreeMap::new();
+        let mut adopt = Link::script(&scripts::ADOPT, &KEYS);
+        adopt.arg(GROUP);
+        let mut aside = Link::script(&scripts::SET_ASIDE, &KEYS);
+        aside.arg(GROUP);
+        let mut strange = 0;
+        for Raw { place, fields } in raw {
+            match entry(place, fields) {
+                Ok(entry) => {
+                    adopt.arg(place.to_string()).arg(entry.id.to_string());
+                    entries.insert(place, entry);
+                }
+                Err(why) => {
+                    tracing::error!(
+                        "entry {place} of {STREAM} is no transaction ({why}); it is kept in tx:malformed"
+                    );
+                    aside.arg(place.to_string()).arg(why);
+                    strange += 1;
+                }
+            }
+        }
+        if strange > 0 {
+            self.write(DOING, &aside).await?;
+        }
+        for removed in list(DOING, self.write(DOING, &adopt).await?)? {
+            if let Ok(place) = fields::text(removed).unwrap_or_default().parse() {
+                entries.remove(&place);
+            }
+        }
+        Ok(entries.into_iter().collect())
+    }
+
+    async fn bury_all(&self, entries: &[Burial], now: Timestamp) -> StoreResult<()> {
+        let mut command = Link::script(&scripts::BURY, &KEYS);
+        command.arg(GROUP).arg(now.ms());
+        for burial in entries {
+            command
+                .arg(burial.id.to_string())
+                .arg(burial.code.as_str())
+                .arg(&burial.reason);
+        }
+        self.write("moving transactions to the dead letters", &command)
+            .await?;
+        Ok(())
+    }
+
+    /// The place that an index names for an id.
+    async fn place(
+        &self,
+        doing: &'static str,
+        index: &str,
+        id: &TransactionId,
+    ) -> StoreResult<Option<String>> {
+        match self
+            .read(doing, cmd("HGET").arg(index).arg(id.to_string()))
+            .await?
+        {
+            Value::Nil => Ok(None),
+            value => fields::text(value)
+                .map(Some)
+                .map_err(|error| odd(doing, error)),
+        }
+    }
+
+    async fn range(
+        &self,
+        doing: &'static str,
+        stream: &str,
+        from: &str,
+        to: &str,
+        most: usize,
+    ) -> StoreResult<Vec<Raw>> {
+        let mut command = cmd("XRANGE");
+        command.arg(stream).arg(from).arg(to).arg("COUNT").arg(most);
+        raw_list(doing, self.read(doing, &command).await?)
+    }
+
+    async fn find_one(&self, id: &TransactionId) -> StoreResult<Option<QueueEntry>> {
+        const DOING: &str = "reading a queued transaction";
+        let Some(place) = self.place(DOING, KEYS[1], id).await? else {
+            return Ok(None);
+        };
+        let found = self.range(DOING, STREAM, &place, &place, 1).await?.pop();
+        Ok(found.and_then(|raw| entry(raw.place, raw.fields).ok()))
+    }
+
+    async fn find_letter(&self, id: &TransactionId) -> StoreResult<Option<DeadLetter>> {
+        const DOING: &str = "reading a dead letter";
+        let Some(place) = self.place(DOING, KEYS[3], id).await? else {
+            return Ok(None);
+        };
+        let found = self.range(DOING, KEYS[2], &place, &place, 1).await?.pop();
+        found.map(dead_letter).transpose()
+    }
+
+    async fn list_entries(
+        &self,
+        after: Option<StreamId>,
+        most: usize,
+    ) -> StoreResult<Vec<QueueEntry>> {
+        let from = after.map_or_else(|| "-".to_owned(), |id| format!("({id}"));
+        let raw = self
+            .range("reading the queue", STREAM, &from, "+", most)
+            .await?;
+        // What is no transaction is set aside by who takes it.
+        Ok(raw
+            .into_iter()
+            .filter_map(|raw| entry(raw.place, raw.fields).ok())
+            .collect())
+    }
+
+    async fn absent_of(&self, ids: &[TransactionId]) -> StoreResult<Vec<TransactionId>> {
+        const DOING: &str = "looking what is queued";
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut command = cmd("HMGET");
+        command.arg(KEYS[1]);
+        for id in ids {
+            command.arg(id.to_string());
+        }
+        let found = list(DOING, self.read(DOING, &command).await?)?;
+        let absent = ids
+            .iter()
+            .zip(found)
+            .filter(|(_, found)| *found == Value::Nil);
+        Ok(absent.map(|(id, _)| *id).collect())
+    }
+
+    async fn present_stats(&self) -> StoreResult<QueueStats> {
+        const DOING: &str = "reading the queue's length";
+        let (length, dead, first, pending) = (
+            cmd_of(&["XLEN", STREAM]),
+            cmd_of(&["XLEN", KEYS[2]]),
+            { cmd_of(&["XRANGE", STREAM, "-", "+", "COUNT", "1"]) },
+            cmd_of(&["XPENDING", STREAM, GROUP]),
+        );
+        let (length, dead, first, pending) = futures::try_join!(
+            self.read(DOING, &length),
+            self.read(DOING, &dead),
+            self.read(DOING, &first),
+            self.read(DOING, &pending),
+        )?;
+        let oldest = raw_list(DOING, first)?
+            .first()
+            .map(|raw| Timestamp::from_ms(raw.place.ms));
+        // Count, least and greatest place, and the consumers with their counts.
+        let mut pending = list(DOING, pending)?.into_iter();
+        let taken = pending.next().map_or(0, count);
+        let consumers = match pending.nth(2) {
+            Some(Value::Array(consumers)) => consumers
+                .into_iter()
+                .filter_map(|consumer| match consumer {
+                    Value::Array(pair) => fields::text(pair.into_iter().next()?).ok(),
+                    _ => None,
+                })
+                .collect(),
+            _ => Vec::new(),
+        };
+        let warning = match self.0.durability() {
+            Some(Durability::Not(why)) => {
+                Some(format!("the server may lose what was accepted: {why}"))
+            }
+            _ => None,
+        };
+        Ok(QueueStats {
+            length: count(length),
+            pending: taken,
+            dead: count(dead),
+            oldest,
+            consumers,
+            warning,
+        })
+    }
+}
+
+/// An entry of a stream.
+struct Raw {
+    place: StreamId,
+    fields: Value,
+}
+
+fn cmd_of(words: &[&str]) -> Cmd {
+    let mut command = Cmd::new();
+    for word in words {
+        command.arg(*word);
+    }
+    command
+}
+
+fn count(value: Value) -> u64 {
+    match value {
+        Value::Int(number) => u64::try_from(number).unwrap_or(0),
+        _ => 0,
+    }
+}
+
+/// An answer that no Redis gives.
+fn odd(doing: &'static str, what: impl fmt::Display) -> StoreError {
+    StoreError::Failed {
+        doing,
+        source: format!("the server's answer is not understood: {what}").into(),
+    }
+}
+
+fn list(doing: &'static str, value: Value) -> StoreResult<Vec<Value>> {
+    match value {
+        Value::Array(items) => Ok(items),
+        Value::Nil => Ok(Vec::new()),
+        _ => Err(odd(doing, "not a list")),
+    }
+}
+
+/// The entries of the one stream of an `XREADGROUP`.
+fn raw_entries(doing: &'static str, value: Value) -> StoreResult<Vec<Raw>> {
+    match list(doing, value)?.pop() {
+        None => Ok(Vec::new()),
+        Some(stream) => raw_list(doing, list(doing, stream)?.pop().unwrap_or(Value::Nil)),
+    }
+}
+
+fn raw_list(doing: &'static str, value: Value) -> StoreResult<Vec<Raw>> {
+    let raw = list(doing, value)?.into_iter().map(|one| {
+        let mut parts = list(doing, one)?.into_iter();
+        let place = parts
+            .next()
+            .ok_or_else(|| odd(doing, "an entry without a place"))?;
+        let place = fields::text(place).map_err(|error| odd(doing, error))?;
+        Ok(Raw {
+            place: place.parse().map_err(|error| odd(doing, error))?,
+            fields: parts.next().unwrap_or(Value::Nil),
+        })
+    });
+    raw.collect()
+}
+
+fn entry(stream_id: StreamId, fields: Value) -> Result<QueueEntry, String> {
+    let (id, transaction) = Fields::of(fields)?.transaction()?;
+    Ok(QueueEntry {
+        stream_id,
+        id,
+        transaction,
+    })
+}
+
+fn dead_letter(raw: Raw) -> StoreResult<DeadLetter> {
+    let read = || -> Result<DeadLetter, String> {
+        let fields = Fields::of(raw.fields)?;
+        let (id, transaction) = fields.transaction()?;
+        let [stream_id, code, reason, buried_at] = fields::DEAD;
+        let text = |name| fields.get(name).unwrap_or_default();
+        Ok(DeadLetter {
+            id,
+            stream_id: text(stream_id)
+                .parse()
+                .map_err(|error| format!("{stream_id}: {error}"))?,
+            code: serde_json::from_value(text(code).into())
+                .map_err(|error| format!("{code}: {error}"))?,
+            reason: text(reason).to_owned(),
+            buried_at: Timestamp::from_ms(fields.number(buried_at)?),
+            transaction,
+        })
+    };
+    read().map_err(|detail| StoreError::Damaged {
+        what: format!("dead letter ({})", raw.place),
+        detail,
+    })
+}
+
+impl TxQueue for RedisQueue {
+    fn backend(&self) -> &'static str {
+        "redis"
+    }
+
+    fn push<'a>(
+        &'a self,
+        transactions: &'a [SignedTransaction],
+        // The server's clock gives the places.
+        _now: Timestamp,
+    ) -> BoxFuture<'a, StoreResult<Vec<Pushed>>> {
+        self.push_all(transactions).boxed()
+    }
+
+    fn take<'a>(
+        &'a self,
+        consumer: &'a Consumer,
+        take: Take,
+        _now: Timestamp,
+    ) -> BoxFuture<'a, StoreResult<Vec<QueueEntry>>> {
+        self.take_some(consumer, take).boxed()
+    }
+
+    fn ack<'a>(&'a self, ids: &'a [TransactionId]) -> BoxFuture<'a, StoreResult<()>> {
+        async move {
+            if ids.is_empty() {
+                return Ok(());
+            }
+            let mut command = Link::script(&scripts::ACK, &KEYS);
+            command.arg(GROUP);
+            for id in ids {
+                command.arg(id.to_string());
+            }
+            self.write("acknowledging transactions", &command).await?;
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn bury<'a>(&'a self, entries: &'a [Burial], now: Timestamp) -> BoxFuture<'a, StoreResult<()>> {
+        self.bury_all(entries, now).boxed()
+    }
+
+    fn drop_dead<'a>(&'a self, id: &'a TransactionId) -> BoxFuture<'a, StoreResult<bool>> {
+        async move {
+            let mut command = Link::script(&scripts::DROP_DEAD, &KEYS);
+            command.arg(id.to_string());
+            let answer = self.write("dropping a dead letter", &command).await?;
+            Ok(count(answer) > 0)
+        }
+        .boxed()
+    }
+
+    fn find<'a>(&'a self, id: &'a TransactionId) -> BoxFuture<'a, StoreResult<Option<QueueEntry>>> {
+        self.find_one(id).boxed()
+    }
+
+    fn entries(
+        &self,
+        after: Option<StreamId>,
+        most: usize,
+    ) -> BoxFuture<'_, StoreResult<Vec<QueueEntry>>> {
+        self.list_entries(after, most).boxed()
+    }
+
+    fn absent<'a>(
+        &'a self,
+        ids: &'a [TransactionId],
+    ) -> BoxFuture<'a, StoreResult<Vec<TransactionId>>> {
+        self.absent_of(ids).boxed()
+    }
+
+    fn dead(&self, most: usize) -> BoxFuture<'_, StoreResult<Vec<DeadLetter>>> {
+        const DOING: &str = "reading the dead letters";
+        async move {
+            let mut command = cmd("XREVRANGE");
+            command
+                .arg(KEYS[2])
+                .arg("+")
+                .arg("-")
+                .arg("COUNT")
+                .arg(most);
+            let raw = raw_list(DOING, self.read(DOING, &command).await?)?;
+            raw.into_iter().map(dead_letter).collect()
+        }
+        .boxed()
+    }
+
+    fn find_dead<'a>(
+        &'a self,
+        id: &'a TransactionId,
+    ) -> BoxFuture<'a, StoreResult<Option<DeadLetter>>> {
+        self.find_letter(id).boxed()
+    }
+
+    fn stats(&self) -> BoxFuture<'_, StoreResult<QueueStats>> {
+        self.present_stats().boxed()
+    }
+
+    fn arrivals(&self) -> BoxStream<'static, ()> {
+        let begin = (self.0.client().clone(), None::<PubSubStream>);
+        futures::stream::unfold(begin, |(client, listening)| async move {
+            if let Some(mut messages) = listening
+                && messages.next().await.is_some()
+            {
+                return Some(((), (client, Some(messages))));
+            }
+            loop {
+                let made = tokio::time::timeout(LISTEN_AGAIN, listen(&client)).await;
+                if let Ok(Ok(messages)) = made {
+                    // Something may have come while nobody listened.
+                    return Some(((), (client, Some(messages))));
+                }
+                tokio::time::sleep(LISTEN_AGAIN).await;
+            }
+        })
+        .boxed()
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        self.0.close().boxed()
+    }
+}
+
+async fn listen(client: &Client) -> Result<PubSubStream, ::redis::RedisError> {
+    let mut subscription = client.get_async_pubsub().await?;
+    subscription.subscribe(WAKE).await?;
+    Ok(subscription.into_on_message())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::time::Duration;
+
+    use ::redis::{Client, cmd};
+    use futures::StreamExt as _;
+    use tana_protocol::{SecretKey, Timestamp, Transaction, TransactionType, UserId};
+
+    use super::{GROUP, RedisQueue, STREAM};
+    use crate::error::StoreError;
+    use crate::queue::{Consumer, Take, TxQueue, conformance};
+
+    /// A database of its own on the server that `TANA_TEST_REDIS_URL` names.
+    async fn scratch() -> String {
+        // A test is told where the server is by `cargo xtask test`, which brings it.
+        #[allow(clippy::disallowed_methods)]
+        let server = std::env::var("TANA_TEST_REDIS_URL")
+            .expect("this test needs a Redis: run cargo xtask test, or set TANA_TEST_REDIS_URL");
+        let client = Client::open(server.as_str()).unwrap();
+        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        let number: u64 = cmd("INCR")
+            .arg("tests")
+            .query_async(&mut connection)
+            .await
+            .unwrap();
+        format!("{}/{number}", server.trim_end_matches('/'))
+    }
+
+    const TAKE: Take = Take {
+        most: 10,
+        idle: Duration::from_secs(60),
+    };
+
+    fn now() -> Timestamp {
+        Timestamp::from_ms(1_800_000_000_000)
+    }
+
+    fn transfer(nonce: u64) -> tana_protocol::SignedTransaction {
+        Transaction::new(
+            TransactionType::Transfer,
+            UserId::SYSTEM.into(),
+            "@bob".parse().unwrap(),
+            now(),
+            nonce,
+        )
+        .sign(&SecretKey::from_seed(&[3; 32]))
+    }
+
+    #[tokio::test]
+    async fn the_redis_queue_conforms() {
+        let queue = RedisQueue::at(&scratch().await).unwrap();
+        conformance::check(&queue).await.unwrap();
+        let stats = queue.stats().await.unwrap();
+        assert_eq!(stats.warning, None, "the tests' server syncs always");
+    }
+
+    #[tokio::test]
+    async fn entries_carry_the_fields_as_strings_and_listeners_get_them() {
+        let address = scratch().await;
+        let queue = RedisQueue::at(&address).unwrap();
+        let client = Client::open(address.as_str()).unwrap();
+        let mut listener = client.get_async_pubsub().await.unwrap();
+        listener.subscribe("tx:new").await.unwrap();
+        let mut arrivals = queue.arrivals();
+        arrivals.next().await.unwrap();
+
+        let signed = transfer(7);
+        queue
+            .push(std::slice::from_ref(&signed), now())
+            .await
+            .unwrap();
+        // Other tests' databases share the channel.
+        let id = signed.id().to_string();
+        let mut messages = listener.on_message();
+        let told: serde_json::Value = loop {
+            let payload: String = messages.next().await.unwrap().get_payload().unwrap();
+            let told: serde_json::Value = serde_json::from_str(&payload).unwrap();
+            if told["id"] == id.as_str() {
+                break told;
+            }
+        };
+        assert_eq!(
+            (&told["nonce"], &told["type"], &told["to"]),
+            (&"7".into(), &"transfer".into(), &"@bob".into())
+        );
+        assert_eq!(told["signature"], signed.signature.to_string());
+        arrivals.next().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_others_write_is_taken_and_what_is_nothing_is_set_aside() {
+        let address = scratch().await;
+        let queue = RedisQueue::at(&address).unwrap();
+        let consumer = Consumer::new("a");
+        let signed = transfer(1);
+        queue
+            .push(std::slice::from_ref(&signed), now())
+            .await
+            .unwrap();
+        let client = Client::open(address.as_str()).unwrap();
+        let mut raw = client.get_multiplexed_async_connection().await.unwrap();
+        let add = |fields: &[(&str, String)]| {
+            let mut add = cmd("XADD");
+            add.arg(STREAM).arg("*");
+            for (name, value) in fields {
+                add.arg(name).arg(value);
+            }
+            add
+        };
+        let written = |signed: &tana_protocol::SignedTransaction| {
+            let transaction = &signed.transaction;
+            vec![
+                ("type", transaction.kind.to_string()),
+                ("from", transaction.from.to_string()),
+                ("to", transaction.to.to_string()),
+                ("timestamp", transaction.timestamp.ms().to_string()),
+                ("nonce", transaction.nonce.to_string()),
+                ("signature", signed.signature.to_string()),
+            ]
+        };
+        let other = transfer(2);
+        for fields in [
+            written(&other),
+            vec![("type", "nonsense".to_owned())],
+            written(&signed),
+        ] {
+            add(&fields).query_async::<String>(&mut raw).await.unwrap();
+        }
+        let taken = queue.take(&consumer, TAKE, now()).await.unwrap();
+        let ids: Vec<_> = taken.iter().map(|entry| entry.id).collect();
+        assert_eq!(ids, [signed.id(), other.id()]);
+        queue.ack(&ids).await.unwrap();
+        assert_eq!(queue.stats().await.unwrap().length, 0);
+        let kept: u64 = cmd("XLEN")
+            .arg("tx:malformed")
+            .query_async(&mut raw)
+            .await
+            .unwrap();
+        assert_eq!(kept, 1);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_was_emptied_is_set_up_again() {
+        let address = scratch().await;
+        let queue = RedisQueue::at(&address).unwrap();
+        queue.push(&[transfer(1)], now()).await.unwrap();
+        let client = Client::open(address.as_str()).unwrap();
+        let mut raw = client.get_multiplexed_async_connection().await.unwrap();
+        cmd("XGROUP")
+            .arg("DESTROY")
+            .arg(STREAM)
+            .arg(GROUP)
+            .query_async::<u64>(&mut raw)
+            .await
+            .unwrap();
+        let consumer = Consumer::new("a");
+        assert!(queue.take(&consumer, TAKE, now()).await.is_err());
+        assert_eq!(queue.take(&consumer, TAKE, now()).await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_not_there_is_named_without_its_password() {
+        let queue = RedisQueue::at("redis://user:secret@127.0.0.1:1/").unwrap();
+        let error = queue.push(&[transfer(1)], now()).await.unwrap_err();
+        assert!(
+            matches!(error, StoreError::Unanswered { .. }) && error.is_transient(),
+            "{error:?}"
+        );
+        assert_eq!(
+            error.to_string(),
+            "Redis at redis://127.0.0.1:1 cannot be reached"
+        );
+    }
+}

@@ -52,6 +52,10 @@ pub async fn build(config: Config, context: Context) -> anyhow::Result<App> {
         start::open(&config),
         Engine::start(&config.chain, &config.runtime)
     )?;
+    let probed = opened.queue.clone();
+    context
+        .readiness
+        .probe("queue", move || crate::queue::probe(probed.clone()));
     check.not_ok("verifying the tip");
     let ledger = Ledger::start(config, opened.store, opened.queue, engine, &context).await?;
     check.ok();
@@ -62,18 +66,6 @@ pub async fn build(config: Config, context: Context) -> anyhow::Result<App> {
             ledger
                 .store()
                 .tip()
-                .await
-                .map(drop)
-                .map_err(|error| error.to_string())
-        }
-    });
-    let probed = ledger.clone();
-    context.readiness.probe("queue", move || {
-        let ledger = probed.clone();
-        async move {
-            ledger
-                .queue()
-                .stats()
                 .await
                 .map(drop)
                 .map_err(|error| error.to_string())

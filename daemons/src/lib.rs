@@ -9,6 +9,7 @@ pub mod ledger;
 pub mod mesh;
 pub mod node;
 pub mod producer;
+mod queue;
 pub mod service_keys;
 mod store_error;
 pub mod t4;

@@ -11,13 +11,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
 use tana_client::{LedgerClient, LedgerEvent, StreamItem};
 use tana_home::{KeyFile, Settings};
 use tana_kit::{App, Check, Context, ServiceSpec, run_service};
 use tana_protocol::node::NodeKey;
 use tana_protocol::{ServiceKind, ServiceToken};
 use tana_store::queue::{Consumer, TxQueue};
-use tana_store::sqlite::{Durability, SqliteQueue};
+use tana_store::sqlite::Durability;
 use tokio::sync::Notify;
 use utoipa::OpenApi;
 
@@ -55,10 +57,15 @@ pub async fn build(settings: Settings, context: Context) -> anyhow::Result<App> 
     let reachable = context
         .readiness
         .check("ledger", "connecting to the ledger");
-    let queue = open_queue(&settings).await?;
+    let redis_url = settings.redis_url.as_deref();
+    let queue = crate::queue::open(redis_url, &settings.queue_path, Durability::Normal).await?;
+    let probed = queue.clone();
+    context
+        .readiness
+        .probe("queue", move || crate::queue::probe(probed.clone()));
     let wake = Arc::new(Notify::new());
     let sealer = Sealer {
-        queue: Arc::new(queue.clone()),
+        queue: queue.clone(),
         ledger: ledger.clone(),
         consensus: Arc::new(Solo::new(key.clone())),
         consumer: Consumer::new(format!("producer@{}", settings.node_id)),
@@ -79,9 +86,11 @@ pub async fn build(settings: Settings, context: Context) -> anyhow::Result<App> 
         }),
     };
     let stop = context.shutdown.clone();
+    let (arrivals, woken) = (queue.arrivals(), wake.clone());
     context.tasks.spawn("listening to the ledger", async move {
         tokio::select! {
             () = listen(&ledger, &reachable, &wake) => {}
+            () = heed(arrivals, &woken) => {}
             () = stop.begun() => {}
         }
     });
@@ -89,13 +98,11 @@ pub async fn build(settings: Settings, context: Context) -> anyhow::Result<App> 
     Ok(App::new(Router::new(), ApiDoc::openapi).at_end(move || async move { queue.close().await }))
 }
 
-async fn open_queue(settings: &Settings) -> anyhow::Result<SqliteQueue> {
-    anyhow::ensure!(
-        settings.redis_url.is_none(),
-        "this version's queue is the embedded one; leave REDIS_URL out"
-    );
-    let path = settings.queue_path.display().to_string();
-    Ok(SqliteQueue::open(&path, Durability::Normal).await?)
+/// Wakes the sealer when the queue itself says that something has come: another node's ledger may have queued it.
+async fn heed(mut arrivals: BoxStream<'static, ()>, wake: &Notify) {
+    while arrivals.next().await.is_some() {
+        wake.notify_one();
+    }
 }
 
 /// Wakes the sealer when something is queued, and whenever the ledger is there again.

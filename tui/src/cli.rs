@@ -121,8 +121,8 @@ pub(crate) enum Command {
     /// Bytes by their SHA-256: store, read, and what the chain refers to
     #[command(subcommand)]
     Content(content::Content),
-    /// What waits for a block
-    Queue,
+    /// What waits for a block, and what no block can take
+    Queue(queue::Queue),
 }
 
 /// Runs a command to its end.
@@ -201,7 +201,7 @@ async fn dispatch(context: &Context, command: Command) -> anyhow::Result<Exit> {
         Command::Run(run) => run.execute(),
         Command::Logs(logs) => logs.execute(context).await,
         Command::Content(content) => content.execute(context).await,
-        Command::Queue => queue::execute(context).await,
+        Command::Queue(queue) => queue.execute(context).await,
     }
 }
 

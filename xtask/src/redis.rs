@@ -1,4 +1,4 @@
-//! A throw-away Redis for the tests: own directory, own port, nothing written to disk.
+//! A throw-away Redis for the tests: own directory, own port, as durable as production runs it.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -38,7 +38,12 @@ pub(crate) fn start(keeper: &Keeper) -> Result<Server> {
             "--save",
             "",
             "--appendonly",
-            "no",
+            "yes",
+            "--appendfsync",
+            "always",
+            // Each test takes a database of its own.
+            "--databases",
+            "5000",
             "--dir",
         ])
         .arg(&home);

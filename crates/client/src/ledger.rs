@@ -6,8 +6,9 @@ use reqwest::Method;
 use tana_protocol::api::health::Health;
 use tana_protocol::api::ledger::{
     BalanceView, BatchAnswer, BlockAccepted, BlockVerification, BlockView, BuildRequest, Built,
-    ChainInfo, ContractView, CreateUser, CurrencyView, NonceView, Pending, QueueEvent, QueueView,
-    Submitted, TransactionEvent, TransactionStatus, TransactionView, UserQueued, UserView, event,
+    ChainInfo, ContractView, CreateUser, CurrencyView, DeadLetterDropped, DeadLetterView,
+    NonceView, Pending, QueueEvent, QueueView, Submitted, TransactionEvent, TransactionStatus,
+    TransactionView, UserQueued, UserView, event,
 };
 use tana_protocol::{
     Block, ContractId, ContractName, PublicKey, ServiceToken, SignedTransaction, TransactionId,
@@ -320,6 +321,53 @@ impl LedgerClient {
     /// When there is no usable answer.
     pub async fn queue(&self) -> Result<QueueView, ClientError> {
         self.0.get(&["queue"]).await
+    }
+
+    /// Accepted transactions that no block can take, the last first, at most so many.
+    ///
+    /// # Errors
+    /// When there is no usable answer.
+    pub async fn dead_letters(&self, most: u32) -> Result<Vec<DeadLetterView>, ClientError> {
+        let call = self.0.request(Method::GET, &["queue", "dead"]);
+        call.query(vec![("limit", most.to_string())]).json().await
+    }
+
+    /// One dead letter.
+    ///
+    /// # Errors
+    /// `not-found` where there is none.
+    pub async fn dead_letter(&self, id: &TransactionId) -> Result<DeadLetterView, ClientError> {
+        self.0.get(&["queue", "dead", &id.to_string()]).await
+    }
+
+    /// Queues a dead letter again, if the rules let it pass now. For producers.
+    ///
+    /// # Errors
+    /// The problem when it is refused; it stays a dead letter then.
+    pub async fn retry_dead_letter(
+        &self,
+        id: &TransactionId,
+        token: &ServiceToken,
+    ) -> Result<Submitted, ClientError> {
+        let id = id.to_string();
+        let call = self
+            .0
+            .request(Method::POST, &["queue", "dead", &id, "retry"]);
+        call.token(token).json().await
+    }
+
+    /// Deletes a dead letter. For producers.
+    ///
+    /// # Errors
+    /// `not-found` where there is none.
+    pub async fn drop_dead_letter(
+        &self,
+        id: &TransactionId,
+        token: &ServiceToken,
+    ) -> Result<DeadLetterDropped, ClientError> {
+        let id = id.to_string();
+        let call = self.0.request(Method::DELETE, &["queue", "dead", &id]);
+        call.token(token).json().await
     }
 
     /// Blocks, transactions and the queue's length, as they change.

@@ -120,7 +120,10 @@ impl StoreError {
     pub const fn is_transient(&self) -> bool {
         matches!(
             self,
-            Self::Failed { .. } | Self::OutcomeUnknown { .. } | Self::Unanswered { .. } | Self::Full
+            Self::Failed { .. }
+                | Self::OutcomeUnknown { .. }
+                | Self::Unanswered { .. }
+                | Self::Full
         )
     }
 }

@@ -156,6 +156,9 @@ pub trait TxQueue: Send + Sync + 'static {
     /// `embedded` or `redis`.
     fn backend(&self) -> &'static str;
 
+    /// Whether other nodes may use it too.
+    fn is_shared(&self) -> bool;
+
     /// Queues submissions in their order, all or none, and answers for each. On disk before it answers. A dead letter
     /// that is queued again is none any more.
     fn push<'a>(

@@ -1,12 +1,14 @@
 //! Builds, commits and verifies blocks. The database is asked before and after, computing happens off the async threads.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use tana_chain::signatures::{self, Job};
 use tana_chain::{
-    BlockPlan, Contracts, Execution, Executor, Judged, MemoryState, Outcome, Prepared, TreeNodes,
-    TreeUpdate, plan, seal, tree, verify, verify_genesis,
+    BlockPlan, Contracts, Execution, Executor, Failure, Judged, MemoryState, Outcome, Prepared,
+    TreeNodes, TreeUpdate, plan, seal, tree, verify, verify_genesis,
 };
 use tana_protocol::api::ledger::{
     BlockAccepted, BlockVerification, Built, Rejected, TransactionEvent, TransactionStatus,
@@ -15,8 +17,8 @@ use tana_protocol::api::ledger::{
 use tana_protocol::problem::Code;
 use tana_protocol::state::TreeNode;
 use tana_protocol::{
-    Block, Hash32, NodeId, SignedTransaction, StateKey, StateValue, Timestamp, TransactionId,
-    TransactionType, UnsignedBlock, UserId,
+    Block, Hash32, NodeId, PublicKey, SignedTransaction, StateKey, StateValue, Timestamp,
+    TransactionId, TransactionType, UnsignedBlock, UserId,
 };
 use tana_store::ledger::{BlockRef, Commit, Committed, Parties, Tip};
 
@@ -31,6 +33,8 @@ use crate::contracts::EngineAt;
 const AHEAD: Duration = Duration::from_secs(60);
 /// Nodes of the tree that are kept between blocks; each is up to a KiB.
 const KEPT_NODES: usize = 4096;
+/// A block that takes longer to execute is closed with what it has.
+const BUILD_TIME: Duration = Duration::from_secs(2);
 /// Events that are published before listeners get a turn.
 const EVENTS: usize = 64;
 
@@ -118,6 +122,7 @@ impl Ledger {
             engine.forget(&prepared.id);
             Rejected {
                 id: prepared.id,
+                code: Code::ContractError,
                 reason: "the contract ran out of time or memory, or brought its worker down, at every try; make it do less"
                     .to_owned(),
             }
@@ -137,28 +142,40 @@ impl Ledger {
             tip.header.height.saturating_add(1),
             self.next_time(tip),
         );
-        let (ledger, parent) = (self.clone(), tip.hash);
-        let state = Lazy::new(state, self.store_shared(), At::Tip, tip.header.height);
+        let threads = self.threads();
+        let (ledger, parent, before) = (self.clone(), tip.hash, tip.header.height);
         tokio::task::spawn_blocking(move || {
+            let started = Instant::now();
+            let fits = check_signatures(&fresh, &checked, &state, threads);
+            let state = Lazy::new(state, ledger.store_shared(), At::Tip, before);
             let host = ledger.engine().map(|engine| engine.on_top_of(&state));
             let mut executor = Executor::new(&spec, height, timestamp, &state)
                 .with_contracts(contracts(host.as_ref(), parent));
             let (mut included, mut rejected) = (Vec::new(), Vec::new());
-            for (prepared, checked) in fresh.into_iter().zip(checked) {
-                // What does not fit stays in the queue and comes again.
+            for (prepared, fits) in fresh.into_iter().zip(fits) {
+                // What does not fit stays in the queue and comes again; what fits into no block does not.
                 if !executor.has_room(prepared.signed.transaction.kind) {
+                    if included.is_empty() {
+                        let text = "it needs more gas than a block of this chain may use";
+                        rejected.push(rejection(prepared.id, Failure::new(Code::OutOfGas, text)));
+                        continue;
+                    }
+                    break;
+                }
+                if !included.is_empty() && started.elapsed() > BUILD_TIME {
                     break;
                 }
                 let outcome = executor.apply(&prepared, &mut |key, prepared| {
                     let signed = &prepared.signed;
-                    checked || key.verify(&prepared.message, &signed.signature).is_ok()
+                    match &fits {
+                        Fits::Checked => true,
+                        Fits::With(by, fits) if by == key => *fits,
+                        _ => key.verify(&prepared.message, &signed.signature).is_ok(),
+                    }
                 })?;
                 match outcome {
                     Outcome::Included(_) => included.push(prepared.signed),
-                    Outcome::Excluded(failure) => rejected.push(Rejected {
-                        id: prepared.id,
-                        reason: failure.message,
-                    }),
+                    Outcome::Excluded(failure) => rejected.push(rejection(prepared.id, failure)),
                 }
             }
             let execution = executor.finish()?;
@@ -372,7 +389,7 @@ impl Ledger {
 
     fn forget(&self, ids: impl Iterator<Item = TransactionId>) {
         let mut mempool = self.mempool();
-        ids.for_each(|id| mempool.remove(&id));
+        ids.for_each(|id| mempool.reject(&id));
     }
 
     /// Tells who listens.
@@ -412,6 +429,55 @@ type Judgement = (
     Block,
     Option<(MemoryState, Execution, TreeUpdate)>,
 );
+
+fn rejection(id: TransactionId, failure: Failure) -> Rejected {
+    Rejected {
+        id,
+        code: failure.code,
+        reason: failure.message,
+    }
+}
+
+/// What is known of a signature before a block is executed.
+enum Fits {
+    /// It was checked when it was submitted here.
+    Checked,
+    /// It was checked now, with this key.
+    With(PublicKey, bool),
+    /// Its signer is not known before the block.
+    Later,
+}
+
+/// Checks what was submitted to another ledger or before a restart, on all cores.
+fn check_signatures(
+    prepared: &[Prepared],
+    checked: &[bool],
+    state: &MemoryState,
+    threads: NonZeroUsize,
+) -> Vec<Fits> {
+    let mut fits: Vec<Fits> = Vec::with_capacity(prepared.len());
+    let (mut places, mut jobs) = (Vec::new(), Vec::new());
+    for (place, (prepared, checked)) in prepared.iter().zip(checked).enumerate() {
+        fits.push(if *checked { Fits::Checked } else { Fits::Later });
+        let transaction = &prepared.signed.transaction;
+        if let Some(key) = plan::signer(transaction, state).filter(|_| !checked) {
+            places.push(place);
+            jobs.push(Job {
+                key,
+                message: &prepared.message,
+                signature: prepared.signed.signature,
+            });
+        }
+    }
+    for ((place, job), fit) in places
+        .into_iter()
+        .zip(&jobs)
+        .zip(signatures::check(&jobs, threads))
+    {
+        fits[place] = Fits::With(job.key, fit);
+    }
+    fits
+}
 
 fn bad(detail: impl std::fmt::Display) -> LedgerError {
     LedgerError::refused(Code::BadBlock, format!("the block does not hold: {detail}"))

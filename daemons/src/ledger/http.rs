@@ -7,7 +7,7 @@ mod intake;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use tana_kit::{LastEventId, ServiceGuard};
 
 use super::service::Ledger;
@@ -20,6 +20,8 @@ pub(super) fn router(ledger: Ledger, guard: ServiceGuard, largest_block: usize) 
     let producers = Router::new()
         .route("/blocks", post(intake::commit))
         .route("/blocks/build", post(intake::build))
+        .route("/queue/dead/{id}", delete(intake::drop_dead))
+        .route("/queue/dead/{id}/retry", post(intake::retry))
         .route_layer(axum::middleware::from_fn_with_state(
             guard,
             tana_kit::auth::require,
@@ -63,6 +65,8 @@ pub(super) fn router(ledger: Ledger, guard: ServiceGuard, largest_block: usize) 
         .route("/contracts/owner/{id}", get(answers::owner_contracts))
         .route("/proof/{*key}", get(answers::proof))
         .route("/queue", get(answers::queue))
+        .route("/queue/dead", get(answers::dead_letters))
+        .route("/queue/dead/{id}", get(answers::dead_letter))
         .route("/events", get(events))
         .merge(submissions)
         .merge(producers)
@@ -83,6 +87,8 @@ pub(super) fn router(ledger: Ledger, guard: ServiceGuard, largest_block: usize) 
         intake::contract,
         intake::build,
         intake::commit,
+        intake::retry,
+        intake::drop_dead,
         answers::info,
         answers::transactions,
         answers::pending_list,
@@ -110,6 +116,8 @@ pub(super) fn router(ledger: Ledger, guard: ServiceGuard, largest_block: usize) 
         answers::owner_contracts,
         answers::proof,
         answers::queue,
+        answers::dead_letters,
+        answers::dead_letter,
         events
     )
 )]

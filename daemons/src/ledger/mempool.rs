@@ -28,8 +28,15 @@ struct Entry {
     reserved: Vec<StateKey>,
 }
 
-/// A sender's queued transactions by nonce, with what each takes from a balance.
-type Spending = BTreeMap<u64, Option<(CurrencyCode, Amount)>>;
+/// What takes the place of a nonce: which transaction, and what it takes from a balance.
+#[derive(Debug)]
+struct Spend {
+    id: TransactionId,
+    amount: Option<(CurrencyCode, Amount)>,
+}
+
+/// A sender's queued transactions by nonce, as far as they can still succeed.
+type Spending = BTreeMap<u64, Spend>;
 
 #[derive(Debug, Default)]
 pub(super) struct Mempool {
@@ -61,10 +68,26 @@ impl Mempool {
 
     /// The last nonce of a user, counting what is queued.
     pub(super) fn last_nonce(&self, user: UserId, committed: u64) -> u64 {
-        self.senders
-            .get(&user)
-            .and_then(|queued| queued.last_key_value())
-            .map_or(committed, |(nonce, _)| committed.max(*nonce))
+        let last = self.following(user, committed).last();
+        last.map_or(committed, |(nonce, _)| *nonce)
+    }
+
+    /// The user's queued transactions that follow on the committed nonce without a gap. What lies behind a gap fails.
+    fn following(&self, user: UserId, committed: u64) -> impl Iterator<Item = (&u64, &Spend)> {
+        let queued = self.senders.get(&user).into_iter();
+        let first = committed.saturating_add(1);
+        let later = queued.flat_map(move |queued| queued.range(first..));
+        later
+            .zip(first..)
+            .take_while(|((nonce, _), next)| *nonce == next)
+            .map(|(spend, _)| spend)
+    }
+
+    /// Entries that were queued before a moment, by their ids.
+    pub(super) fn queued_before(&self, ms: u64) -> Vec<TransactionId> {
+        let old = |entry: &&Entry| entry.stream_id.is_some_and(|at| at.ms < ms);
+        let entries = self.entries.iter().filter(|(_, entry)| old(entry));
+        entries.map(|(id, _)| *id).collect()
     }
 
     /// Adds one that the rules let pass over this state.
@@ -80,7 +103,15 @@ impl Mempool {
             .map(|sender| (sender, transaction.nonce));
         if let Some((sender, nonce)) = sender {
             let spent = spends(transaction, state);
-            self.senders.entry(sender).or_default().insert(nonce, spent);
+            let queued = self.senders.entry(sender).or_default();
+            // Those with a later nonce come first in the queue and fail there, when this one fills the gap before them.
+            if queued
+                .last_key_value()
+                .is_some_and(|(last, _)| *last > nonce)
+            {
+                queued.split_off(&nonce.saturating_add(1));
+            }
+            queued.entry(nonce).or_insert(Spend { id, amount: spent });
         }
         let reserved = reserves(transaction);
         self.reserved.extend(reserved.iter().cloned());
@@ -101,7 +132,20 @@ impl Mempool {
         }
     }
 
-    /// It is in a block, or will never be.
+    /// It will never be in a block. What its sender queued after it fails too, and is not counted on any more: the nonce
+    /// that is next is this one's again.
+    pub(super) fn reject(&mut self, id: &TransactionId) {
+        let sender = self.entries.get(id).and_then(|entry| entry.sender);
+        if let Some((sender, nonce)) = sender
+            && let Some(queued) = self.senders.get_mut(&sender)
+            && queued.get(&nonce).is_some_and(|spend| spend.id == *id)
+        {
+            queued.split_off(&nonce.saturating_add(1));
+        }
+        self.remove(id);
+    }
+
+    /// It is in a block.
     pub(super) fn remove(&mut self, id: &TransactionId) {
         let Some(entry) = self.entries.remove(id) else {
             return;
@@ -109,7 +153,9 @@ impl Mempool {
         if let Some((sender, nonce)) = entry.sender
             && let Some(queued) = self.senders.get_mut(&sender)
         {
-            queued.remove(&nonce);
+            if queued.get(&nonce).is_some_and(|spend| spend.id == *id) {
+                queued.remove(&nonce);
+            }
             if queued.is_empty() {
                 self.senders.remove(&sender);
             }
@@ -177,8 +223,8 @@ pub(super) struct Expected<'a> {
 }
 
 impl Expected<'_> {
-    /// The sender's queued transactions that are not in the committed state yet.
-    fn outstanding(&self) -> impl Iterator<Item = (&u64, &Option<(CurrencyCode, Amount)>)> {
+    /// The sender's queued transactions that are not in the committed state yet and can succeed.
+    fn outstanding(&self) -> impl Iterator<Item = (&u64, &Spend)> {
         let committed = self
             .sender
             .and_then(|id| match self.state.peek(&StateKey::User(id)) {
@@ -186,10 +232,8 @@ impl Expected<'_> {
                 _ => None,
             })
             .unwrap_or(0);
-        let queued = self.sender.and_then(|id| self.mempool.senders.get(&id));
-        queued
-            .into_iter()
-            .flat_map(move |queued| queued.range(committed.saturating_add(1)..))
+        let sender = self.sender.into_iter();
+        sender.flat_map(move |id| self.mempool.following(id, committed))
     }
 }
 
@@ -206,7 +250,10 @@ impl StateReader for Expected<'_> {
             (StateKey::Balance(owner, code), Some(StateValue::Balance(mut balance)))
                 if Some(*owner) == self.sender =>
             {
-                for (of, amount) in self.outstanding().filter_map(|(_, spent)| spent.as_ref()) {
+                for (of, amount) in self
+                    .outstanding()
+                    .filter_map(|(_, spend)| spend.amount.as_ref())
+                {
                     if of == code {
                         balance.amount = balance.amount.minus(*amount).unwrap_or(Amount::ZERO);
                     }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use tana_chain::tree;
 use tana_protocol::api::ledger::{
-    BalanceView, ContractView, CurrencyView, NonceView, OwnerType, Pending, QueueView,
-    TransactionView, UserView,
+    BalanceView, ContractView, CurrencyView, DeadLetterView, NonceView, OwnerType, Pending,
+    QueueView, TransactionView, UserView,
 };
 use tana_protocol::state::{BalanceState, UserState};
 use tana_protocol::transaction::{Party, PartyRef};
@@ -15,6 +15,7 @@ use tana_protocol::{
     Timestamp, TransactionId, UserId, Username,
 };
 use tana_store::ledger::{BalanceFilter, BalanceRecord, BlockRef, Slice};
+use tana_store::queue::DeadLetter;
 
 use super::error::LedgerError;
 use super::service::Ledger;
@@ -187,24 +188,38 @@ impl Ledger {
         if let Some(entry) = self.queue().find(id).await? {
             return Ok(views::queued(entry));
         }
-        // It may have left the queue for a block between the two looks.
+        if let Some(letter) = self.queue().find_dead(id).await? {
+            return Ok(views::dead(letter));
+        }
+        // It may have left the queue for a block between the looks.
         let record = self.store().transaction(id).await?;
         record
             .map(views::transaction)
             .ok_or_else(|| LedgerError::not_found(format!("transaction {id}")))
     }
 
+    pub(super) async fn dead_letters(&self, most: u32) -> Result<Vec<DeadLetterView>, LedgerError> {
+        let letters = self.queue().dead(most as usize).await?;
+        Ok(letters.into_iter().map(views::dead_letter).collect())
+    }
+
+    pub(super) async fn dead_letter(&self, id: &TransactionId) -> Result<DeadLetter, LedgerError> {
+        let letter = self.queue().find_dead(id).await?;
+        letter.ok_or_else(|| LedgerError::not_found(format!("dead letter {id}")))
+    }
+
     /// What waits, the first in the queue first. What a producer has not acknowledged yet but is in a block is left out.
     pub(super) async fn pending(&self, limit: u32) -> Result<Pending, LedgerError> {
         let entries = self.queue().entries(None, limit as usize).await?;
-        let mempool = self.mempool();
+        let ids: Vec<_> = entries.iter().map(|entry| entry.id).collect();
+        let included = self.store().included(&ids).await?;
         let transactions = entries
             .into_iter()
-            .filter(|entry| mempool.contains(&entry.id))
+            .filter(|entry| !included.contains_key(&entry.id))
             .map(views::queued)
             .collect();
         Ok(Pending {
-            count: mempool.len() as u64,
+            count: self.queue_length(self.mempool().len()) as u64,
             transactions,
         })
     }
@@ -221,6 +236,7 @@ impl Ledger {
             dead: stats.dead,
             oldest_ms: stats.oldest.map(age),
             consumers: stats.consumers,
+            warning: stats.warning,
         })
     }
 

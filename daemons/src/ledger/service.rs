@@ -1,11 +1,13 @@
 //! The ledger as the rest of the daemon holds it: its parts, what they share, and how it comes to life.
 
 use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 
 use anyhow::bail;
 use tana_chain::{Prepared, TreeNodes};
-use tana_kit::{Clock, Context, EventHub};
+use tana_kit::{Backoff, Clock, Context, EventHub};
 use tana_protocol::api::ledger::{ChainInfo, QueueEvent, event};
 use tana_protocol::state::ValidatorState;
 use tana_protocol::{ChainSpec, Hash32, Timestamp};
@@ -27,6 +29,10 @@ use super::submit::{self, Submission};
 const WAITING: usize = 1024;
 /// Entries that are read off the queue at a time when the ledger starts.
 const SEED: usize = 1000;
+/// Between two looks at the queue.
+const KEEP_UP: Duration = Duration::from_secs(1);
+/// What was queued so many ms ago and is not in the queue has left it.
+const SETTLED: u64 = 5_000;
 
 /// The ledger. Clones share it.
 #[derive(Clone)]
@@ -44,6 +50,8 @@ pub(super) struct Inner {
     standing: RwLock<(Tip, ValidatorState)>,
     submissions: mpsc::Sender<Submission>,
     queue_limit: usize,
+    /// Entries of a queue that other ledgers fill too, as of the last look.
+    shared_length: AtomicUsize,
     threads: NonZeroUsize,
     /// One block at a time: held while one is built or committed.
     pub(super) workshop: tokio::sync::Mutex<Workshop>,
@@ -87,6 +95,7 @@ impl Ledger {
             standing: RwLock::new((tip.clone(), validators)),
             submissions,
             queue_limit: config.queue_limit,
+            shared_length: AtomicUsize::new(0),
             threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             workshop: tokio::sync::Mutex::default(),
             verifying: tokio::sync::Mutex::default(),
@@ -100,7 +109,7 @@ impl Ledger {
                 check.detail.as_deref().unwrap_or("no detail")
             );
         }
-        ledger.seed().await?;
+        ledger.seed_once_it_answers(context).await?;
         let stop = context.shutdown.clone();
         let worker = ledger.clone();
         context.tasks.spawn("submissions", async move {
@@ -109,7 +118,73 @@ impl Ledger {
                 () = stop.begun() => {}
             }
         });
+        let (stop, looker) = (context.shutdown.clone(), ledger.clone());
+        context.tasks.spawn("comparing with the queue", async move {
+            tokio::select! {
+                () = looker.keep_up() => {}
+                () = stop.begun() => {}
+            }
+        });
         Ok(ledger)
+    }
+
+    /// Reads what the queue holds, as soon as it answers: a Redis that is away is waited for.
+    async fn seed_once_it_answers(&self, context: &Context) -> anyhow::Result<()> {
+        let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
+        loop {
+            match self.seed().await {
+                Err(LedgerError::Store(error)) if error.is_transient() => {
+                    if backoff.tries() == 3 {
+                        tracing::warn!("waiting for the queue: {}", crate::queue::chain_of(&error));
+                    }
+                    tokio::select! {
+                        () = tokio::time::sleep(backoff.next_delay()) => {}
+                        () = context.shutdown.begun() => bail!("stopped while waiting for the queue"),
+                    }
+                    *self.mempool() = Mempool::default();
+                }
+                other => return Ok(other?),
+            }
+        }
+    }
+
+    /// Compares what is remembered of the queue with what is in it: another ledger's block, a dropped dead letter and a
+    /// queue that was emptied are noticed so. Until the shutdown.
+    async fn keep_up(&self) {
+        loop {
+            tokio::time::sleep(KEEP_UP).await;
+            if let Err(error) = self.compare().await {
+                tracing::debug!("the queue was not looked at: {error}");
+            }
+        }
+    }
+
+    async fn compare(&self) -> Result<(), LedgerError> {
+        if self.0.queue.is_shared() {
+            let length = self.0.queue.stats().await?.length;
+            let length = usize::try_from(length).unwrap_or(usize::MAX);
+            self.0.shared_length.store(length, Ordering::Relaxed);
+        }
+        let old = self.now().ms().saturating_sub(SETTLED);
+        let queued = self.mempool().queued_before(old);
+        for ids in queued.chunks(SEED) {
+            let gone = self.0.queue.absent(ids).await?;
+            let included = self.0.store.included(&gone).await?;
+            let mut mempool = self.mempool();
+            for id in gone {
+                if included.contains_key(&id) {
+                    mempool.remove(&id);
+                } else {
+                    mempool.reject(&id);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// How many wait, as far as this ledger knows: what it has queued itself, or what all have.
+    pub(super) fn queue_length(&self, own: usize) -> usize {
+        own.max(self.0.shared_length.load(Ordering::Relaxed))
     }
 
     /// Reads what the queue holds, so that new submissions are judged by it.

@@ -11,7 +11,7 @@ use tana_protocol::{ChainSpec, Hash32, StateKey, StateValue};
 use tana_store::ledger::{BlockRef, Commit, LedgerStore, Tip};
 use tana_store::postgres::PostgresLedger;
 use tana_store::queue::TxQueue;
-use tana_store::sqlite::{Durability, SqliteLedger, SqliteQueue};
+use tana_store::sqlite::{Durability, SqliteLedger};
 
 use super::config::Config;
 use super::load;
@@ -24,19 +24,13 @@ pub(super) struct Opened {
 }
 
 pub(super) async fn open(config: &Config) -> anyhow::Result<Opened> {
-    if config.redis_url.is_some() {
-        bail!("this version's queue is the embedded one; leave REDIS_URL out");
-    }
-    let path = config
-        .queue_path
-        .to_str()
-        .context("the path of the queue's file is not UTF-8; choose another TANA_HOME")?;
     let (store, close_store) = open_store(&config.database_url).await?;
-    let queue = SqliteQueue::open(path, Durability::Full).await?;
+    let redis_url = config.redis_url.as_deref();
+    let queue = crate::queue::open(redis_url, &config.queue_path, Durability::Full).await?;
     let closed_queue = queue.clone();
     Ok(Opened {
         store,
-        queue: Arc::new(queue),
+        queue,
         close: async move {
             close_store.await;
             closed_queue.close().await;

@@ -214,7 +214,7 @@ fn one(
     }
     let transaction = &prepared.signed.transaction;
     let limit = ledger.queue_limit();
-    if mempool.len() >= limit {
+    if ledger.queue_length(mempool.len()) >= limit {
         return Err(LedgerError::QueueFull { limit });
     }
     let sender = plan::party(&transaction.from, state).filter(|sender| *sender != UserId::SYSTEM);

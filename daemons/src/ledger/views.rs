@@ -3,8 +3,8 @@
 use serde_json::Value;
 use tana_protocol::amount::AmountText;
 use tana_protocol::api::ledger::{
-    BalanceView, BatchAccepted, BlockView, CheckName, ContractView, CurrencyView, ReceiptView,
-    Submitted, TransactionStatus, TransactionView,
+    BalanceView, BatchAccepted, BlockView, CheckName, ContractView, CurrencyView, DeadLetterView,
+    ReceiptView, Submitted, TransactionStatus, TransactionView,
 };
 use tana_protocol::block::Block;
 use tana_protocol::contract::ContractState;
@@ -12,7 +12,7 @@ use tana_protocol::genesis::Currency;
 use tana_protocol::state::CurrencyState;
 use tana_protocol::{Amount, ContractId, CurrencyCode, Decimals};
 use tana_store::ledger::{BalanceRecord, BlockSummary, TransactionRecord};
-use tana_store::queue::QueueEntry;
+use tana_store::queue::{DeadLetter, QueueEntry};
 
 use super::submit::Accepted;
 
@@ -81,6 +81,37 @@ pub(super) fn queued(entry: QueueEntry) -> TransactionView {
         block_height: None,
         confirmed_at: None,
         receipt: None,
+    }
+}
+
+/// An accepted transaction that no block can take: it has failed, outside of any block.
+pub(super) fn dead(letter: DeadLetter) -> TransactionView {
+    TransactionView {
+        id: letter.id,
+        created_at: letter.transaction.transaction.timestamp,
+        signed: letter.transaction,
+        status: TransactionStatus::Failed,
+        block_height: None,
+        confirmed_at: None,
+        receipt: Some(ReceiptView {
+            code: letter.code.as_str(),
+            message: letter.reason,
+            gas_used: 0,
+            result: None,
+            logs: None,
+            events: None,
+        }),
+    }
+}
+
+pub(super) fn dead_letter(letter: DeadLetter) -> DeadLetterView {
+    DeadLetterView {
+        id: letter.id,
+        stream_id: letter.stream_id.to_string(),
+        code: letter.code,
+        reason: letter.reason,
+        buried_at: letter.buried_at,
+        signed: letter.transaction,
     }
 }
 

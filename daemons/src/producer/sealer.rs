@@ -8,14 +8,17 @@ use tana_kit::{Backoff, Clock, Shutdown};
 use tana_protocol::api::ledger::{BuildRequest, Built, WhenEmpty};
 use tana_protocol::{ServiceToken, Timestamp, TransactionId};
 use tana_store::StoreError;
-use tana_store::queue::{Consumer, QueueEntry, Take};
+use tana_store::queue::{Burial, Consumer, QueueEntry, Take};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::{Consensus, Queue};
+use crate::queue::chain_of;
 
 /// The queue is looked at this often even when nothing wakes us: an event may be lost, an entry may lie abandoned.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// Transactions of one block, as JSON, at most about this long.
+const MOST_BYTES: usize = 16 << 20;
 /// Entries that another producer took and left for so long are taken over.
 const ABANDONED: Duration = Duration::from_secs(10);
 
@@ -131,7 +134,8 @@ impl Sealer {
         if entries.is_empty() {
             return Ok(Sealed::Nothing);
         }
-        self.build_and_commit(&entries, WhenEmpty::Skip).await?;
+        self.build_and_commit(within(&entries), WhenEmpty::Skip)
+            .await?;
         Ok(Sealed::Block)
     }
 
@@ -160,7 +164,11 @@ impl Sealer {
             );
             let dead: Vec<_> = rejected
                 .into_iter()
-                .map(|dead| (dead.id, dead.reason))
+                .map(|dead| Burial {
+                    id: dead.id,
+                    code: dead.code,
+                    reason: dead.reason,
+                })
                 .collect();
             self.queue.bury(&dead, self.clock.now()).await?;
         }
@@ -192,14 +200,22 @@ impl Sealer {
     }
 }
 
-/// An error and what caused it, in one line.
-fn chain_of(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
+/// The first of these entries that may travel to the ledger together; the others stay taken and come next.
+fn within(entries: &[QueueEntry]) -> &[QueueEntry] {
+    let mut bytes = 0;
+    let weight = |entry: &QueueEntry| {
+        let transaction = &entry.transaction.transaction;
+        let free = [&transaction.contract_input, &transaction.metadata];
+        let free = free.into_iter().flatten();
+        // All other fields are short.
+        1024 + free.map(|value| value.to_string().len()).sum::<usize>()
+    };
+    let count = entries
+        .iter()
+        .take_while(|entry| {
+            bytes += weight(entry);
+            bytes <= MOST_BYTES
+        })
+        .count();
+    &entries[..count.max(1)]
 }

@@ -48,8 +48,11 @@ impl Chain {
         let key = SecretKey::generate();
         let node = KeyFile::generate();
         let producer_key = NodeKey::new(node.secret_key.clone()).service_key(ServiceKind::Producer);
-        home.write_chain(&spec("test-1", &key, &producer_key))
-            .unwrap();
+        let mut spec = spec("test-1", &key, &producer_key);
+        if let Some((_, node)) = variables.iter().find(|(name, _)| *name == "TANA_NODE_ID") {
+            spec.validators[0].node_id = node.parse().unwrap();
+        }
+        home.write_chain(&spec).unwrap();
         node.create(&home.node_key_file()).unwrap();
         let settings = settings(&directory, variables);
         let ledger = serve(&settings).await;
@@ -77,7 +80,13 @@ impl Chain {
 
     /// The real producer, next to this ledger.
     pub(crate) async fn produce(&self) -> Daemon {
-        let settings = settings(&self.directory, &[("TANA_LEDGER_URL", &self.ledger.base)]);
+        self.produce_with(&[("TANA_LEDGER_URL", &self.ledger.base)])
+            .await
+    }
+
+    /// The same with these settings.
+    pub(crate) async fn produce_with(&self, variables: &[(&str, &str)]) -> Daemon {
+        let settings = settings(&self.directory, variables);
         Daemon::start(ServiceKind::Producer, Limits::default(), |context| {
             producer::build(settings, context)
         })

@@ -24,6 +24,7 @@ fn queue() -> QueueView {
         dead: 0,
         oldest_ms: Some(12),
         consumers: vec!["validator-1".into()],
+        warning: None,
     }
 }
 

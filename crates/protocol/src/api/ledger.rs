@@ -10,7 +10,7 @@ use crate::genesis::Currency;
 use crate::hash::Hash32;
 use crate::id::{ContractId, TransactionId, UserId, Username};
 use crate::key::{PublicKey, Signature};
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::state::UserState;
 use crate::time::{Timestamp, ms};
 use crate::transaction::{Party, Role, SignedTransaction, TransactionType};
@@ -374,6 +374,8 @@ pub struct Built {
 pub struct Rejected {
     /// Which.
     pub id: TransactionId,
+    /// Why, for programs.
+    pub code: Code,
     /// Why.
     pub reason: String,
 }
@@ -505,6 +507,37 @@ pub struct QueueView {
     /// Who reads.
     #[serde(default)]
     pub consumers: Vec<String>,
+    /// What the operator should know, such as that the server may lose what was accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
+}
+
+/// `GET /queue/dead`: an accepted transaction that no block can take.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeadLetterView {
+    /// The transaction's id.
+    pub id: TransactionId,
+    /// The place it had in the queue.
+    pub stream_id: String,
+    /// Why no block can take it, for programs.
+    pub code: Code,
+    /// Why no block can take it, in words.
+    pub reason: String,
+    /// Since when it lies there.
+    pub buried_at: Timestamp,
+    /// What was signed, and the signature.
+    #[serde(flatten)]
+    pub signed: SignedTransaction,
+}
+
+/// The answer to `DELETE /queue/dead/{id}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadLetterDropped {
+    /// Which.
+    pub id: TransactionId,
+    /// That it is gone.
+    pub dropped: bool,
 }
 
 /// `GET /info` of the ledger: which chain it serves.

@@ -324,7 +324,7 @@ impl RedisQueue {
             .map(|raw| Timestamp::from_ms(raw.place.ms));
         // Count, least and greatest place, and the consumers with their counts.
         let mut pending = list(DOING, pending)?.into_iter();
-        let taken = pending.next().map_or(0, count);
+        let taken = pending.next().map_or(0, |taken| count(&taken));
         let consumers = match pending.nth(2) {
             Some(Value::Array(consumers)) => consumers
                 .into_iter()
@@ -342,9 +342,9 @@ impl RedisQueue {
             _ => None,
         };
         Ok(QueueStats {
-            length: count(length),
+            length: count(&length),
             pending: taken,
-            dead: count(dead),
+            dead: count(&dead),
             oldest,
             consumers,
             warning,
@@ -366,9 +366,9 @@ fn cmd_of(words: &[&str]) -> Cmd {
     command
 }
 
-fn count(value: Value) -> u64 {
+fn count(value: &Value) -> u64 {
     match value {
-        Value::Int(number) => u64::try_from(number).unwrap_or(0),
+        Value::Int(number) => u64::try_from(*number).unwrap_or(0),
         _ => 0,
     }
 }
@@ -450,6 +450,10 @@ impl TxQueue for RedisQueue {
         "redis"
     }
 
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     fn push<'a>(
         &'a self,
         transactions: &'a [SignedTransaction],
@@ -493,7 +497,7 @@ impl TxQueue for RedisQueue {
             let mut command = Link::script(&scripts::DROP_DEAD, &KEYS);
             command.arg(id.to_string());
             let answer = self.write("dropping a dead letter", &command).await?;
-            Ok(count(answer) > 0)
+            Ok(count(&answer) > 0)
         }
         .boxed()
     }

@@ -184,6 +184,10 @@ impl TxQueue for SqliteQueue {
         "embedded"
     }
 
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     fn push<'a>(
         &'a self,
         transactions: &'a [SignedTransaction],

@@ -7,8 +7,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use tana_kit::{ApiError, ApiResult, Json, PageQuery, Paged, Path, Query};
 use tana_protocol::api::ledger::{
-    BalanceView, BlockVerification, BlockView, ChainInfo, ContractView, CurrencyView, NonceView,
-    OwnerType, Pending, QueueView, TransactionStatus, TransactionView, UserView,
+    BalanceView, BlockVerification, BlockView, ChainInfo, ContractView, CurrencyView,
+    DeadLetterView, NonceView, OwnerType, Pending, QueueView, TransactionStatus, TransactionView,
+    UserView,
 };
 use tana_protocol::problem::Code;
 use tana_protocol::transaction::Party;
@@ -405,4 +406,23 @@ pub(super) async fn proof(
 #[utoipa::path(get, path = "/queue", responses((status = 200, description = "how the queue is")))]
 pub(super) async fn queue(State(ledger): State<Ledger>) -> ApiResult<Json<QueueView>> {
     Ok(Json(ledger.queue_view().await?))
+}
+
+#[utoipa::path(get, path = "/queue/dead", params(("limit" = Option<u32>, Query)),
+    responses((status = 200, description = "accepted transactions that no block can take, the last first"), (status = 400), (status = 503)))]
+pub(super) async fn dead_letters(
+    State(ledger): State<Ledger>,
+    page: PageQuery,
+) -> ApiResult<Json<Vec<DeadLetterView>>> {
+    Ok(Json(ledger.dead_letters(page.limit).await?))
+}
+
+#[utoipa::path(get, path = "/queue/dead/{id}", params(("id" = String, Path)),
+    responses((status = 200, description = "the dead letter and why no block can take it"), (status = 404), (status = 503)))]
+pub(super) async fn dead_letter(
+    State(ledger): State<Ledger>,
+    Path(id): Path<String>,
+) -> ApiResult<Json<DeadLetterView>> {
+    let letter = ledger.dead_letter(&named("dead letter", &id)?).await?;
+    Ok(Json(views::dead_letter(letter)))
 }

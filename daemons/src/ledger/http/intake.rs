@@ -6,14 +6,16 @@ use http::StatusCode;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use tana_chain::Prepared;
-use tana_kit::{ApiError, ApiResult, Caller, Json};
+use tana_kit::{ApiError, ApiResult, Caller, Json, Path};
 use tana_protocol::api::ledger::{
-    BatchAnswer, BlockAccepted, BuildRequest, Built, ContractQueued, CreateUser, Submitted,
-    UserQueued,
+    BatchAnswer, BlockAccepted, BuildRequest, Built, ContractQueued, CreateUser, DeadLetterDropped,
+    Submitted, UserQueued,
 };
 use tana_protocol::problem::Code;
 use tana_protocol::transaction::{NewUser, Party};
-use tana_protocol::{Block, ContractId, SignedTransaction, Transaction, TransactionType, UserId};
+use tana_protocol::{
+    Block, ContractId, SignedTransaction, Transaction, TransactionId, TransactionType, UserId,
+};
 
 use crate::ledger::error::LedgerError;
 use crate::ledger::service::Ledger;
@@ -208,6 +210,46 @@ pub(super) async fn contract(
         status: accepted.status,
     };
     Ok((status_of(&accepted), Json(answer)))
+}
+
+fn dead_id(text: &str) -> ApiResult<TransactionId> {
+    text.parse().map_err(|_| {
+        let shown: String = text.chars().take(80).collect();
+        LedgerError::not_found(format!("dead letter {shown:?}")).into()
+    })
+}
+
+#[utoipa::path(post, path = "/queue/dead/{id}/retry", params(("id" = String, Path)),
+    responses((status = 202, description = "queued again"), (status = 200, description = "it is queued or in a block"), (status = 401),
+    (status = 403), (status = 404), (status = 422, description = "it still breaks a rule, and stays where it is"), (status = 429), (status = 503)))]
+pub(super) async fn retry(
+    State(ledger): State<Ledger>,
+    Path(id): Path<String>,
+) -> ApiResult<(StatusCode, Json<Submitted>)> {
+    let letter = ledger.dead_letter(&dead_id(&id)?).await?;
+    // Judged as when it was new; what is queued again is no dead letter any more.
+    let answer = answer_one(&ledger, letter.transaction).await?;
+    if answer.0 == StatusCode::OK {
+        let dropped = ledger.queue().drop_dead(&letter.id).await;
+        dropped.map_err(LedgerError::from)?;
+    }
+    Ok(answer)
+}
+
+#[utoipa::path(delete, path = "/queue/dead/{id}", params(("id" = String, Path)),
+    responses((status = 200, description = "it is gone"), (status = 401), (status = 403), (status = 404), (status = 503)))]
+pub(super) async fn drop_dead(
+    State(ledger): State<Ledger>,
+    Path(id): Path<String>,
+) -> ApiResult<Json<DeadLetterDropped>> {
+    let letter = ledger.dead_letter(&dead_id(&id)?).await?;
+    let dropped = ledger.queue().drop_dead(&letter.id).await;
+    let dropped = dropped.map_err(LedgerError::from)?;
+    tracing::info!("dead letter {} was dropped: {}", letter.id, letter.reason);
+    Ok(Json(DeadLetterDropped {
+        id: letter.id,
+        dropped,
+    }))
 }
 
 #[utoipa::path(post, path = "/blocks/build", request_body = Object,

@@ -15,6 +15,7 @@ mod mesh;
 mod money;
 mod new;
 mod output;
+mod passphrase;
 pub(crate) mod phone;
 mod queue;
 mod run;

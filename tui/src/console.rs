@@ -5,7 +5,7 @@ use std::io::IsTerminal as _;
 
 use anyhow::bail;
 use jiff::tz::TimeZone;
-use tana_home::{Environment, HomeError, KeyFile, Settings};
+use tana_home::{Environment, HomeError, Settings, StoredKey};
 
 use crate::keys::Keymap;
 use crate::model::{Here, Mode, Model, Screen};
@@ -106,15 +106,13 @@ fn here(options: &ConsoleOptions) -> Here {
     let settings = &options.settings;
     let home = &settings.home;
     let chain = settings.chain().ok().map(|spec| spec.name);
-    let sovereign = KeyFile::find(&home.sovereign_key_file())
-        .ok()
-        .flatten()
-        .map(|key| key.public_key);
+    let stored = StoredKey::find(&home.sovereign_key_file()).ok().flatten();
     Here {
         chain,
         node: options.remote.is_none().then(|| settings.node_id.clone()),
         home: shortened(home.root(), options.environment.get("HOME")),
-        sovereign,
+        sovereign: stored.as_ref().map(StoredKey::public_key),
+        sealed: matches!(stored, Some(StoredKey::Sealed(_))),
         users: home.users().unwrap_or_default(),
         remote: options.remote.clone(),
     }

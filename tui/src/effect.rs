@@ -23,6 +23,8 @@ pub(crate) enum Effect {
     },
     VerifyBlock(u64),
     LoadMesh,
+    /// Which keys an ssh-agent holds.
+    LoadAgent,
     LoadQueue,
     LoadContracts,
     LoadContent,
@@ -36,6 +38,7 @@ pub(crate) enum Effect {
         node: NodeId,
         key: Box<tana_protocol::PublicKey>,
         decision: Decision,
+        with: crate::sign::With,
     },
     NewSession,
     Phone {
@@ -96,6 +99,7 @@ impl Effect {
             | Self::LoadOlder { .. }
             | Self::VerifyBlock(_)
             | Self::LoadMesh
+            | Self::LoadAgent
             | Self::LoadQueue
             | Self::LoadContracts
             | Self::LoadContent => Reach::Reads,

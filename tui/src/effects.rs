@@ -9,12 +9,13 @@ mod sources;
 use std::sync::Arc;
 
 use tana_client::{ContentClient, IdentityClient, LedgerClient, MeshClient, NodeClient};
-use tana_home::Settings;
+use tana_home::{Environment, Settings};
 use tana_protocol::ServiceKind;
 use tana_protocol::api::node::NodeView;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::{AbortHandle, JoinSet};
 
+use crate::agent::Agent;
 use crate::console::ConsoleOptions;
 use crate::effect::{Effect, Reach};
 use crate::model::Mode;
@@ -45,6 +46,7 @@ pub(crate) struct Runner {
     outbox: Outbox,
     mode: Mode,
     settings: Arc<Settings>,
+    environment: Arc<Environment>,
     remote: Option<String>,
     node: Option<NodeClient>,
     ledger: Link<LedgerClient>,
@@ -100,6 +102,7 @@ impl Runner {
             identity: Link::new(identity.clone(), IdentityClient::new(&identity).ok()),
             store: Link::new(store.clone(), ContentClient::new(&store).ok()),
             settings,
+            environment: Arc::new(options.environment),
             remote: options.remote,
             node,
             known: chain::Known::default(),
@@ -237,6 +240,11 @@ impl Runner {
                 };
                 self.tasks.spawn(chain::content(ledger, store, outbox));
             }
+            Effect::LoadAgent => {
+                if let Some(agent) = Agent::of(&self.environment) {
+                    self.tasks.spawn(node::agent(agent, outbox));
+                }
+            }
             Effect::LoadMesh => {
                 let Some(mesh) = self.mesh.client.clone() else {
                     return;
@@ -259,6 +267,7 @@ impl Runner {
                 node,
                 key,
                 decision,
+                with,
             } => {
                 let Some(mesh) = self.mesh.client.clone() else {
                     return;
@@ -266,9 +275,13 @@ impl Runner {
                 self.tasks.spawn(node::decide(
                     mesh,
                     self.settings.clone(),
-                    node,
-                    key,
-                    decision,
+                    self.environment.clone(),
+                    node::Decided {
+                        node,
+                        key,
+                        decision,
+                        with,
+                    },
                     outbox,
                 ));
             }

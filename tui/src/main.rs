@@ -1,5 +1,6 @@
 //! The program `tana`: the console without arguments, else the command line.
 
+mod agent;
 mod cli;
 mod console;
 mod effect;
@@ -13,6 +14,7 @@ mod palette;
 mod picture;
 mod run;
 mod show;
+mod sign;
 mod survey;
 mod term;
 mod theme;

@@ -150,6 +150,11 @@ pub(crate) enum Overlay {
         dialog: Dialog,
         effect: Effect,
     },
+    /// The passphrase of the sovereign key, for a decision that was confirmed.
+    Passphrase {
+        input: Input,
+        effect: Effect,
+    },
 }
 
 /// One line above the footer for a while.
@@ -176,8 +181,10 @@ pub(crate) struct Here {
     pub(crate) node: Option<tana_protocol::NodeId>,
     /// Where all of it lies.
     pub(crate) home: String,
-    /// The fingerprint of the sovereign key, when there is one.
+    /// The sovereign key, when there is one.
     pub(crate) sovereign: Option<tana_protocol::PublicKey>,
+    /// Whether it lies under a passphrase.
+    pub(crate) sealed: bool,
     /// Users whose keys lie here, for the test phone.
     pub(crate) users: Vec<String>,
     /// The address of another machine's node, when that is what is watched: its supervisor cannot be reached from here.

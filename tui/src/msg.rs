@@ -8,6 +8,7 @@ use tana_protocol::api::ledger::{
 use tana_protocol::api::mesh::{Link as MeshLink, Node, SovereignKey};
 use tana_protocol::api::node::{LogLine, NodeView, ServiceView};
 
+use crate::agent::AgentKey;
 use crate::features::blocks::model::WholeBlock;
 use crate::model::link::Link;
 use crate::model::{Machine, Source};
@@ -68,6 +69,8 @@ pub(crate) enum MeshNews {
     /// One node changed.
     One(Box<Node>, Change),
     Keys(Vec<SovereignKey>),
+    /// The keys that an ssh-agent holds here.
+    Agent(Vec<AgentKey>),
 }
 
 /// Why a node's news came.

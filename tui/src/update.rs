@@ -34,8 +34,11 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             },
         },
         Msg::Paste(text) => {
-            if let Some(Overlay::Palette { input, .. } | Overlay::Filter { input }) =
-                &mut model.overlay
+            if let Some(
+                Overlay::Palette { input, .. }
+                | Overlay::Filter { input }
+                | Overlay::Passphrase { input, .. },
+            ) = &mut model.overlay
             {
                 input.paste(&text);
             }
@@ -170,6 +173,7 @@ pub(crate) fn go(model: &mut Model, screen: Screen) -> Vec<Effect> {
     model.zoom = Zoom::Off;
     match screen {
         Screen::Login => login::update::opened(model),
+        Screen::Approvals => approvals::update::opened(),
         Screen::Queue => queue::update::opened(model),
         Screen::Contracts => contracts::update::opened(),
         Screen::Content => content::update::opened(),
@@ -181,7 +185,7 @@ fn click(model: &mut Model, target: Target) -> Vec<Effect> {
     match target {
         Target::Choose(button) => match model.overlay.take() {
             Some(Overlay::Ask { effect, .. }) if button == crate::widgets::dialog::Button::Do => {
-                vec![effect]
+                overlay::confirmed(model, effect)
             }
             _ => Vec::new(),
         },

@@ -146,7 +146,7 @@ pub(crate) fn view(model: &Model, frame: &mut Frame<'_>) -> Hits {
             Some(Overlay::Ask { dialog, .. }) => {
                 crate::widgets::dialog::draw(&mut paint, area, dialog);
             }
-            Some(Overlay::Filter { .. }) | None => {}
+            Some(Overlay::Filter { .. } | Overlay::Passphrase { .. }) | None => {}
         }
     }
     if model.look.ascii() {

@@ -8,7 +8,7 @@ use tana_protocol::api::mesh::{
     SovereignKeys, Topology, event,
 };
 use tana_protocol::message::{self, Decision};
-use tana_protocol::{NodeId, PublicKey, SecretKey};
+use tana_protocol::{NodeId, PublicKey, SecretKey, Signature, Timestamp};
 
 use crate::clock::now;
 use crate::error::ClientError;
@@ -169,9 +169,26 @@ impl MeshClient {
         sovereign: &SecretKey,
     ) -> Result<Decided, ClientError> {
         let at = now();
+        let signature = sovereign.sign(&message::decision(decision, node, node_key, at));
+        self.decide_signed(decision, node, sovereign.public(), at, signature)
+            .await
+    }
+
+    /// The same, signed elsewhere: `signature` by the key `by` over [`message::decision`] at the time `at`.
+    ///
+    /// # Errors
+    /// As [`MeshClient::decide`].
+    pub async fn decide_signed(
+        &self,
+        decision: Decision,
+        node: &NodeId,
+        by: PublicKey,
+        at: Timestamp,
+        signature: Signature,
+    ) -> Result<Decided, ClientError> {
         let body = DecisionRequest {
-            approver_public_key: sovereign.public(),
-            signature: sovereign.sign(&message::decision(decision, node, node_key, at)),
+            approver_public_key: by,
+            signature,
             timestamp: Some(at),
         };
         self.0

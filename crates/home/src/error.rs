@@ -53,6 +53,12 @@ pub enum HomeError {
         /// Its present mode.
         mode: u32,
     },
+    /// A key file is sealed, and a passphrase was not to be had.
+    #[error("{path} is sealed with a passphrase; open it for good with: tana sovereign unseal", path = path.display())]
+    Sealed {
+        /// Which.
+        path: PathBuf,
+    },
     /// There is no such thing in the home.
     #[error("{what}; {todo}")]
     Missing {

@@ -8,7 +8,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tana_protocol::{NodeId, PublicKey, SecretKey, UserId, Username};
 
 use crate::error::HomeError;
-use crate::files::{Replace, read_text, write, write_secret_json};
+use crate::files::{Replace, read_json, read_text, write, write_secret_json};
+use crate::sealed::SealedKey;
 
 /// `node-key.json` and `sovereign-key.json`: one key pair.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -116,6 +117,53 @@ pair_file!(KeyFile, "key", "make one with a chain: tana new chain demo");
 pair_file!(UserFile, "user", "make one: tana new user NAME");
 pair_file!(NodeFile, "node", "make one: tana new node NAME");
 
+/// A key file as it lies there.
+#[derive(Clone, Debug)]
+pub enum StoredKey {
+    /// To be used as it is.
+    Open(KeyFile),
+    /// Under a passphrase.
+    Sealed(SealedKey),
+}
+
+impl StoredKey {
+    /// Reads the file; `None` where there is none.
+    ///
+    /// # Errors
+    /// When others may read it, it is not right, or its halves do not fit.
+    pub fn find(path: &Path) -> Result<Option<Self>, HomeError> {
+        match read_pair::<KeyFile>(path) {
+            Ok(found) => Ok(found.map(Self::Open)),
+            Err(HomeError::Sealed { .. }) => Ok(read_json(path)?.map(Self::Sealed)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The public half, which is never sealed.
+    #[must_use]
+    pub fn public_key(&self) -> PublicKey {
+        match self {
+            Self::Open(key) => key.public_key,
+            Self::Sealed(key) => key.public_key,
+        }
+    }
+
+    /// Replaces the file: the one way in which a key's file is ever written over, with the same key in another form.
+    ///
+    /// # Errors
+    /// When the file there holds another key, or it cannot be written; the old one is then untouched.
+    pub fn replace(&self, path: &Path) -> Result<(), HomeError> {
+        let there = Self::find(path)?;
+        if there.is_none_or(|there| there.public_key() != self.public_key()) {
+            return Err(HomeError::Exists { path: path.into() });
+        }
+        match self {
+            Self::Open(key) => write(path, key, 0o600, Replace::Allowed),
+            Self::Sealed(key) => write(path, key, 0o600, Replace::Allowed),
+        }
+    }
+}
+
 fn read_pair<T: Pair + for<'de> Deserialize<'de>>(path: &Path) -> Result<Option<T>, HomeError> {
     let Some(text) = read_text(path)? else {
         return Ok(None);
@@ -135,6 +183,9 @@ fn read_pair<T: Pair + for<'de> Deserialize<'de>>(path: &Path) -> Result<Option<
         path: path.into(),
         what,
     };
+    if serde_json::from_str::<SealedKey>(&text).is_ok() {
+        return Err(HomeError::Sealed { path: path.into() });
+    }
     let file: T = serde_json::from_str(&text).map_err(|error| invalid(error.to_string()))?;
     let (public, secret) = file.halves();
     if secret.public() != *public {

@@ -10,6 +10,7 @@ mod home;
 mod keys;
 mod lock;
 mod run_state;
+mod sealed;
 mod settings;
 mod settings_table;
 
@@ -17,8 +18,9 @@ pub use environment::Environment;
 pub use error::HomeError;
 pub use files::{read_json, write_json, write_secret_json};
 pub use home::Home;
-pub use keys::{KeyFile, NodeFile, UserFile};
+pub use keys::{KeyFile, NodeFile, StoredKey, UserFile};
 pub use lock::Lock;
 pub use run_state::RunState;
+pub use sealed::{SealError, SealedKey};
 pub use settings::{KeyTable, Overrides, Settings};
 pub use settings_table::{SETTINGS, Setting, nearest};

@@ -1,17 +1,20 @@
 //! `tana sovereign add|rotate|list`: the keys that admit nodes.
 
 use std::fs;
-use std::path::PathBuf;
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use tana_home::KeyFile;
+use tana_home::{KeyFile, SealedKey, StoredKey};
 use tana_protocol::PublicKey;
 
 use super::context::Context;
 use super::exit::{Exit, failure};
 use super::output::{Side, Table};
+use super::passphrase;
 use super::status::clock;
+use crate::agent;
 use crate::show::clean;
 
 #[derive(Debug, Subcommand)]
@@ -20,13 +23,17 @@ pub(crate) enum Sovereign {
     Add(Add),
     /// Replace this home's sovereign key by a new one
     Rotate,
+    /// Put this home's sovereign key under a passphrase
+    Seal,
+    /// Take the passphrase off it again
+    Unseal,
     /// The keys that are valid now
     List,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Add {
-    /// The public key: ed25519_ and 64 hex digits
+    /// The public key: ed25519_ and 64 hex digits, or a line of an OpenSSH public key file
     key: String,
     /// Whose it is
     #[arg(long, value_name = "TEXT")]
@@ -38,6 +45,8 @@ impl Sovereign {
         match self {
             Self::Add(add) => add.execute(context).await,
             Self::Rotate => rotate(context).await,
+            Self::Seal => seal(context),
+            Self::Unseal => unseal(context),
             Self::List => list(context).await,
         }
     }
@@ -45,11 +54,13 @@ impl Sovereign {
 
 impl Add {
     async fn execute(self, context: &Context) -> anyhow::Result<Exit> {
-        let key: PublicKey = self
-            .key
-            .parse()
-            .map_err(|error| failure(Exit::Misuse, format!("{:?}: {error}", clean(&self.key))))?;
-        let own = KeyFile::read(&context.home().sovereign_key_file())?;
+        let key: PublicKey = match agent::of_openssh(&self.key) {
+            Some(key) => key,
+            None => self.key.parse().map_err(|error| {
+                failure(Exit::Misuse, format!("{:?}: {error}", clean(&self.key)))
+            })?,
+        };
+        let own = own(context)?;
         let added = context
             .mesh()?
             .add_sovereign(key, self.description, &own.secret_key)
@@ -62,9 +73,62 @@ impl Add {
     }
 }
 
+/// The home's own key, opened where it is sealed.
+fn own(context: &Context) -> anyhow::Result<KeyFile> {
+    let path = context.home().sovereign_key_file();
+    match StoredKey::find(&path)? {
+        Some(StoredKey::Sealed(sealed)) => {
+            let passphrase = passphrase::ask(&format!("passphrase of {}", path.display()))?;
+            Ok(sealed.open(&passphrase.0)?)
+        }
+        _ => Ok(KeyFile::read(&path)?),
+    }
+}
+
+fn seal(context: &Context) -> anyhow::Result<Exit> {
+    let path = context.home().sovereign_key_file();
+    let key = KeyFile::read(&path)?;
+    let passphrase = passphrase::ask("new passphrase")?;
+    // What is typed unseen is typed twice; what a script writes is meant.
+    if std::io::stdin().is_terminal() && passphrase::ask("the same again")? != passphrase {
+        return Err(failure(
+            Exit::Misuse,
+            "the two passphrases differ; nothing was changed",
+        ));
+    }
+    let sealed = SealedKey::seal(&key.secret_key, &passphrase.0)?;
+    StoredKey::Sealed(sealed).replace(&path)?;
+    said(context, &path, "sealed", &key.public_key)?;
+    context
+        .out
+        .hint("without the passphrase the key is lost; keep a copy of the file, and of the passphrase elsewhere")?;
+    Ok(Exit::Done)
+}
+
+fn unseal(context: &Context) -> anyhow::Result<Exit> {
+    let path = context.home().sovereign_key_file();
+    let key = own(context)?;
+    let public = key.public_key;
+    StoredKey::Open(key).replace(&path)?;
+    said(context, &path, "open", &public)?;
+    Ok(Exit::Done)
+}
+
+fn said(context: &Context, path: &Path, state: &str, key: &PublicKey) -> anyhow::Result<()> {
+    let value = serde_json::json!({"file": path, "state": state, "publicKey": key});
+    context.out.show(&value, || {
+        format!(
+            "{} is {state}\nkey  {}\n",
+            path.display(),
+            key.fingerprint()
+        )
+    })?;
+    Ok(())
+}
+
 async fn rotate(context: &Context) -> anyhow::Result<Exit> {
     let path = context.home().sovereign_key_file();
-    let old = KeyFile::read(&path)?;
+    let old = own(context)?;
     // On disk before the mesh hears of it: a key that the mesh has taken can never be lost with this process.
     let next = path.with_file_name("sovereign-key.next.json");
     let new = match KeyFile::find(&next)? {

@@ -4,13 +4,16 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use tana_client::{MeshClient, NodeClient};
-use tana_home::{KeyFile, Settings};
-use tana_protocol::message::Decision;
+use tana_home::{Environment, Settings};
+use tana_protocol::message::{self, Decision};
 use tana_protocol::service::ServiceKind;
 use tana_protocol::{NodeId, PublicKey};
 
 use super::Outbox;
+use crate::agent::Agent;
 use crate::effect::Order;
+use crate::msg::{MeshNews, Msg};
+use crate::sign::{SignError, Signer, With};
 
 /// Runs `tana start` of this very program, detached: it outlives the console.
 pub(super) async fn start(settings: Arc<Settings>, outbox: Outbox) {
@@ -68,21 +71,50 @@ pub(super) async fn order(client: NodeClient, name: ServiceKind, order: Order, o
     outbox.around(format!("{verb} {name}"), work).await;
 }
 
-/// Signs with the sovereign key of `TANA_HOME`, read now and dropped after.
+/// The keys that an ssh-agent holds. One that does not answer holds none.
+pub(super) async fn agent(agent: Agent, outbox: Outbox) {
+    let keys = agent.keys().await.unwrap_or_default();
+    outbox.send(Msg::Mesh(MeshNews::Agent(keys)));
+}
+
+/// What was decided, and with which key it is signed.
+pub(super) struct Decided {
+    pub(super) node: NodeId,
+    pub(super) key: Box<PublicKey>,
+    pub(super) decision: Decision,
+    pub(super) with: With,
+}
+
+/// Signs a decision and hands it in. A key file is read now and dropped after.
 pub(super) async fn decide(
     mesh: MeshClient,
     settings: Arc<Settings>,
-    node: NodeId,
-    key: Box<PublicKey>,
-    decision: Decision,
+    environment: Arc<Environment>,
+    decided: Decided,
     outbox: Outbox,
 ) {
+    let Decided {
+        node,
+        key,
+        decision,
+        with,
+    } = decided;
     let verb = decision.verb();
     let work = async {
-        let path = settings.home.sovereign_key_file();
-        let sovereign = KeyFile::read(&path).map_err(|e| e.to_string())?;
+        // Opening a sealed key takes long on purpose; keys are answered meanwhile.
+        let ready =
+            tokio::task::spawn_blocking(move || Signer::ready(&with, &settings.home, &environment));
+        let signer = ready
+            .await
+            .map_err(|e| e.to_string())?
+            .map_err(|e| said(&e))?;
+        let at = tana_client::now();
+        let signature = signer
+            .sign(&message::decision(decision, &node, &key, at))
+            .await
+            .map_err(|e| said(&e))?;
         let decided = mesh
-            .decide(decision, &node, &key, &sovereign.secret_key)
+            .decide_signed(decision, &node, signer.public(), at, signature)
             .await
             .map_err(|e| format!("{verb} {node}: {e}"))?;
         Ok(match decision {
@@ -91,4 +123,12 @@ pub(super) async fn decide(
         })
     };
     outbox.around(format!("{verb} {node}"), work).await;
+}
+
+/// An error with what caused it.
+fn said(error: &SignError) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
 }

@@ -58,6 +58,7 @@ actions! {
     // Approvals
     Approve         On(Approvals), "approve", ["a"], "approve", "approve the node, after asking, with the sovereign key";
     Deny            On(Approvals), "deny", ["d"], "deny", "deny the node, after asking, with the sovereign key";
+    NextSigner      On(Approvals), "signer", ["w"], "", "sign with the next key: the key file's, or an ssh-agent's that is a sovereign's";
     // Blocks
     VerifyBlock     On(Blocks), "verify", ["v"], "verify", "verify the block: here and by replay on the ledger";
     GoToHeight      On(Blocks), "go", ["h"], "go to height", "show the block of a height";

@@ -49,6 +49,7 @@ pub(crate) fn empty(caps: Caps) -> Model {
         node: Some(parsed("validator-1")),
         home: "~/.config/tana".into(),
         sovereign: Some(SecretKey::from_seed(&[9; 32]).public()),
+        sealed: false,
         users: vec!["alice".into(), "bob".into()],
         remote: None,
     };

@@ -7,6 +7,7 @@ use crate::effect::Effect;
 use crate::filter::Filter;
 use crate::model::{Model, Overlay};
 use crate::palette::{self, Command};
+use crate::sign::{Passphrase, With};
 use crate::theme::Tone;
 use crate::widgets::dialog::{Button, Dialog};
 use crate::widgets::input::Input;
@@ -45,6 +46,7 @@ pub(super) fn key(model: &mut Model, overlay: Overlay, key: KeyEvent) -> Vec<Eff
             Vec::new()
         }
         Overlay::Ask { dialog, effect } => ask(model, dialog, effect, key),
+        Overlay::Passphrase { input, effect } => passphrase(model, input, effect, key),
     }
 }
 
@@ -175,12 +177,57 @@ fn set_filter(model: &mut Model, text: &str) {
     }
 }
 
+/// Carries out what was confirmed; asks for the passphrase first where the key that signs is sealed.
+pub(super) fn confirmed(model: &mut Model, effect: Effect) -> Vec<Effect> {
+    if let Effect::Decide {
+        with: With::File(None),
+        ..
+    } = &effect
+        && model.here.sealed
+    {
+        model.overlay = Some(Overlay::Passphrase {
+            input: Input::default(),
+            effect,
+        });
+        return Vec::new();
+    }
+    vec![effect]
+}
+
+fn passphrase(model: &mut Model, mut input: Input, effect: Effect, key: KeyEvent) -> Vec<Effect> {
+    match (key.code, effect) {
+        (KeyCode::Enter, effect) if input.is_empty() => {
+            model.overlay = Some(Overlay::Passphrase { input, effect });
+            Vec::new()
+        }
+        (
+            KeyCode::Enter,
+            Effect::Decide {
+                node,
+                key,
+                decision,
+                ..
+            },
+        ) => vec![Effect::Decide {
+            node,
+            key,
+            decision,
+            with: With::File(Some(Passphrase(input.into_secret()))),
+        }],
+        (_, effect) => {
+            input.key(key);
+            model.overlay = Some(Overlay::Passphrase { input, effect });
+            Vec::new()
+        }
+    }
+}
+
 fn ask(model: &mut Model, mut dialog: Dialog, effect: Effect, key: KeyEvent) -> Vec<Effect> {
     match key.code {
-        KeyCode::Enter if dialog.chosen == Button::Do => return vec![effect],
+        KeyCode::Enter if dialog.chosen == Button::Do => return confirmed(model, effect),
         KeyCode::Enter | KeyCode::Char('n' | 'q') => return Vec::new(),
         // Enter takes the chosen answer, the safe one where it harms; the letter says it outright.
-        KeyCode::Char('y') => return vec![effect],
+        KeyCode::Char('y') => return confirmed(model, effect),
         KeyCode::Tab
         | KeyCode::BackTab
         | KeyCode::Left

@@ -78,6 +78,7 @@ fn approving_asks_first_and_signs_for_the_key_that_was_shown() {
             node,
             key,
             decision,
+            with,
         },
     ] = effects.as_slice()
     else {
@@ -87,6 +88,7 @@ fn approving_asks_first_and_signs_for_the_key_that_was_shown() {
         (node.as_str(), *decision),
         ("validator-3", Decision::Approve)
     );
+    assert_eq!(*with, crate::sign::With::File(None));
     assert_eq!(
         **key,
         mesh_node("validator-3", 3, NodeStatus::Pending, 0).public_key
@@ -97,8 +99,9 @@ fn approving_asks_first_and_signs_for_the_key_that_was_shown() {
 #[test]
 fn denying_does_nothing_on_enter_alone() {
     let mut model = busy(Caps::default());
+    press(&mut model, "3");
     assert!(
-        press(&mut model, "3 d Enter").is_empty(),
+        press(&mut model, "d Enter").is_empty(),
         "the safe answer is the default"
     );
     assert!(press(&mut model, "d Esc").is_empty());
@@ -127,7 +130,8 @@ fn a_registration_whose_signature_does_not_fit_cannot_be_approved() {
             links: Vec::new(),
         }),
     );
-    assert!(press(&mut model, "3 a").is_empty());
+    press(&mut model, "3");
+    assert!(press(&mut model, "a").is_empty());
     assert!(model.overlay.is_none(), "not even asked");
     assert!(model.notice.as_ref().unwrap().text.contains("signature"));
     press(&mut model, "d");
@@ -344,7 +348,8 @@ fn effects_that_change_something_say_so() {
 fn a_read_only_console_does_not_even_ask() {
     let mut model = busy(Caps::default());
     model.mode = Mode::ReadOnly;
-    assert!(press(&mut model, "3 a").is_empty() && model.overlay.is_none());
+    press(&mut model, "3");
+    assert!(press(&mut model, "a").is_empty() && model.overlay.is_none());
     assert!(press(&mut model, "7").is_empty(), "no session is made");
 }
 

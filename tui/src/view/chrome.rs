@@ -305,6 +305,13 @@ pub(super) fn footer(model: &Model, area: Rect, paint: &mut Paint<'_>) {
         paint.line(area.x + 1, area.y, area.width.saturating_sub(2), &line);
         return;
     }
+    if let Some(Overlay::Passphrase { input, .. }) = &model.overlay {
+        let words = Words::new(paint.look).accent("passphrase of sovereign-key.json ");
+        let mut line = words.line();
+        line.spans.extend(input.masked(paint.look).spans);
+        paint.line(area.x + 1, area.y, area.width.saturating_sub(2), &line);
+        return;
+    }
     if let Some(notice) = &model.notice {
         let line = Words::new(paint.look)
             .tone(notice.tone, crate::show::clean(&notice.text))

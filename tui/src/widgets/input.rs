@@ -4,6 +4,8 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::style::Modifier;
 use ratatui::text::{Line, Span};
 
+use zeroize::{Zeroize as _, Zeroizing};
+
 use crate::theme::Look;
 
 /// Longer input is not taken.
@@ -27,6 +29,22 @@ impl Input {
 
     pub(crate) fn text(&self) -> String {
         self.text.iter().collect()
+    }
+
+    /// The text as a secret; what was typed is zeroed.
+    pub(crate) fn into_secret(mut self) -> Zeroizing<String> {
+        let secret = Zeroizing::new(self.text());
+        self.text.zeroize();
+        secret
+    }
+
+    /// As many marks as characters were typed.
+    pub(crate) fn masked(&self, look: &Look) -> Line<'static> {
+        let marks = "•".repeat(self.text.len());
+        Line::from(vec![
+            Span::styled(marks, look.strong()),
+            Span::styled(" ", look.strong().add_modifier(Modifier::REVERSED)),
+        ])
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -9,6 +9,7 @@ mod binary;
 mod console;
 mod console_content;
 mod console_picture;
+mod console_sign;
 
 mod contracts;
 mod faults;

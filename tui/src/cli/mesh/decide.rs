@@ -3,13 +3,13 @@
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use clap::Args;
-use tana_home::KeyFile;
 use tana_protocol::api::mesh::Node;
-use tana_protocol::message::Decision;
+use tana_protocol::message::{self, Decision};
 use tana_protocol::{Code, NodeId};
 
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, failure};
+use crate::cli::passphrase::signer;
 use crate::show::clean;
 
 #[derive(Debug, Args)]
@@ -18,6 +18,9 @@ pub(crate) struct Decide {
     // Not `node`: that is the id of the flag --node, and clap would take one for the other.
     #[arg(value_name = "NODE")]
     id: String,
+    /// Sign with a key of the ssh-agent: the only sovereign's in it, or the one of this comment or fingerprint
+    #[arg(long, value_name = "KEY", num_args = 0..=1, default_missing_value = "")]
+    ssh_agent: Option<String>,
     /// Do not ask
     #[arg(short, long)]
     yes: bool,
@@ -33,7 +36,6 @@ impl Decide {
             .id
             .parse()
             .map_err(|error| failure(Exit::Misuse, format!("{:?}: {error}", clean(&self.id))))?;
-        let sovereign = KeyFile::read(&context.home().sovereign_key_file())?;
         let mesh = context.mesh()?;
         let node = match mesh.node(&id).await {
             Ok(node) => node,
@@ -58,8 +60,13 @@ impl Decide {
             context.out.hint("nothing was changed")?;
             return Ok(Exit::Done);
         }
+        let signer = signer(context, self.ssh_agent.as_deref()).await?;
+        let at = tana_client::now();
+        let signature = signer
+            .sign(&message::decision(decision, &id, &node.public_key, at))
+            .await?;
         let decided = mesh
-            .decide(decision, &id, &node.public_key, &sovereign.secret_key)
+            .decide_signed(decision, &id, signer.public(), at, signature)
             .await
             .map_err(|error| {
                 let refusal = error.code().is_some();

@@ -30,10 +30,27 @@ pub(crate) fn check(model: &mut Model) {
     model.approvals.checked.extend(found);
 }
 
+/// The keys of an ssh-agent are looked for each time the screen opens: they come and go.
+pub(crate) fn opened() -> Vec<Effect> {
+    vec![Effect::LoadAgent]
+}
+
 pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     let decision = match action {
         Action::Approve => Decision::Approve,
         Action::Deny => Decision::Deny,
+        Action::NextSigner => {
+            let count = model::signers(model).len();
+            if count < 2 {
+                model.say(
+                    Tone::Plain,
+                    "no other key can sign here: an ssh-agent's key must be a sovereign's (tana sovereign add)",
+                );
+            } else {
+                model.approvals.signer = (model.approvals.signer + 1) % count;
+            }
+            return Vec::new();
+        }
         _ => return Vec::new(),
     };
     let Some(node) = model::selected(model) else {
@@ -47,14 +64,14 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         );
         return Vec::new();
     }
-    if model.here.sovereign.is_none() {
+    let Some(signer) = model::signer(model) else {
         let text = format!(
-            "no sovereign key in {}; put sovereign-key.json there, or decide where it is",
+            "no sovereign key in {} nor in an ssh-agent; bring one, or decide where it is",
             model.here.home
         );
         model.say(Tone::Warn, text);
         return Vec::new();
-    }
+    };
     let check = model::check(model, &node.id);
     if decision == Decision::Approve && check == Some(Check::Wrong) {
         let text = format!(
@@ -68,6 +85,7 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     let host = crate::show::clean(&node.tailscale_hostname);
     let key = node.public_key;
     let id = node.id.clone();
+    let signed = format!("Signed with {} ({}).", signer.key.short(), signer.place);
     let halves = halves(&key.fingerprint());
     let dialog = match decision {
         Decision::Approve => Dialog {
@@ -80,6 +98,7 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
                 halves.0,
                 halves.1,
                 "Compare it with what its operator reads to you.".to_owned(),
+                signed.clone(),
             ],
             safe: "not now",
             doing: "approve",
@@ -94,6 +113,7 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
                 ),
                 String::new(),
                 "This cannot be undone here.".to_owned(),
+                signed,
             ],
             safe: "leave it waiting",
             doing: "deny",
@@ -107,6 +127,7 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             node: id,
             key: Box::new(key),
             decision,
+            with: signer.with,
         },
     });
     Vec::new()

@@ -140,19 +140,26 @@ fn detail(model: &Model, area: Rect, paint: &mut Paint<'_>, node: &Node) {
         .accent(model.keys.key(Action::Deny))
         .text(" keeps it out for good");
     lines.extend(labelled(look, area.width, "decide", both));
-    let sign = match (&model.here.sovereign, model.mode) {
+    let signers = model::signers(model).len();
+    let sign = match (model::signer(model), model.mode) {
         (_, Mode::ReadOnly) => {
             words().tone(Tone::Warn, "read-only: nothing is decided in this console")
         }
-        (Some(key), _) => {
+        (Some(signer), _) => {
             let known = model
                 .approvals
                 .sovereigns
                 .iter()
-                .find(|k| k.public_key == *key);
-            let line = words()
-                .text(key.short())
-                .dim(format!("   {}/sovereign-key.json", model.here.home));
+                .find(|k| k.public_key == signer.key);
+            let mut line = words()
+                .text(signer.key.short())
+                .dim(format!("   {}", signer.place));
+            if signers > 1 {
+                line = line
+                    .gap(3)
+                    .accent(model.keys.key(Action::NextSigner))
+                    .dim(" another key");
+            }
             match known.and_then(|k| k.description.as_deref()) {
                 Some(whose) => line.dim(format!("   {}", clean(whose))),
                 None if known.is_none() && !model.approvals.sovereigns.is_empty() => {
@@ -163,7 +170,10 @@ fn detail(model: &Model, area: Rect, paint: &mut Paint<'_>, node: &Node) {
         }
         (None, _) => words().tone(
             Tone::Warn,
-            format!("no sovereign key in {}", model.here.home),
+            format!(
+                "no sovereign key in {} nor in an ssh-agent",
+                model.here.home
+            ),
         ),
     };
     lines.extend(labelled(look, area.width, "sign with", sign));

@@ -45,6 +45,10 @@ pub(crate) fn news(model: &mut Model, news: MeshNews) -> Vec<Effect> {
             model.approvals.sovereigns = keys;
             Vec::new()
         }
+        MeshNews::Agent(keys) => {
+            model.approvals.agent = keys;
+            Vec::new()
+        }
     }
 }
 

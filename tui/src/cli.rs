@@ -72,6 +72,9 @@ pub(crate) struct Globals {
     /// Print JSON
     #[arg(long, global = true)]
     pub(crate) json: bool,
+    /// The console as lines, for screen readers and pipes: tells what changes, takes commands
+    #[arg(long)]
+    pub(crate) plain: bool,
     /// Change nothing: the console refuses every action that would
     #[arg(long, global = true)]
     pub(crate) read_only: bool,
@@ -144,8 +147,17 @@ pub(crate) fn execute(globals: &Globals, command: Command) -> ExitCode {
 
 /// Opens the console. Nothing but the settings is read before its first frame.
 pub(crate) fn open_console(globals: &Globals) -> ExitCode {
+    opened(globals, console::open)
+}
+
+/// Opens the console as lines.
+pub(crate) fn open_plain(globals: &Globals) -> ExitCode {
+    opened(globals, console::open_plain)
+}
+
+fn opened(globals: &Globals, open: impl FnOnce(ConsoleOptions) -> anyhow::Result<()>) -> ExitCode {
     let result = Context::load(globals, None, None).and_then(|context| {
-        console::open(ConsoleOptions {
+        open(ConsoleOptions {
             settings: context.settings,
             environment: context.environment,
             remote: context.remote,

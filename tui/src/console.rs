@@ -9,6 +9,7 @@ use tana_home::{Environment, HomeError, Settings, StoredKey};
 
 use crate::keys::Keymap;
 use crate::model::{Here, Mode, Model, Screen};
+use crate::plain;
 use crate::run;
 use crate::show::Clock;
 use crate::term::osc::Wrapper;
@@ -46,6 +47,15 @@ pub(crate) fn open(options: ConsoleOptions) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// Runs the console as lines. Needs no terminal.
+///
+/// # Errors
+/// When a setting is not right, or the output fails for another reason than that nobody reads it.
+pub(crate) fn open_plain(options: ConsoleOptions) -> anyhow::Result<()> {
+    let model = model(&options)?;
+    plain::run(model, options)
 }
 
 /// Whether the node ran when the console was left.

@@ -12,6 +12,7 @@ mod model;
 mod msg;
 mod palette;
 mod picture;
+mod plain;
 mod run;
 mod show;
 mod sign;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     match cli.command {
         Some(command) => cli::execute(&cli.globals, command),
+        None if cli.globals.plain => cli::open_plain(&cli.globals),
         None if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() => {
             cli::open_console(&cli.globals)
         }

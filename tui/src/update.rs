@@ -110,6 +110,11 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     effects
 }
 
+/// Carries a command out, as the palette does.
+pub(crate) fn command(model: &mut Model, command: crate::palette::Command) -> Vec<Effect> {
+    overlay::run(model, command)
+}
+
 /// What the clock alone changes.
 fn expire(model: &mut Model) {
     let now = model.clock.now;
@@ -280,7 +285,7 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
 }
 
 /// Moves the cursor of the screen in view.
-fn walk(model: &mut Model, by: Move) -> Vec<Effect> {
+pub(crate) fn walk(model: &mut Model, by: Move) -> Vec<Effect> {
     let page = model.page;
     match model.screen {
         Screen::Services => {

@@ -118,7 +118,8 @@ fn palette(model: &mut Model, mut input: Input, chosen: usize, key: KeyEvent) ->
     Vec::new()
 }
 
-fn run(model: &mut Model, command: Command) -> Vec<Effect> {
+/// Carries a command of the palette out.
+pub(super) fn run(model: &mut Model, command: Command) -> Vec<Effect> {
     match command {
         Command::Go(screen) => go(model, screen),
         Command::Act(action) => act(model, action),

@@ -19,6 +19,7 @@ mod mesh;
 mod money;
 mod node;
 mod picture;
+mod plain;
 mod process;
 mod services;
 mod sockets;

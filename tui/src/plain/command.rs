@@ -137,15 +137,15 @@ fn on_row(model: &mut Model, name: &str, row: &str) -> Said {
 
 /// The names of the rows of the screen in view.
 fn rows(model: &Model) -> Vec<String> {
-    fn texts<T: ToString>(keys: Vec<T>) -> Vec<String> {
+    fn texts<T: ToString>(keys: &[T]) -> Vec<String> {
         keys.iter().map(T::to_string).collect()
     }
     match model.screen {
-        Screen::Services => texts(services::model::keys(model)),
-        Screen::Mesh => texts(mesh::model::keys(model)),
-        Screen::Approvals => texts(approvals::model::keys(model)),
-        Screen::Contracts => texts(contracts::model::keys(model)),
-        Screen::Content => texts(content::model::keys(model)),
+        Screen::Services => texts(&services::model::keys(model)),
+        Screen::Mesh => texts(&mesh::model::keys(model)),
+        Screen::Approvals => texts(&approvals::model::keys(model)),
+        Screen::Contracts => texts(&contracts::model::keys(model)),
+        Screen::Content => texts(&content::model::keys(model)),
         Screen::Blocks | Screen::Queue | Screen::Login | Screen::Logs => Vec::new(),
     }
 }

@@ -7,3 +7,4 @@ mod peers;
 
 pub(crate) use fetch::{Progress, download};
 pub use peers::ContentPeers;
+pub(crate) use peers::Peer;

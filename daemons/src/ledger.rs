@@ -5,6 +5,7 @@
 
 mod blocks;
 mod config;
+mod content;
 mod error;
 mod http;
 mod keys;
@@ -26,6 +27,7 @@ use utoipa::OpenApi as _;
 
 use crate::contracts::Engine;
 pub use config::Config;
+use content::ContentSync;
 use keys::ValidatorKeys;
 use service::Ledger;
 
@@ -57,6 +59,7 @@ pub async fn build(config: Config, context: Context) -> anyhow::Result<App> {
         .readiness
         .probe("queue", move || crate::queue::probe(probed.clone()));
     check.not_ok("verifying the tip");
+    let content = config.content.clone();
     let ledger = Ledger::start(config, opened.store, opened.queue, engine, &context).await?;
     check.ok();
     let probed = ledger.clone();
@@ -73,7 +76,8 @@ pub async fn build(config: Config, context: Context) -> anyhow::Result<App> {
     });
     let keys = Arc::new(ValidatorKeys::new(ledger.clone()));
     let guard = ServiceGuard::new(keys, context.clock.clone(), &[ServiceKind::Producer]);
-    let router = http::router(ledger, guard, LARGEST_BLOCK);
+    let sync = ContentSync::start(ledger.clone(), content, &context);
+    let router = http::router(ledger, guard, LARGEST_BLOCK).merge(http::content(sync));
     let close = opened.close;
     Ok(App::new(router, http::ApiDoc::openapi).at_end(move || close))
 }

@@ -1,5 +1,7 @@
 //! Makes a block of what execution gave.
 
+use std::collections::BTreeSet;
+
 use tana_protocol::block::{BlockHeader, Receipt, StateChange, UnsignedBlock};
 use tana_protocol::json::canonical;
 use tana_protocol::{ChainSpec, Hash32, NodeId, SignedTransaction, Timestamp, TransactionId};
@@ -51,6 +53,18 @@ pub fn changes_hash(changes: &[StateChange]) -> Hash32 {
     Hash32::of(&canonical(&changes))
 }
 
+/// The contents that the transactions which succeeded refer to, each once, in the order of hashes.
+#[must_use]
+pub fn content_refs(transactions: &[SignedTransaction], receipts: &[Receipt]) -> Vec<Hash32> {
+    let refs: BTreeSet<Hash32> = transactions
+        .iter()
+        .zip(receipts)
+        .filter(|(_, receipt)| receipt.is_ok())
+        .flat_map(|(signed, _)| signed.transaction.content_refs().unwrap_or_default())
+        .collect();
+    refs.into_iter().collect()
+}
+
 /// The unsigned block.
 ///
 /// # Errors
@@ -79,7 +93,7 @@ pub fn seal(
         tx_count: u32::try_from(transactions.len()).map_err(|_| SealError::Count)?,
         gas_used: execution.gas_used,
         gas_limit: plan.spec.limits.block_gas_limit,
-        content_refs: Vec::new(),
+        content_refs: content_refs(&transactions, &execution.receipts),
         validators_hash: execution.validators.set_hash(),
         next_validators_hash: execution.next_validators.set_hash(),
     };

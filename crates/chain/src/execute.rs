@@ -233,10 +233,14 @@ impl<'a> Executor<'a> {
             return Ok(Err(Failure::new(
                 Code::TooLarge,
                 format!(
-                    "the transaction is {} bytes long; {most} are allowed",
+                    "the transaction is {} bytes long; {most} are allowed: store what is large with tana content put \
+                     and name its SHA-256 in metadata.contentRefs",
                     prepared.message.len(),
                 ),
             )));
+        }
+        if let Err(wanted) = transaction.content_refs() {
+            return Ok(Err(Failure::new(Code::BadTransaction, wanted)));
         }
         match &transaction.chain_id {
             Some(id) if *id == self.spec.chain_id => {}

@@ -7,7 +7,7 @@ use tana_protocol::api::ledger::{BlockCheck, BlockVerification, CheckName};
 use tana_protocol::block::{Block, BlockHeader};
 use tana_protocol::{ChainSpec, Hash32, StateKey};
 
-use crate::block::{changes_hash, receipts_root, tx_root};
+use crate::block::{changes_hash, content_refs, receipts_root, tx_root};
 use crate::contract::Contracts;
 use crate::execute::{Execution, Executor, Outcome, Prepared};
 use crate::genesis::genesis;
@@ -124,7 +124,9 @@ fn header(judged: &Judged<'_>, findings: &mut Findings) {
     findings.must(name, "height", &header.height, &height);
     let limit = judged.spec.limits.block_gas_limit;
     findings.must(name, "gasLimit", &header.gas_limit, &limit);
-    findings.must(name, "contentRefs", &header.content_refs, &Vec::new());
+    let content = &judged.block.content;
+    let refs = content_refs(&content.transactions, &content.receipts);
+    findings.must(name, "contentRefs", &header.content_refs, &refs);
     if header.timestamp <= parent.timestamp {
         findings.found(name, "timestamp is not later than the block before");
     }

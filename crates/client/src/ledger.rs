@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use reqwest::Method;
+use tana_protocol::api::content::SyncStatus;
 use tana_protocol::api::health::Health;
 use tana_protocol::api::ledger::{
     BalanceView, BatchAnswer, BlockAccepted, BlockVerification, BlockView, BuildRequest, Built,
@@ -78,6 +79,14 @@ impl LedgerClient {
     /// When it does not answer.
     pub async fn health(&self) -> Result<Health, ClientError> {
         self.0.health().await
+    }
+
+    /// What the chain refers to that the node lacks, and from where it comes.
+    ///
+    /// # Errors
+    /// When there is no usable answer.
+    pub async fn content_status(&self) -> Result<SyncStatus, ClientError> {
+        self.0.get(&["content", "status"]).await
     }
 
     /// Which chain it serves, and how high it stands.

@@ -13,6 +13,9 @@ use crate::json::compact;
 use crate::key::{KeyError, PublicKey, Signature};
 use crate::time::{Timestamp, ms};
 
+/// Contents that one transaction may refer to.
+pub const MAX_CONTENT_REFS: usize = 64;
+
 /// The types of transactions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -281,6 +284,37 @@ impl Transaction {
     #[must_use]
     pub fn message(&self) -> String {
         compact(self)
+    }
+
+    /// The contents in the content store that it refers to: `metadata.contentRefs`, a list of SHA-256 digests.
+    ///
+    /// # Errors
+    /// A sentence when the list is none, or longer than [`MAX_CONTENT_REFS`].
+    pub fn content_refs(&self) -> Result<Vec<Hash32>, String> {
+        let Some(listed) = self
+            .metadata
+            .as_ref()
+            .and_then(|metadata| metadata.get("contentRefs"))
+        else {
+            return Ok(Vec::new());
+        };
+        let wanted = || {
+            format!(
+                "metadata.contentRefs must be a list of at most {MAX_CONTENT_REFS} SHA-256 digests of 64 hex digits"
+            )
+        };
+        let listed = listed.as_array().ok_or_else(wanted)?;
+        if listed.len() > MAX_CONTENT_REFS {
+            return Err(wanted());
+        }
+        listed
+            .iter()
+            .map(|text| {
+                text.as_str()
+                    .and_then(|text| text.parse().ok())
+                    .ok_or_else(wanted)
+            })
+            .collect()
     }
 
     /// Signs it.

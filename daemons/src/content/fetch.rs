@@ -27,6 +27,8 @@ pub(crate) struct Seen {
     pub(crate) received: u64,
     pub(crate) size: Option<u64>,
     pub(crate) source: Option<NodeId>,
+    /// Why it ended before the last byte.
+    pub(crate) trouble: Option<String>,
 }
 
 impl Progress {
@@ -95,6 +97,7 @@ pub(crate) fn download(
                 return;
             }
         }
+        progress.set(|seen| seen.trouble = Some(why.clone()));
         Err(io::Error::other(why))?;
     }
 }

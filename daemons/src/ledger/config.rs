@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use tana_home::Settings;
 use tana_protocol::ChainSpec;
 
+use super::content::ContentConfig;
+
 /// What the daemon is built with.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -20,6 +22,8 @@ pub struct Config {
     pub queue_limit: usize,
     /// The program that runs contracts, where the chain names an engine.
     pub runtime: PathBuf,
+    /// Where content is kept and comes from.
+    pub content: ContentConfig,
 }
 
 impl Config {
@@ -35,6 +39,7 @@ impl Config {
             redis_url: settings.redis_url.clone(),
             queue_limit: usize::try_from(settings.queue_limit).unwrap_or(usize::MAX),
             runtime: crate::contracts::beside_this_program()?,
+            content: ContentConfig::of(settings)?,
         })
     }
 }

@@ -8,8 +8,10 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::response::Response;
 use axum::routing::{delete, get, post};
-use tana_kit::{LastEventId, ServiceGuard};
+use tana_kit::{Json, LastEventId, ServiceGuard};
+use tana_protocol::api::content::SyncStatus;
 
+use super::content::ContentSync;
 use super::service::Ledger;
 
 /// The largest body of a client: 500 transactions of the largest size that is allowed.
@@ -73,6 +75,18 @@ pub(super) fn router(ledger: Ledger, guard: ServiceGuard, largest_block: usize) 
         .with_state(ledger)
 }
 
+/// The routes about content.
+pub(super) fn content(sync: ContentSync) -> Router {
+    Router::new()
+        .route("/content/status", get(content_status))
+        .with_state(sync)
+}
+
+#[utoipa::path(get, path = "/content/status", responses((status = 200, description = "what the chain refers to and this node lacks, and from where it comes")))]
+async fn content_status(State(sync): State<ContentSync>) -> Json<SyncStatus> {
+    Json(sync.status())
+}
+
 /// The document at `/openapi.json`.
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -118,6 +132,7 @@ pub(super) fn router(ledger: Ledger, guard: ServiceGuard, largest_block: usize) 
         answers::queue,
         answers::dead_letters,
         answers::dead_letter,
+        content_status,
         events
     )
 )]

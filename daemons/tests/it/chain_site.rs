@@ -78,6 +78,12 @@ impl Chain {
         self.ledger = serve(&self.settings).await;
     }
 
+    /// The same with other settings.
+    pub(crate) async fn restart_with(&mut self, variables: &[(&str, &str)]) {
+        self.settings = settings(&self.directory, variables);
+        self.restart().await;
+    }
+
     /// The real producer, next to this ledger.
     pub(crate) async fn produce(&self) -> Daemon {
         self.produce_with(&[("TANA_LEDGER_URL", &self.ledger.base)])

@@ -3,6 +3,7 @@
 
 mod approval;
 mod chain_site;
+mod content;
 mod daemon;
 mod identity;
 mod ledger;

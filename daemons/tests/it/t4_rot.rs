@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tana_client::{ContentClient, PageQuery, now};
+use tana_daemons::t4::Config;
 use tana_protocol::node::NodeKey;
 use tana_protocol::{Code, Hash32, SecretKey, ServiceKind, ServiceToken};
 
@@ -23,14 +24,18 @@ pub(crate) struct Keeper {
 
 impl Keeper {
     pub(crate) async fn join(id: &str, mesh: &Daemon) -> Self {
-        Self::with(id, mesh, |_| {}).await
+        Self::reached(id, mesh, Reach::default()).await
     }
 
-    pub(crate) async fn with(
-        id: &str,
-        mesh: &Daemon,
-        change: impl FnOnce(&mut tana_daemons::t4::Config),
-    ) -> Self {
+    async fn with(id: &str, mesh: &Daemon, change: fn(&mut Config)) -> Self {
+        let reach = Reach {
+            change,
+            ..Reach::default()
+        };
+        Self::reached(id, mesh, reach).await
+    }
+
+    pub(crate) async fn reached(id: &str, mesh: &Daemon, reach: Reach) -> Self {
         let home = tempfile::tempdir().unwrap();
         std::fs::write(
             home.path().join("config.json"),
@@ -39,17 +44,20 @@ impl Keeper {
         .unwrap();
         let node = Node {
             id: id.parse().unwrap(),
-            key: NodeKey::new(SecretKey::generate()),
+            key: reach.key,
         };
         let mut config = t4::config(home.path());
-        change(&mut config);
+        (reach.change)(&mut config);
         let daemon = t4::open_as(config, home.path(), mesh).await;
-        let port: u16 = daemon.base.rsplit_once(':').unwrap().1.parse().unwrap();
+        let own: u16 = daemon.base.rsplit_once(':').unwrap().1.parse().unwrap();
         let mut body = node.registration(&node.key.public().to_string());
         body["tailscaleIP"] = json!("127.0.0.1");
         for service in body["services"].as_array_mut().unwrap() {
             if service["type"] == "t4" {
-                service["port"] = json!(port);
+                service["port"] = json!(reach.port.unwrap_or(own));
+                if reach.unlisted {
+                    service["type"] = json!("t4-elsewhere");
+                }
             }
         }
         mesh.post("/register", &body).await.ok(201);
@@ -79,11 +87,57 @@ impl Keeper {
     }
 
     /// One bit of it turns on the disk.
-    fn rot(&self, hash: &Hash32) {
+    pub(crate) fn rot(&self, hash: &Hash32) {
         let mut bytes = std::fs::read(self.path(hash)).unwrap();
         let middle = bytes.len() / 2;
         bytes[middle] ^= 1;
         std::fs::write(self.path(hash), bytes).unwrap();
+    }
+}
+
+/// How a node's store is, and how the mesh says that it is reached.
+pub(crate) struct Reach {
+    change: fn(&mut Config),
+    key: NodeKey,
+    port: Option<u16>,
+    unlisted: bool,
+}
+
+impl Default for Reach {
+    fn default() -> Self {
+        Self {
+            change: |_| {},
+            key: NodeKey::new(SecretKey::generate()),
+            port: None,
+            unlisted: false,
+        }
+    }
+}
+
+impl Reach {
+    pub(crate) fn larger(mut self) -> Self {
+        self.change = |config| config.max_bytes = 1 << 30;
+        self
+    }
+
+    pub(crate) fn key(self, key: NodeKey) -> Self {
+        Self { key, ..self }
+    }
+
+    /// By this port, which is not its own.
+    pub(crate) fn port(self, port: u16) -> Self {
+        Self {
+            port: Some(port),
+            ..self
+        }
+    }
+
+    /// Not at all.
+    pub(crate) fn unlisted(self) -> Self {
+        Self {
+            unlisted: true,
+            ..self
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
+use tana_protocol::ContractId;
 use tana_runtime::message::Question;
 use tana_runtime::pool::Answers;
 
@@ -20,14 +21,29 @@ impl ChainAnswers {
     }
 }
 
-impl Answers for ChainAnswers {
+impl ChainAnswers {
+    /// For one contract, whose storage it is told: none for a contract that is not deployed.
+    pub(crate) fn of(&self, contract: Option<ContractId>) -> ContractAnswers<'_> {
+        ContractAnswers {
+            all: self,
+            contract,
+        }
+    }
+}
+
+pub(crate) struct ContractAnswers<'a> {
+    all: &'a ChainAnswers,
+    contract: Option<ContractId>,
+}
+
+impl Answers for ContractAnswers<'_> {
     fn answer(&self, question: Question) -> BoxFuture<'_, Result<Value, String>> {
         Box::pin(async move {
             if matches!(question, Question::Fetch { .. }) {
-                return tana_runtime::fetch::fetch(&self.hosts, question).await;
+                return tana_runtime::fetch::fetch(&self.all.hosts, question).await;
             }
-            match &self.chain {
-                Some(chain) => chain.answer(&question).await,
+            match &self.all.chain {
+                Some(chain) => chain.answer(&question, self.contract).await,
                 // A directory is served without a chain: nobody is known and nothing is stored.
                 None => Ok(match question {
                     Question::Balance { .. } => json!("0"),

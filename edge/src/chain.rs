@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Value, json};
 use tana_client::{ClientError, LedgerClient, LedgerEvent, StreamItem};
-use tana_protocol::{Code, TransactionId, UserId, Username};
+use tana_protocol::{Code, ContractId, ContractName, TransactionId, UserId, Username};
 use tana_runtime::message::{BlockContext, Question};
 
 /// Answers that are kept at most.
@@ -21,6 +21,8 @@ struct State {
     /// Whether blocks are announced, so that what is kept is known to be current.
     followed: bool,
     answers: HashMap<String, Value>,
+    /// Which contract answers to a name; none where no contract does.
+    names: HashMap<ContractName, Option<ContractId>>,
     latest: Option<BlockContext>,
 }
 
@@ -76,13 +78,40 @@ impl Chain {
         Ok(context)
     }
 
-    /// Answers a contract's question.
-    pub(crate) async fn answer(&self, question: &Question) -> Result<Value, String> {
-        let key = json!(question).to_string();
+    /// The contract that answers to a name now: another one from the block on that holds a redeployment.
+    pub(crate) async fn named(
+        &self,
+        name: &ContractName,
+    ) -> Result<Option<ContractId>, ClientError> {
+        if let Some(known) = self.state().names.get(name) {
+            return Ok(*known);
+        }
+        let found = match self.ledger.contract_named(name).await {
+            Ok(view) => Some(view.id),
+            Err(error) if error.code() == Some(Code::NotFound) => None,
+            Err(error) => return Err(error),
+        };
+        let mut state = self.state();
+        if state.followed && state.names.len() < KEPT {
+            state.names.insert(name.clone(), found);
+        }
+        Ok(found)
+    }
+
+    /// Answers a question of a contract.
+    pub(crate) async fn answer(
+        &self,
+        question: &Question,
+        contract: Option<ContractId>,
+    ) -> Result<Value, String> {
+        let key = match (question, contract) {
+            (Question::Storage, Some(id)) => format!("storage of {id}"),
+            _ => json!(question).to_string(),
+        };
         if let Some(answer) = self.state().answers.get(&key) {
             return Ok(answer.clone());
         }
-        let answer = self.ask(question).await?;
+        let answer = self.ask(question, contract).await?;
         let mut state = self.state();
         if state.followed && state.answers.len() < KEPT {
             state.answers.insert(key, answer.clone());
@@ -90,7 +119,11 @@ impl Chain {
         Ok(answer)
     }
 
-    async fn ask(&self, question: &Question) -> Result<Value, String> {
+    async fn ask(
+        &self,
+        question: &Question,
+        contract: Option<ContractId>,
+    ) -> Result<Value, String> {
         match question {
             Question::User { user } => self.user(user).await,
             Question::Balance { user, currency } => {
@@ -127,8 +160,13 @@ impl Chain {
             Question::Block { height: None } => {
                 absent(self.ledger.latest_block().await).map(|block| without_list(&block))
             }
-            // Storage of contracts is written by calls in blocks; the ledger has no way to read it yet.
-            Question::Storage => Ok(json!({})),
+            Question::Storage => match contract {
+                Some(id) => Ok(json!(
+                    self.ledger.contract_data(&id).await.map_err(sentence)?
+                )),
+                // Of a directory: nothing is stored.
+                None => Ok(json!({})),
+            },
             Question::Fetch { .. } => Err("fetch is answered elsewhere".into()),
         }
     }

@@ -7,8 +7,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tana_client::LedgerClient;
+use tana_protocol::ContractId;
 use tana_runtime::message::Entry;
 
+use crate::chain::Chain;
 use deployed::Deployed;
 use directory::Directory;
 
@@ -20,7 +22,7 @@ pub(crate) struct Contract {
     /// TypeScript.
     pub(crate) source: Arc<str>,
     /// The id on the chain.
-    pub(crate) id: Option<String>,
+    pub(crate) id: Option<ContractId>,
     /// The owner's id.
     pub(crate) owner: Option<String>,
 }
@@ -54,10 +56,10 @@ impl Contracts {
     }
 
     /// Those of a node's directory, before those of its chain.
-    pub(crate) fn node(dir: PathBuf, ledger: LedgerClient) -> Self {
+    pub(crate) fn node(dir: PathBuf, ledger: LedgerClient, chain: Arc<Chain>) -> Self {
         Self {
             directory: Directory::new(dir),
-            deployed: Some(Deployed::new(ledger)),
+            deployed: Some(Deployed::new(ledger, chain)),
         }
     }
 

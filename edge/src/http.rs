@@ -123,7 +123,7 @@ async fn handle(State(edge): State<Arc<Edge>>, request: Request) -> Result<Respo
     invocation.entry = entry;
     invocation.limits = LIMITS;
     invocation.fetch_hosts.clone_from(&edge.fetch_hosts);
-    invocation.contract_id.clone_from(&contract.id);
+    invocation.contract_id = contract.id.map(|id| id.to_string());
     invocation.owner = contract.owner.clone().map(|id| User {
         id,
         username: String::new(),
@@ -134,7 +134,7 @@ async fn handle(State(edge): State<Arc<Edge>>, request: Request) -> Result<Respo
     invocation.block = block(&edge).await?;
     let outcome = edge
         .pool
-        .run(invocation, &edge.answers)
+        .run(invocation, &edge.answers.of(contract.id))
         .await
         .map_err(|error| busy(&error))?;
     log(&name, &contract, &parts.method, &outcome);

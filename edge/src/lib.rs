@@ -103,7 +103,7 @@ async fn build(settings: Settings, options: Options, context: Context) -> anyhow
                 }
             });
             (
-                Contracts::node(settings.home.contracts_dir(), ledger),
+                Contracts::node(settings.home.contracts_dir(), ledger, Arc::clone(&chain)),
                 Some(chain),
             )
         }

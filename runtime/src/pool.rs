@@ -216,11 +216,15 @@ impl Pool {
         self.slots.available_permits()
     }
 
+    /// An idle worker that still lives: one that died while it was idle has cost nobody anything.
     fn take(&self) -> Option<Worker> {
-        self.idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop()
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(mut worker) = idle.pop() {
+            if worker.lives() {
+                return Some(worker);
+            }
+        }
+        None
     }
 
     fn put(&self, worker: Worker) {

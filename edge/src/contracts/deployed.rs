@@ -1,26 +1,29 @@
-//! Contracts of the chain, by id or by name. A deployed source never changes, so it is kept.
+//! Contracts of the chain, by id or by name. A deployed source never changes, so it is kept; which contract a name means
+//! may change with every block.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tana_client::{ClientError, LedgerClient, PageQuery};
-use tana_protocol::api::ledger::ContractView;
+use tana_client::{ClientError, LedgerClient};
 use tana_protocol::{Code, ContractId};
 
 use super::{Contract, ContractError};
+use crate::chain::Chain;
 
 /// Sources that are kept in memory.
 const KEPT: usize = 256;
 
 pub(super) struct Deployed {
     ledger: LedgerClient,
+    chain: Arc<Chain>,
     sources: Mutex<HashMap<ContractId, Contract>>,
 }
 
 impl Deployed {
-    pub(super) fn new(ledger: LedgerClient) -> Self {
+    pub(super) fn new(ledger: LedgerClient, chain: Arc<Chain>) -> Self {
         Self {
             ledger,
+            chain,
             sources: Mutex::default(),
         }
     }
@@ -29,7 +32,13 @@ impl Deployed {
         let unknown = || ContractError::Unknown(name.to_owned());
         let id = match name.parse::<ContractId>() {
             Ok(id) => id,
-            Err(_) => self.named(name).await?.ok_or_else(unknown)?,
+            Err(_) => {
+                let name = name.to_ascii_lowercase().parse().map_err(|_| unknown())?;
+                let found = self.chain.named(&name).await;
+                found
+                    .map_err(|error| unavailable(&error))?
+                    .ok_or_else(unknown)?
+            }
         };
         if let Some(contract) = self
             .sources
@@ -48,7 +57,7 @@ impl Deployed {
         let contract = Contract {
             file: format!("{}.ts", view.name),
             source,
-            id: Some(view.id.to_string()),
+            id: Some(view.id),
             owner: Some(view.owner_id.to_string()),
         };
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
@@ -57,28 +66,6 @@ impl Deployed {
         }
         sources.insert(id, contract.clone());
         Ok(contract)
-    }
-
-    /// The newest active contract of a name.
-    async fn named(&self, name: &str) -> Result<Option<ContractId>, ContractError> {
-        let mut query = PageQuery::default();
-        loop {
-            let page = match self.ledger.contracts(&query).await {
-                Ok(page) => page,
-                // A ledger without contracts has no such path.
-                Err(error) if error.code() == Some(Code::NotFound) => return Ok(None),
-                Err(error) => return Err(unavailable(&error)),
-            };
-            let fits =
-                |view: &&ContractView| view.is_active && view.name.eq_ignore_ascii_case(name);
-            if let Some(view) = page.items.iter().find(fits) {
-                return Ok(Some(view.id));
-            }
-            match page.next {
-                Some(next) => query.cursor = Some(next),
-                None => return Ok(None),
-            }
-        }
     }
 }
 

@@ -166,6 +166,10 @@ impl Worker {
         }
     }
 
+    pub(super) fn lives(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
     pub(super) async fn compile(
         &mut self,
         file: &str,

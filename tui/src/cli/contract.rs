@@ -277,7 +277,8 @@ impl Call {
             contract.id.into(),
             |transaction| {
                 transaction.contract_id = Some(contract.id);
-                transaction.contract_input = input;
+                // What carries nothing carries no `null` either: it would not be signed as it is read.
+                transaction.contract_input = input.filter(|input| !input.is_null());
                 transaction.amount = amount;
                 transaction.currency_code = currency;
             },
@@ -386,6 +387,15 @@ fn exports(contract: &ContractView) -> String {
     there.join(" ")
 }
 
+/// What a contract has stored under a key: a text as it is, anything else as JSON after a zero byte.
+fn stored_value(text: String) -> Value {
+    let json = text.strip_prefix('\0').map(serde_json::from_str);
+    match json {
+        Some(Ok(value)) => value,
+        _ => Value::String(text),
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Show {
     /// The contract, by name or id
@@ -403,10 +413,14 @@ impl Show {
             super::output::print(contract.source_code.as_deref().unwrap_or_default())?;
             return Ok(Exit::Done);
         }
-        let (owner, data) = futures::try_join!(
+        let (owner, stored) = futures::try_join!(
             ledger.user(&contract.owner_id),
             ledger.contract_data(&contract.id)
         )?;
+        let data: serde_json::Map<String, Value> = stored
+            .into_iter()
+            .map(|(key, text)| (key, stored_value(text)))
+            .collect();
         let mut value = json!(contract);
         value["data"] = json!(data);
         context.out.show(&value, || {
@@ -425,7 +439,8 @@ impl Show {
             }
             let mut label = "stored    ";
             for (key, stored) in &data {
-                text.push_str(&format!("{label}{} = {}\n", clean(key), clean(stored)));
+                let stored = stored.as_str().map_or_else(|| stored.to_string(), str::to_owned);
+                text.push_str(&format!("{label}{} = {}\n", clean(key), clean(&stored)));
                 label = "          ";
             }
             text

@@ -12,6 +12,7 @@ mod console_picture;
 mod console_sign;
 
 mod contracts;
+mod deployed;
 mod faults;
 mod http;
 mod login;

@@ -40,6 +40,21 @@ pub(crate) fn of_home(home: &Path) -> BTreeSet<u32> {
         .collect()
 }
 
+/// The processes that a process has started and that live.
+pub(crate) fn children(parent: u32) -> Vec<u32> {
+    let tasks = fs::read_dir(format!("/proc/{parent}/task"))
+        .unwrap()
+        .flatten();
+    let lists = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+    let pids: BTreeSet<u32> = lists
+        .flat_map(|list| {
+            let pids = list.split_whitespace().filter_map(|pid| pid.parse().ok());
+            pids.collect::<Vec<u32>>()
+        })
+        .collect();
+    pids.into_iter().filter(|pid| alive(*pid)).collect()
+}
+
 /// Resident memory that is the process's own: what its pages without those of mapped files add up to.
 pub(crate) fn resident_mib(pid: u32) -> f64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();

@@ -8,13 +8,15 @@ mod news;
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::time::Duration;
 
+use nix::sys::termios::{self, LocalFlags, SetArg};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use crate::console::ConsoleOptions;
 use crate::effect::{Effect, Reach};
 use crate::effects::Runner;
-use crate::model::Model;
+use crate::model::{Model, Overlay};
 use crate::msg::Msg;
 use crate::update::update;
 use command::Said;
@@ -54,6 +56,7 @@ pub(crate) fn run(model: Model, options: ConsoleOptions) -> anyhow::Result<()> {
         .await
     });
     runtime.shutdown_background();
+    echo(Echo::Shown);
     match result {
         // Who has read enough has closed the pipe.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -98,6 +101,9 @@ impl Plain {
         mut inbox: mpsc::UnboundedReceiver<Msg>,
         mut input: mpsc::UnboundedReceiver<Input>,
     ) -> io::Result<()> {
+        // A terminal that hides what is typed must not be left so.
+        let mut interrupted = signal(SignalKind::interrupt())?;
+        let mut ended = signal(SignalKind::terminate())?;
         let begun = Instant::now();
         self.take(Msg::Start)?;
         let mut tell = Some(begun + CONNECT);
@@ -131,6 +137,8 @@ impl Plain {
                     Some(Input::Line(line)) => self.line(&line)?,
                     Some(Input::Ended) | None => break,
                 },
+                _ = interrupted.recv() => break,
+                _ = ended.recv() => break,
                 () = at(moment) => self.take(Msg::Wake)?,
             }
         }
@@ -156,6 +164,8 @@ impl Plain {
             self.show = Some(Instant::now() + SETTLE);
         }
         self.carry_out(effects)?;
+        let secret = matches!(self.model.overlay, Some(Overlay::Passphrase { .. }));
+        echo(if secret { Echo::Hidden } else { Echo::Shown });
         self.tell()
     }
 
@@ -193,6 +203,27 @@ impl Plain {
             writeln!(self.out, "{line}")?;
         }
         self.out.flush()
+    }
+}
+
+/// Whether a terminal shows what is typed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Echo {
+    Shown,
+    Hidden,
+}
+
+/// Sets it; where the input is no terminal there is nothing to hide.
+fn echo(echo: Echo) {
+    let stdin = io::stdin();
+    let Ok(mut mode) = termios::tcgetattr(&stdin) else {
+        return;
+    };
+    let wanted = echo == Echo::Shown;
+    if mode.local_flags.contains(LocalFlags::ECHO) != wanted {
+        mode.local_flags.set(LocalFlags::ECHO, wanted);
+        // A terminal that refuses is gone, and the loop ends by itself.
+        let _ = termios::tcsetattr(&stdin, SetArg::TCSANOW, &mode);
     }
 }
 

@@ -164,6 +164,9 @@ fn asked(model: &mut Model) -> Vec<String> {
             ));
             lines
         }
+        Some(Overlay::Passphrase { .. }) => {
+            vec!["the sovereign key's passphrase (it is not shown):".to_owned()]
+        }
         Some(Overlay::Help { .. }) => {
             model.overlay = None;
             help()

@@ -11,9 +11,11 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use sqlx::Connection as _;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
 };
 
 use crate::error::{StoreError, StoreResult};
@@ -68,6 +70,7 @@ impl Sqlite {
                 .idle_timeout(None)
                 .max_lifetime(None)
                 .test_before_acquire(false)
+                .after_release(|connection, _| Box::pin(is_clean(connection)))
         };
         let writer = pool(1)
             .connect_with(options.clone())
@@ -104,6 +107,14 @@ impl Sqlite {
         self.readers.close().await;
         self.writer.close().await;
     }
+}
+
+/// Whether a connection may be used again. A full disk makes SQLite roll back by itself; the driver's own rollback then
+/// fails and leaves it believing that a transaction is open, in which no other can begin.
+async fn is_clean(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
+    // What is to be rolled back is, before the answer.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
 }
 
 fn options(address: &str, durability: Durability) -> StoreResult<SqliteConnectOptions> {

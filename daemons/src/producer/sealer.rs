@@ -54,6 +54,8 @@ enum SealError {
 enum Sealed {
     /// Something was done; there may be more.
     Block,
+    /// As much as a block may hold was taken; more waits, probably.
+    Full,
     /// Nothing waits.
     Nothing,
 }
@@ -70,6 +72,12 @@ impl Sealer {
                 Ok(Sealed::Block) => {
                     backoff.reset();
                     last = Instant::now();
+                }
+                // Who waits behind a full block does not wait for the interval too.
+                Ok(Sealed::Full) => {
+                    backoff.reset();
+                    last = Instant::now();
+                    continue;
                 }
                 Ok(Sealed::Nothing) => {
                     backoff.reset();
@@ -136,7 +144,11 @@ impl Sealer {
         }
         self.build_and_commit(within(&entries), WhenEmpty::Skip)
             .await?;
-        Ok(Sealed::Block)
+        Ok(if entries.len() >= self.most {
+            Sealed::Full
+        } else {
+            Sealed::Block
+        })
     }
 
     async fn build_and_commit(

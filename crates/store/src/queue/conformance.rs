@@ -17,7 +17,7 @@ fn at(ms: u64) -> Timestamp {
     Timestamp::from_ms(START + ms)
 }
 
-fn transaction(nonce: u64) -> SignedTransaction {
+pub(crate) fn transaction(nonce: u64) -> SignedTransaction {
     let transaction = Transaction {
         contract_input: Some(json!({"z": 1.5, "a": "ü 🌍 \u{0}", "n": null})),
         ..Transaction::new(

@@ -435,7 +435,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::SqliteQueue;
-    use crate::queue::conformance;
+    use crate::error::StoreError;
+    use crate::queue::{TxQueue as _, conformance};
     use crate::sqlite::Durability;
 
     #[tokio::test]
@@ -446,5 +447,30 @@ mod tests {
             .await
             .unwrap();
         conformance::check(&queue).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_was_full_and_is_not_any_more_is_used_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("queue.db");
+        let queue = SqliteQueue::open(path.to_str().unwrap(), Durability::Full)
+            .await
+            .unwrap();
+        let batch: Vec<_> = (0..500).map(conformance::transaction).collect();
+        let now = tana_protocol::Timestamp::from_ms(1);
+        // SQLite's own limit stands for the disk's: it gives the same SQLITE_FULL, and the same rollback of its own.
+        for (limit, fits) in [(30, false), (1_000_000, true)] {
+            sqlx::query(sqlx::AssertSqlSafe(format!(
+                "PRAGMA max_page_count = {limit}"
+            )))
+            .execute(queue.0.writer())
+            .await
+            .unwrap();
+            let pushed = queue.push(&batch, now).await;
+            match pushed {
+                Ok(pushed) => assert!(fits && pushed.len() == 500),
+                Err(error) => assert!(!fits && matches!(error, StoreError::Full), "{error:?}"),
+            }
+        }
     }
 }

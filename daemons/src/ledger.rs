@@ -1,6 +1,6 @@
 //! The ledger daemon: the chain's data and rules, the only writer of both.
 //!
-//! `submit` takes transactions in, `blocks` builds, commits and verifies, `queries` answers what is stored, `mempool`
+//! `submit` takes transactions in, `blocks` builds and commits, `verify` verifies what is stored, `queries` answers what is stored, `mempool`
 //! remembers what is queued, `load` fetches what execution needs, `http` is its face. Rules are in `tana-chain`.
 
 mod blocks;
@@ -15,14 +15,17 @@ mod queries;
 mod service;
 mod start;
 mod submit;
+mod verify;
 mod views;
 mod world;
 
+use std::io::Write as _;
 use std::sync::Arc;
 
 use tana_home::Settings;
 use tana_kit::{App, Context, ServiceGuard, ServiceSpec, run_service};
 use tana_protocol::ServiceKind;
+use tana_protocol::api::ledger::VerificationLine;
 use utoipa::OpenApi as _;
 
 use crate::contracts::Engine;
@@ -30,6 +33,7 @@ pub use config::Config;
 use content::ContentSync;
 use keys::ValidatorKeys;
 use service::Ledger;
+pub use verify::{Heights, verify_offline};
 
 /// A block of many transactions travels as JSON; a client's body is held to less by its own routes.
 const LARGEST_BLOCK: usize = 64 << 20;
@@ -42,6 +46,21 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let spec = ServiceSpec::new(ServiceKind::Ledger, crate::VERSION, &settings);
     let config = Config::of(&settings)?;
     run_service(spec, |context| build(config, context)).await
+}
+
+/// Verifies what the database holds, without any service, and prints what is found: a [`VerificationLine`] a line.
+///
+/// # Errors
+/// One sentence where the database cannot be read, or has no such blocks.
+pub async fn print_verification(settings: &Settings, heights: Heights) -> anyhow::Result<()> {
+    let config = Config::of(settings)?;
+    let mut out = std::io::stdout().lock();
+    verify_offline(&config, heights, |line: VerificationLine| {
+        serde_json::to_writer(&mut out, &line)?;
+        out.write_all(b"\n")?;
+        Ok(out.flush()?)
+    })
+    .await
 }
 
 /// Builds it within a context: for [`run`], and for tests that bring their own listener.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tana_daemons::ledger::Heights;
 use tana_daemons::{identity, ledger, mesh, node, producer, t4};
 use tana_home::{Overrides, Settings};
 use tana_protocol::ServiceKind;
@@ -45,6 +46,31 @@ enum Daemon {
     Identity(Listen),
     /// The block producer
     Producer(Listen),
+    /// Verifies the chain straight from its database, without any service; one JSON value a line
+    Verify(Verify),
+}
+
+#[derive(Clone, Copy, Debug, clap::Args)]
+struct Verify {
+    /// From this block on; without --from, --to and --all the latest block alone
+    #[arg(long, value_name = "HEIGHT", conflicts_with = "all")]
+    from: Option<u64>,
+    /// Up to this block
+    #[arg(long, value_name = "HEIGHT", conflicts_with = "all")]
+    to: Option<u64>,
+    /// Every block, and what the database holds besides
+    #[arg(long)]
+    all: bool,
+}
+
+impl From<Verify> for Heights {
+    fn from(wanted: Verify) -> Self {
+        match (wanted.all, wanted.from, wanted.to) {
+            (true, ..) => Self::All,
+            (false, None, None) => Self::Tip,
+            (false, from, to) => Self::Between(from, to),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, clap::Args)]
@@ -58,7 +84,7 @@ impl Daemon {
     /// The port that a flag sets.
     const fn port(self) -> Option<(ServiceKind, u16)> {
         let (kind, listen) = match self {
-            Self::Node => return None,
+            Self::Node | Self::Verify(_) => return None,
             Self::Mesh(listen) => (ServiceKind::Mesh, listen),
             Self::Ledger(listen) => (ServiceKind::Ledger, listen),
             Self::T4(listen) => (ServiceKind::T4, listen),
@@ -99,6 +125,7 @@ fn main() -> ExitCode {
             Daemon::T4(_) => t4::run(settings).await,
             Daemon::Identity(_) => identity::run(settings).await,
             Daemon::Producer(_) => producer::run(settings).await,
+            Daemon::Verify(wanted) => ledger::print_verification(&settings, wanted.into()).await,
         }
     })
 }

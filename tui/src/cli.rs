@@ -1,6 +1,7 @@
 //! The command line: what `tana` understands, one file a group of commands in `cli/`. The console is `console`'s; what
 //! is sent and how is `tana-client`'s.
 
+mod bar;
 mod check;
 mod content;
 pub(crate) mod context;

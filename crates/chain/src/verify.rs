@@ -45,18 +45,14 @@ pub struct Replayed {
 /// Collects what each check found.
 struct Findings(Vec<(CheckName, Option<String>)>);
 
-const ALL: [CheckName; 6] = [
-    CheckName::Hash,
-    CheckName::TxRoot,
-    CheckName::Signatures,
-    CheckName::StateRoot,
-    CheckName::ProducerSignature,
-    CheckName::StateChanges,
-];
-
 impl Findings {
     fn new() -> Self {
-        Self(ALL.into_iter().map(|name| (name, None)).collect())
+        Self(
+            CheckName::ALL
+                .into_iter()
+                .map(|name| (name, None))
+                .collect(),
+        )
     }
 
     /// Notes the first thing that does not hold.

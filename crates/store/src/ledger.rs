@@ -8,10 +8,12 @@ mod lists;
 mod rows;
 mod state;
 mod store;
+mod stored;
 mod table;
 mod write;
 
 pub(crate) use backend::{Argument, Backend, Query, Transaction, same_key};
+pub use stored::{Difference, StoredBlock};
 pub(crate) use table::{Answer, Cell, Column, Kind, Table, list};
 
 use std::collections::BTreeMap;
@@ -186,6 +188,9 @@ pub trait LedgerStore: Send + Sync + 'static {
     /// The last block, `None` before the genesis is committed.
     fn tip(&self) -> BoxFuture<'_, StoreResult<Option<Tip>>>;
 
+    /// The last block's height, whatever else its row says.
+    fn height(&self) -> BoxFuture<'_, StoreResult<Option<u64>>>;
+
     /// Writes a block and all that belongs to it, or nothing. Idempotent by height.
     ///
     /// [`crate::StoreError::Conflict`] where a transaction is in a block already.
@@ -261,4 +266,18 @@ pub trait LedgerStore: Send + Sync + 'static {
 
     /// Nodes of the state tree; one that is not there is not in the answer.
     fn nodes<'a>(&'a self, keys: &'a [TreeNodeKey]) -> BoxFuture<'a, StoreResult<Vec<TreeNode>>>;
+
+    /// The rows that a block wrote, exactly as they lie in the database.
+    fn stored(&self, height: u64) -> BoxFuture<'_, StoreResult<StoredBlock>>;
+
+    /// Where the rows of the state are not the values that the block at `height` gave them, as far as no later block has
+    /// changed them again.
+    fn differences<'a>(
+        &'a self,
+        height: u64,
+        values: &'a [(StateKey, StateValue)],
+    ) -> BoxFuture<'a, StoreResult<Vec<Difference>>>;
+
+    /// Rows that belong to no block and to no value that one wrote. Reads all there is.
+    fn strays(&self) -> BoxFuture<'_, StoreResult<Vec<Difference>>>;
 }

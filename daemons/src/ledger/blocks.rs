@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use tana_chain::signatures::{self, Job};
 use tana_chain::{
-    BlockPlan, Contracts, Execution, Executor, Failure, Judged, MemoryState, Outcome, Prepared,
-    TreeNodes, TreeUpdate, plan, seal, tree, verify, verify_genesis,
+    BlockPlan, Contracts, Execution, Executor, Failure, MemoryState, Outcome, Prepared, TreeNodes,
+    TreeUpdate, plan, seal, tree,
 };
 use tana_protocol::api::ledger::{
     BlockAccepted, BlockVerification, Built, Rejected, TransactionEvent, TransactionStatus,
@@ -45,10 +45,10 @@ pub(super) struct BuiltBlock {
 }
 
 /// What is written with a block.
-struct Written {
-    values: Vec<(StateKey, StateValue)>,
-    nodes: Vec<TreeNode>,
-    parties: Vec<Parties>,
+pub(super) struct Written {
+    pub(super) values: Vec<(StateKey, StateValue)>,
+    pub(super) nodes: Vec<TreeNode>,
+    pub(super) parties: Vec<Parties>,
 }
 
 /// What execution of a list gave.
@@ -295,7 +295,8 @@ impl Ledger {
         if let Some((id, height)) = self.store().included(&ids).await?.pop_first() {
             return Err(bad(format!("{id} is in block {height} already")));
         }
-        let (verification, block, replayed) = self.judge(tip.clone(), block, At::Tip).await?;
+        let (verification, block, replayed) =
+            self.verifier().judge(tip.clone(), block, At::Tip).await?;
         let failed = verification.checks.into_iter().find(|check| !check.ok);
         match (failed, replayed) {
             (None, Some((state, execution, tree))) => {
@@ -312,53 +313,11 @@ impl Ledger {
         }
     }
 
-    async fn judge(&self, parent: Tip, block: Block, at: At) -> Result<Judgement, LedgerError> {
-        let wanted = block
-            .content
-            .transactions
-            .iter()
-            .map(|signed| &signed.transaction);
-        let state = load::state(self.store(), wanted, at).await?;
-        let mut keys: Vec<StateKey> = state.keys().cloned().collect();
-        keys.extend(tana_chain::verify::named_keys(&block));
-        let mut nodes = TreeNodes::default();
-        load::nodes(self.store(), &mut nodes, parent.header.height, &keys).await?;
-        let (spec, threads) = (Arc::clone(self.spec()), self.threads());
-        let ledger = self.clone();
-        let state = Lazy::new(state, self.store_shared(), at, parent.header.height);
-        tokio::task::spawn_blocking(move || {
-            let host = ledger.engine().map(|engine| engine.on_top_of(&state));
-            let judged = Judged {
-                spec: &spec,
-                parent: (&parent.header, parent.hash),
-                block: &block,
-                state: &state,
-                nodes: &nodes,
-                contracts: contracts(host.as_ref(), parent.hash),
-                threads,
-            };
-            let (verification, replayed) = verify(&judged)?;
-            let state = state.into_loaded();
-            let replayed = replayed.map(|replayed| (state, replayed.execution, replayed.tree));
-            Ok((verification, block, replayed))
-        })
-        .await?
-    }
-
     /// All six checks of a stored block.
     pub(super) async fn verify(&self, height: u64) -> Result<BlockVerification, LedgerError> {
         let _one_at_a_time = self.inner().verifying.lock().await;
-        let block = self.stored(height).await?;
-        let Some(before) = height.checked_sub(1) else {
-            return Ok(verify_genesis(self.spec(), &block));
-        };
-        let parent = self.stored(before).await?;
-        let parent = Tip {
-            header: parent.content.header,
-            hash: parent.content.hash,
-        };
-        let (verification, ..) = self.judge(parent, block, At::Height(before)).await?;
-        Ok(verification)
+        let verified = self.verifier().block(height).await?;
+        verified.ok_or_else(|| LedgerError::not_found(format!("block {height}")))
     }
 
     pub(super) async fn stored(&self, height: u64) -> Result<Block, LedgerError> {
@@ -417,18 +376,12 @@ impl Ledger {
 }
 
 /// What becomes of contracts on top of the block with this hash.
-fn contracts<'a>(host: Option<&'a EngineAt<'a>>, parent: Hash32) -> Contracts<'a> {
+pub(super) fn contracts<'a>(host: Option<&'a EngineAt<'a>>, parent: Hash32) -> Contracts<'a> {
     match host {
         Some(host) => Contracts::Run(host, parent),
         None => Contracts::Refused,
     }
 }
-
-type Judgement = (
-    BlockVerification,
-    Block,
-    Option<(MemoryState, Execution, TreeUpdate)>,
-);
 
 fn rejection(id: TransactionId, failure: Failure) -> Rejected {
     Rejected {
@@ -522,7 +475,7 @@ fn make(
     Ok(BuiltBlock { content, written })
 }
 
-fn written(
+pub(super) fn written(
     transactions: &[SignedTransaction],
     ids: &[TransactionId],
     mut state: MemoryState,

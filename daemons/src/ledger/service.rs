@@ -24,6 +24,7 @@ use super::load::{self, At};
 use super::mempool::{Checked, Mempool};
 use super::start::{Standing, stand};
 use super::submit::{self, Submission};
+use super::verify::Verifier;
 
 /// Submissions that wait for their turn; more wait in their connections.
 const WAITING: usize = 1024;
@@ -43,7 +44,7 @@ pub(super) struct Inner {
     genesis_hash: Hash32,
     store: Arc<dyn LedgerStore>,
     queue: Arc<dyn TxQueue>,
-    engine: Option<Engine>,
+    engine: Option<Arc<Engine>>,
     clock: Arc<dyn Clock>,
     hub: EventHub,
     mempool: Mutex<Mempool>,
@@ -88,7 +89,7 @@ impl Ledger {
             genesis_hash,
             store,
             queue,
-            engine,
+            engine: engine.map(Arc::new),
             clock: context.clock.clone(),
             hub: EventHub::new(&context.shutdown),
             mempool: Mutex::default(),
@@ -211,6 +212,15 @@ impl Ledger {
         }
     }
 
+    pub(super) fn verifier(&self) -> Verifier {
+        Verifier::new(
+            Arc::clone(&self.0.store),
+            Arc::clone(&self.0.spec),
+            self.0.engine.clone(),
+            self.0.threads,
+        )
+    }
+
     pub(super) fn inner(&self) -> &Inner {
         &self.0
     }
@@ -229,7 +239,7 @@ impl Ledger {
 
     /// What executes contracts, where the chain names it.
     pub(super) fn engine(&self) -> Option<&Engine> {
-        self.0.engine.as_ref()
+        self.0.engine.as_deref()
     }
 
     pub(super) fn queue(&self) -> &dyn TxQueue {

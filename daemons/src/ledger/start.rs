@@ -39,6 +39,20 @@ pub(super) async fn open(config: &Config) -> anyhow::Result<Opened> {
     })
 }
 
+/// The database that an address names, where there is one.
+pub(super) async fn open_existing(
+    address: &str,
+) -> anyhow::Result<(Arc<dyn LedgerStore>, BoxFuture<'static, ()>)> {
+    if let Some(path) = address.strip_prefix("sqlite:") {
+        let path = path.trim_start_matches("//");
+        let path = path.split_once('?').map_or(path, |(path, _)| path);
+        if !std::path::Path::new(path).is_file() {
+            bail!("there is no database {path}; start the node once, or correct DATABASE_URL");
+        }
+    }
+    open_store(address).await
+}
+
 /// The database that an address names, and how it is closed.
 pub(super) async fn open_store(
     address: &str,

@@ -18,3 +18,4 @@ mod supervisor;
 mod t4;
 mod t4_disk;
 mod t4_rot;
+mod tamper;

@@ -44,7 +44,7 @@ pub(crate) fn program(name: &str) -> anyhow::Result<PathBuf> {
 }
 
 /// What the supervisor is told in its environment: the flags of this start, over whatever the environment says.
-fn environment(settings: &Settings) -> Vec<(&'static str, OsString)> {
+pub(crate) fn environment(settings: &Settings) -> Vec<(&'static str, OsString)> {
     let mut variables = vec![
         (
             "TANA_PORT_OFFSET",

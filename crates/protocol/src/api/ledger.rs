@@ -407,6 +407,18 @@ pub enum CheckName {
     StateChanges,
 }
 
+impl CheckName {
+    /// All of them, in the order in which they are answered.
+    pub const ALL: [Self; 6] = [
+        Self::Hash,
+        Self::TxRoot,
+        Self::Signatures,
+        Self::StateRoot,
+        Self::ProducerSignature,
+        Self::StateChanges,
+    ];
+}
+
 /// One check of a block.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlockCheck {
@@ -428,6 +440,24 @@ pub struct BlockVerification {
     pub valid: bool,
     /// All six.
     pub checks: Vec<BlockCheck>,
+}
+
+/// A line of what `tanad verify` prints: first which blocks are verified, then each of them, and, where all of them are,
+/// what the database holds besides.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum VerificationLine {
+    /// The blocks that are verified.
+    Range {
+        /// From this height on.
+        from: u64,
+        /// Up to this one.
+        to: u64,
+    },
+    /// What was found of one.
+    Block(BlockVerification),
+    /// Rows of the database that belong to no block, in words.
+    Strays(Vec<String>),
 }
 
 /// A deployed contract.

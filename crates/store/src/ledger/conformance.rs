@@ -296,14 +296,17 @@ impl Written {
         Self::new(2, parent, vec![transfer(3)], values)
     }
 
-    async fn commit(&self, store: &dyn LedgerStore) -> StoreResult<Committed> {
-        let commit = Commit {
+    fn as_commit(&self) -> Commit<'_> {
+        Commit {
             block: &self.block,
             values: &self.values,
             nodes: &self.nodes,
             parties: &self.parties,
-        };
-        store.commit(&commit).await
+        }
+    }
+
+    async fn commit(&self, store: &dyn LedgerStore) -> StoreResult<Committed> {
+        store.commit(&self.as_commit()).await
     }
 }
 
@@ -392,6 +395,7 @@ fn page<C>(after: Option<C>, limit: u32) -> Slice<C> {
 /// Where the backend does not do what it must.
 pub async fn check(store: &dyn LedgerStore) -> StoreResult<()> {
     assert_eq!(store.tip().await?, None);
+    assert_eq!(store.height().await?, None);
     assert_eq!(store.block(BlockRef::Latest).await?, None);
     commits_in_order(store).await?;
     answers_blocks(store).await?;
@@ -399,7 +403,44 @@ pub async fn check(store: &dyn LedgerStore) -> StoreResult<()> {
     answers_state(store).await?;
     answers_lists(store).await?;
     answers_contracts(store).await?;
+    compares_rows(store).await?;
     refuses_an_id_twice(store).await
+}
+
+async fn compares_rows(store: &dyn LedgerStore) -> StoreResult<()> {
+    let written = [Written::genesis(), Written::second(), Written::third()];
+    for (height, written) in (0..).zip(&written) {
+        let stored = store.stored(height).await?;
+        assert_eq!(stored.block()?.as_ref(), Some(&written.block));
+        assert_eq!(stored.differences(&written.as_commit())?, []);
+        assert_eq!(store.differences(height, &written.values).await?, []);
+    }
+    assert_eq!(store.strays().await?, []);
+    assert_eq!(store.stored(3).await?.block()?, None);
+    // Nothing was changed but what it is compared with.
+    let mut other = Written::second();
+    other.nodes[0].bytes[0] ^= 1;
+    other.parties[0].to = None;
+    let found = store.stored(1).await?.differences(&other.as_commit())?;
+    let columns: Vec<_> = found.iter().map(|d| (d.table, d.column)).collect();
+    assert_eq!(
+        columns,
+        [
+            ("transactions", Some("to_id")),
+            ("state_nodes", Some("node"))
+        ]
+    );
+    // A value that a later block has changed is no difference; one that none has, is.
+    assert_eq!(store.differences(1, &[user(1, 99, 1)]).await?, []);
+    let found = store.differences(1, &[balance(1, 6, 1)]).await?;
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(
+        (found[0].table, found[0].column),
+        ("balances", Some("amount"))
+    );
+    let found = store.differences(2, &[data(1, "b", None)]).await?;
+    assert_eq!(found.len(), 1, "it is not gone: {found:?}");
+    Ok(())
 }
 
 async fn commits_in_order(store: &dyn LedgerStore) -> StoreResult<()> {
@@ -424,6 +465,7 @@ async fn answers_blocks(store: &dyn LedgerStore) -> StoreResult<()> {
     let written = [Written::genesis(), Written::second(), Written::third()];
     let tip = store.tip().await?.expect("a tip");
     assert_eq!(tip.hash, written[2].block.content.hash);
+    assert_eq!(store.height().await?, Some(2));
     assert_eq!(tip.header, written[2].block.content.header);
     for expected in &written {
         let block = &expected.block;

@@ -37,6 +37,14 @@ pub(crate) async fn tip<B: Backend>(backend: &B) -> StoreResult<Option<Tip>> {
         .transpose()
 }
 
+pub(crate) async fn height<B: Backend>(backend: &B) -> StoreResult<Option<u64>> {
+    let mut query = Query::select(&BLOCKS, BLOCKS.only(&["height"]));
+    query.push(" ORDER BY height DESC LIMIT 1");
+    let found = backend.read(query).await?;
+    let height = found.first().map(|row| row.number("height"));
+    Ok(height.transpose()?)
+}
+
 async fn block_row<B: Backend>(backend: &B, which: BlockRef) -> StoreResult<Answer> {
     let mut query = Query::select(&BLOCKS, summary_columns());
     match which {
@@ -76,7 +84,11 @@ pub(crate) async fn block<B: Backend>(backend: &B, which: BlockRef) -> StoreResu
     let bodies = TRANSACTIONS.only(&["body", "receipt"]);
     let transactions = backend.read(transactions_of(height, bodies)).await?;
     let changes = backend.read(changes_of(height)).await?;
-    rows::block(&row, transactions.records(), changes.records()).map(Some)
+    Ok(Some(rows::block(
+        &row,
+        transactions.records(),
+        changes.records(),
+    )?))
 }
 
 /// The end of a query: so many, after so many.
@@ -102,7 +114,10 @@ pub(crate) async fn blocks<B: Backend>(
     query.push(" WHERE true");
     newest(&mut query, "height", slice);
     let found = backend.read(query).await?;
-    found.records().map(|row| rows::summary(&row)).collect()
+    found
+        .records()
+        .map(|row| Ok(rows::summary(&row)?))
+        .collect()
 }
 
 fn transaction_columns() -> Vec<Column> {
@@ -124,7 +139,10 @@ pub(crate) async fn transaction<B: Backend>(
     let mut query = Query::select(&TRANSACTIONS, transaction_columns());
     query.push(" WHERE id = ").bind(text(id));
     let found = backend.read(query).await?;
-    found.first().map(|row| rows::transaction(&row)).transpose()
+    Ok(found
+        .first()
+        .map(|row| rows::transaction(&row))
+        .transpose()?)
 }
 
 pub(crate) async fn included<B: Backend>(
@@ -167,7 +185,10 @@ pub(crate) async fn transactions<B: Backend>(
     restrict(&mut query, &filter);
     newest(&mut query, "seq", slice);
     let found = backend.read(query).await?;
-    found.records().map(|row| rows::transaction(&row)).collect()
+    found
+        .records()
+        .map(|row| Ok(rows::transaction(&row)?))
+        .collect()
 }
 
 fn restrict(query: &mut Query, filter: &TransactionFilter) {

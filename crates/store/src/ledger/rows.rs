@@ -10,7 +10,7 @@ use tana_protocol::{
 };
 
 use super::table::{
-    BALANCES, BLOCKS, CONTRACT_DATA, CONTRACTS, CURRENCIES, Cell, Record, STATE_CHANGES,
+    BALANCES, BLOCKS, CONTRACT_DATA, CONTRACTS, CURRENCIES, Cell, Read, Record, STATE_CHANGES,
     STATE_NODES, STATE_VALUES, TRANSACTIONS, Table, USERS, text,
 };
 use super::{BlockSummary, Commit, TransactionRecord};
@@ -257,7 +257,7 @@ pub(crate) fn word<T: serde::Serialize>(value: &T) -> Cell {
     }
 }
 
-pub(crate) fn summary(row: &Record<'_>) -> StoreResult<BlockSummary> {
+pub(crate) fn summary(row: &Record<'_>) -> Read<BlockSummary> {
     let signature = row
         .optional("signature")?
         .map(str::parse)
@@ -292,7 +292,7 @@ pub(crate) fn block<'r>(
     row: &Record<'_>,
     transactions: impl Iterator<Item = Record<'r>>,
     changes: impl Iterator<Item = Record<'r>>,
-) -> StoreResult<Block> {
+) -> Read<Block> {
     let summary = summary(row)?;
     let (mut signed, mut receipts): (Vec<_>, Vec<Receipt>) = (Vec::new(), Vec::new());
     for row in transactions {
@@ -313,7 +313,7 @@ pub(crate) fn block<'r>(
                 after: value("after")?,
             })
         })
-        .collect::<StoreResult<_>>()?;
+        .collect::<Read<_>>()?;
     Ok(Block {
         content: UnsignedBlock {
             header: summary.header,
@@ -326,7 +326,7 @@ pub(crate) fn block<'r>(
     })
 }
 
-pub(crate) fn transaction(row: &Record<'_>) -> StoreResult<TransactionRecord> {
+pub(crate) fn transaction(row: &Record<'_>) -> Read<TransactionRecord> {
     Ok(TransactionRecord {
         id: row.parsed("id")?,
         seq: row.number("seq")?,
@@ -338,7 +338,7 @@ pub(crate) fn transaction(row: &Record<'_>) -> StoreResult<TransactionRecord> {
     })
 }
 
-pub(crate) fn user(row: &Record<'_>) -> StoreResult<UserState> {
+pub(crate) fn user(row: &Record<'_>) -> Read<UserState> {
     Ok(UserState {
         username: row.parsed("username")?,
         display_name: row.text("display_name")?.to_owned(),
@@ -351,7 +351,7 @@ pub(crate) fn user(row: &Record<'_>) -> StoreResult<UserState> {
     })
 }
 
-pub(crate) fn balance(row: &Record<'_>) -> StoreResult<BalanceState> {
+pub(crate) fn balance(row: &Record<'_>) -> Read<BalanceState> {
     let whole = Decimals::try_from(0).map_err(|error| row.damaged("amount", error))?;
     Ok(BalanceState {
         amount: Amount::parse(row.text("amount")?, whole)
@@ -361,7 +361,7 @@ pub(crate) fn balance(row: &Record<'_>) -> StoreResult<BalanceState> {
     })
 }
 
-pub(crate) fn currency(row: &Record<'_>) -> StoreResult<CurrencyState> {
+pub(crate) fn currency(row: &Record<'_>) -> Read<CurrencyState> {
     let decimals = Decimals::try_from(row.small::<u8>("decimals")?)
         .map_err(|error| row.damaged("decimals", error))?;
     let verified = match row.number("verified")? {

@@ -235,7 +235,7 @@ pub(crate) async fn storage<B: Backend>(
         }
         match row.parsed("key")? {
             StateKey::Data(_, key) => stored.insert(key, row.json("after")?),
-            _ => return Err(row.damaged("key", "it is no storage key")),
+            _ => return Err(row.damaged("key", "it is no storage key").into()),
         };
     }
     Ok(stored)

@@ -14,7 +14,8 @@ use tana_protocol::{
 use super::backend::Backend;
 use super::{
     BalanceFilter, BalanceRecord, BlockRef, BlockSummary, Commit, Committed, ContractRecord,
-    LedgerStore, Slice, Tip, TransactionFilter, TransactionRecord, UserRecord, lists, state, write,
+    Difference, LedgerStore, Slice, StoredBlock, Tip, TransactionFilter, TransactionRecord,
+    UserRecord, lists, state, stored, write,
 };
 use crate::error::StoreResult;
 
@@ -25,6 +26,10 @@ impl<B: Backend> LedgerStore for B {
 
     fn tip(&self) -> BoxFuture<'_, StoreResult<Option<Tip>>> {
         lists::tip(self).boxed()
+    }
+
+    fn height(&self) -> BoxFuture<'_, StoreResult<Option<u64>>> {
+        lists::height(self).boxed()
     }
 
     fn commit<'a>(&'a self, commit: &'a Commit<'a>) -> BoxFuture<'a, StoreResult<Committed>> {
@@ -113,5 +118,21 @@ impl<B: Backend> LedgerStore for B {
 
     fn nodes<'a>(&'a self, keys: &'a [TreeNodeKey]) -> BoxFuture<'a, StoreResult<Vec<TreeNode>>> {
         state::nodes(self, keys).boxed()
+    }
+
+    fn stored(&self, height: u64) -> BoxFuture<'_, StoreResult<StoredBlock>> {
+        stored::stored(self, height).boxed()
+    }
+
+    fn differences<'a>(
+        &'a self,
+        height: u64,
+        values: &'a [(StateKey, StateValue)],
+    ) -> BoxFuture<'a, StoreResult<Vec<Difference>>> {
+        stored::present(self, height, values).boxed()
+    }
+
+    fn strays(&self) -> BoxFuture<'_, StoreResult<Vec<Difference>>> {
+        stored::strays(self).boxed()
     }
 }

@@ -8,7 +8,8 @@ use std::str::FromStr;
 use serde::de::DeserializeOwned;
 use tana_protocol::Timestamp;
 
-use crate::error::{StoreError, StoreResult};
+use super::Difference;
+use crate::error::StoreError;
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -275,6 +276,18 @@ pub(crate) fn text(value: impl Display) -> Cell {
     Cell::Text(value.to_string())
 }
 
+/// What reading a cell answers: its value, or what is wrong with it.
+pub(crate) type Read<T> = Result<T, Difference>;
+
+impl From<Difference> for StoreError {
+    fn from(found: Difference) -> Self {
+        Self::Damaged {
+            what: found.place(),
+            detail: found.detail,
+        }
+    }
+}
+
 /// A row that was read, with the names of its cells.
 #[derive(Clone, Debug)]
 pub(crate) struct Record<'a> {
@@ -284,19 +297,20 @@ pub(crate) struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    pub(crate) fn damaged(&self, column: &str, detail: impl Display) -> StoreError {
-        StoreError::Damaged {
-            what: format!("column {column} of {}", self.table),
+    pub(crate) fn damaged(&self, column: &'static str, detail: impl Display) -> Difference {
+        Difference {
+            table: self.table,
+            column: Some(column),
             detail: detail.to_string(),
         }
     }
 
-    fn cell(&self, column: &str) -> &'a Cell {
+    fn cell(&self, column: &'static str) -> &'a Cell {
         let at = self.columns.iter().position(|(name, _)| *name == column);
         at.and_then(|at| self.cells.get(at)).unwrap_or(&Cell::Null)
     }
 
-    pub(crate) fn optional(&self, column: &str) -> StoreResult<Option<&'a str>> {
+    pub(crate) fn optional(&self, column: &'static str) -> Read<Option<&'a str>> {
         match self.cell(column) {
             Cell::Null => Ok(None),
             Cell::Text(text) => Ok(Some(text)),
@@ -304,12 +318,12 @@ impl<'a> Record<'a> {
         }
     }
 
-    pub(crate) fn text(&self, column: &str) -> StoreResult<&'a str> {
+    pub(crate) fn text(&self, column: &'static str) -> Read<&'a str> {
         self.optional(column)?
             .ok_or_else(|| self.damaged(column, "it is empty"))
     }
 
-    pub(crate) fn number(&self, column: &str) -> StoreResult<u64> {
+    pub(crate) fn number(&self, column: &'static str) -> Read<u64> {
         match self.cell(column) {
             Cell::Integer(value) => {
                 u64::try_from(*value).map_err(|_| self.damaged(column, "the number is negative"))
@@ -318,16 +332,16 @@ impl<'a> Record<'a> {
         }
     }
 
-    pub(crate) fn small<T: TryFrom<u64>>(&self, column: &str) -> StoreResult<T> {
+    pub(crate) fn small<T: TryFrom<u64>>(&self, column: &'static str) -> Read<T> {
         T::try_from(self.number(column)?)
             .map_err(|_| self.damaged(column, "the number is too large"))
     }
 
-    pub(crate) fn time(&self, column: &str) -> StoreResult<Timestamp> {
+    pub(crate) fn time(&self, column: &'static str) -> Read<Timestamp> {
         self.number(column).map(Timestamp::from_ms)
     }
 
-    pub(crate) fn bytes(&self, column: &str) -> StoreResult<&'a [u8]> {
+    pub(crate) fn bytes(&self, column: &'static str) -> Read<&'a [u8]> {
         match self.cell(column) {
             Cell::Bytes(bytes) => Ok(bytes),
             _ => Err(self.damaged(column, "it holds no bytes")),
@@ -335,18 +349,18 @@ impl<'a> Record<'a> {
     }
 
     /// A column that a type's own parser reads.
-    pub(crate) fn parsed<T: FromStr<Err: Display>>(&self, column: &str) -> StoreResult<T> {
+    pub(crate) fn parsed<T: FromStr<Err: Display>>(&self, column: &'static str) -> Read<T> {
         let parsed = self.text(column)?.parse();
         parsed.map_err(|error| self.damaged(column, error))
     }
 
     /// A column that holds JSON.
-    pub(crate) fn json<T: DeserializeOwned>(&self, column: &str) -> StoreResult<T> {
+    pub(crate) fn json<T: DeserializeOwned>(&self, column: &'static str) -> Read<T> {
         serde_json::from_str(self.text(column)?).map_err(|error| self.damaged(column, error))
     }
 
     /// A column that holds one of a wire type's words.
-    pub(crate) fn word<T: DeserializeOwned>(&self, column: &str) -> StoreResult<T> {
+    pub(crate) fn word<T: DeserializeOwned>(&self, column: &'static str) -> Read<T> {
         let word: Cow<'_, str> = self.text(column)?.into();
         serde_json::from_value(serde_json::Value::String(word.into_owned()))
             .map_err(|error| self.damaged(column, error))

@@ -5,6 +5,7 @@
 //! run that hangs.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod api;
 mod binary;
 mod console;
 mod console_content;

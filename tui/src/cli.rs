@@ -15,6 +15,7 @@ mod logs;
 mod mesh;
 mod money;
 mod new;
+mod node;
 mod output;
 mod passphrase;
 pub(crate) mod phone;
@@ -38,6 +39,7 @@ use crate::console::{self, ConsoleOptions};
 use crate::model::Mode;
 use context::Context;
 pub(crate) use exit::Exit;
+use exit::failure;
 
 const EXITS: &str = "\
 Exit codes:
@@ -67,6 +69,9 @@ pub(crate) struct Globals {
     /// Ask another machine's node, such as http://10.0.0.5
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) node: Option<String>,
+    /// Turn to another node by its name in the setting `contexts`
+    #[arg(long, global = true, value_name = "NAME", conflicts_with = "node")]
+    pub(crate) context: Option<String>,
     /// The chain, where the home has several
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) chain: Option<String>,
@@ -126,6 +131,9 @@ pub(crate) enum Command {
     /// Bytes by their SHA-256: store, read, and what the chain refers to
     #[command(subcommand)]
     Content(content::Content),
+    /// What this node offers to other machines
+    #[command(subcommand)]
+    Node(node::Node),
     /// What waits for a block, and what no block can take
     Queue(queue::Queue),
 }
@@ -140,6 +148,12 @@ pub(crate) fn execute(globals: &Globals, command: Command) -> ExitCode {
         command => {
             let context = Context::load(globals, command.port_offset(), command.role())?;
             json = context.out.is_json();
+            if context.read_only && command.changes() {
+                return Err(failure(
+                    Exit::Misuse,
+                    "this context is read-only; nothing was changed",
+                ));
+            }
             with_runtime(dispatch(&context, command))
         }
     })();
@@ -162,7 +176,10 @@ fn opened(globals: &Globals, open: impl FnOnce(ConsoleOptions) -> anyhow::Result
             settings: context.settings,
             environment: context.environment,
             remote: context.remote,
-            mode: if globals.read_only {
+            via: context.via,
+            context: globals.context.clone(),
+            origin: Box::new(context.origin),
+            mode: if globals.read_only || context.read_only {
                 Mode::ReadOnly
             } else {
                 Mode::ReadWrite
@@ -180,6 +197,24 @@ pub(crate) fn plain_status(globals: &Globals) -> ExitCode {
 }
 
 impl Command {
+    /// Whether it changes anything of the node that it turns to.
+    fn changes(&self) -> bool {
+        match self {
+            Self::Deploy(_)
+            | Self::Deposit(_)
+            | Self::Transfer(_)
+            | Self::Start(_)
+            | Self::Stop(_)
+            | Self::Login(_)
+            | Self::Phone(_) => true,
+            Self::Mesh(mesh) => !matches!(mesh, mesh::Mesh::Status | mesh::Mesh::List(_)),
+            Self::Sovereign(sovereign) => !matches!(sovereign, sovereign::Sovereign::List),
+            Self::Queue(queue) => queue.changes(),
+            Self::Content(content) => matches!(content, content::Content::Put(_)),
+            _ => false,
+        }
+    }
+
     fn port_offset(&self) -> Option<u16> {
         match self {
             Self::Start(start) => start.port_offset,
@@ -215,6 +250,7 @@ async fn dispatch(context: &Context, command: Command) -> anyhow::Result<Exit> {
         Command::Run(run) => run.execute(),
         Command::Logs(logs) => logs.execute(context).await,
         Command::Content(content) => content.execute(context).await,
+        Command::Node(node) => node.execute(context),
         Command::Queue(queue) => queue.execute(context).await,
     }
 }

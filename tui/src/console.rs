@@ -7,6 +7,7 @@ use anyhow::bail;
 use jiff::tz::TimeZone;
 use tana_home::{Environment, HomeError, Settings, StoredKey};
 
+use crate::contexts;
 use crate::keys::Keymap;
 use crate::model::{Here, Mode, Model, Screen};
 use crate::plain;
@@ -16,12 +17,18 @@ use crate::term::osc::Wrapper;
 use crate::theme::{Caps, Look, Themes, caps::Ground};
 
 /// What the command line decides.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct ConsoleOptions {
     pub(crate) settings: Settings,
     pub(crate) environment: Environment,
     /// Another machine's node, as scheme and host without a port.
     pub(crate) remote: Option<String>,
+    /// The command that reaches its supervisor; none when it is empty.
+    pub(crate) via: Vec<String>,
+    /// The context that this is, when one was chosen.
+    pub(crate) context: Option<String>,
+    /// This home's own settings, which name the contexts.
+    pub(crate) origin: Box<Settings>,
     pub(crate) mode: Mode,
     /// The screen to begin with.
     pub(crate) screen: Option<Screen>,
@@ -58,6 +65,38 @@ pub(crate) fn open_plain(options: ConsoleOptions) -> anyhow::Result<()> {
     plain::run(model, options)
 }
 
+impl ConsoleOptions {
+    /// Those of another context. A console that was opened read-only stays so wherever it turns.
+    ///
+    /// # Errors
+    /// When there is no such context, or its settings are wrong.
+    pub(crate) fn turned_to(&self, first: &Self, name: &str) -> anyhow::Result<Self> {
+        if name == contexts::HERE {
+            return Ok(first.clone());
+        }
+        let there = contexts::resolve(&self.origin, &self.environment, name)?;
+        let remote = there
+            .node
+            .as_deref()
+            .map(crate::cli::context::remote)
+            .transpose()?;
+        Ok(Self {
+            settings: there.settings,
+            environment: self.environment.clone(),
+            remote,
+            via: there.via,
+            context: Some(name.to_owned()),
+            origin: self.origin.clone(),
+            mode: if there.read_only {
+                Mode::ReadOnly
+            } else {
+                first.mode
+            },
+            screen: None,
+        })
+    }
+}
+
 /// Whether the node ran when the console was left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Node {
@@ -66,7 +105,7 @@ pub(crate) enum Node {
 }
 
 /// The model before anything is connected.
-fn model(options: &ConsoleOptions) -> anyhow::Result<Model> {
+pub(crate) fn model(options: &ConsoleOptions) -> anyhow::Result<Model> {
     let settings = &options.settings;
     let caps = Caps::detect(|name| options.environment.get(name).map(str::to_owned));
     let mut themes = Themes::builtin();
@@ -125,6 +164,9 @@ fn here(options: &ConsoleOptions) -> Here {
         sealed: matches!(stored, Some(StoredKey::Sealed(_))),
         users: home.users().unwrap_or_default(),
         remote: options.remote.clone(),
+        supervised: options.remote.is_none() || !options.via.is_empty(),
+        context: options.context.clone(),
+        contexts: options.origin.contexts.keys().cloned().collect(),
     }
 }
 

@@ -15,6 +15,8 @@ pub(crate) enum Effect {
     Copy(String),
     /// Keeps what is on the screen in files.
     SaveScreen,
+    /// To the context of this name.
+    TurnTo(String),
     Notify(String),
     // Reads.
     LoadBlock(u64),
@@ -94,6 +96,7 @@ impl Effect {
             | Self::Repaint
             | Self::Copy(_)
             | Self::SaveScreen
+            | Self::TurnTo(_)
             | Self::Notify(_) => Reach::Local,
             Self::LoadBlock(_)
             | Self::LoadOlder { .. }

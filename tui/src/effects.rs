@@ -5,6 +5,7 @@ mod login;
 mod machine;
 mod node;
 mod sources;
+mod tunnel;
 
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ use crate::console::ConsoleOptions;
 use crate::effect::{Effect, Reach};
 use crate::model::Mode;
 use crate::msg::{LoginNews, Msg, NodeNews};
+use tunnel::Tunnel;
 
 /// Where a task's news go. Sending fails only when the console has ended.
 #[derive(Clone)]
@@ -89,10 +91,29 @@ impl Runner {
             url(ServiceKind::Identity),
             url(ServiceKind::T4),
         );
+        let mut tunnel = None;
         let node = if options.remote.is_none() {
             NodeClient::new(&settings.home.socket()).ok()
-        } else {
+        } else if options.via.is_empty() {
             None
+        } else {
+            // Beside this home's own socket: a short path in a directory that is its owner's.
+            let socket = settings.home.socket();
+            let parent = socket.parent().unwrap_or(settings.home.root());
+            match Tunnel::open(parent, options.via) {
+                Ok(open) => {
+                    let client = NodeClient::new(&open.socket()).ok();
+                    tunnel = Some(open);
+                    client
+                }
+                Err(error) => {
+                    let _ = outbox.send(Msg::Ended {
+                        what: String::new(),
+                        result: Err(format!("the supervisor there cannot be reached: {error}")),
+                    });
+                    None
+                }
+            }
         };
         let mut runner = Self {
             outbox: Outbox(outbox),
@@ -109,6 +130,9 @@ impl Runner {
             tasks: JoinSet::new(),
             login: None,
         };
+        if let Some(tunnel) = tunnel {
+            runner.tasks.spawn(tunnel.run());
+        }
         if let Some(node) = runner.node.clone() {
             runner
                 .tasks
@@ -254,6 +278,14 @@ impl Runner {
                     let _ = sources::whole_mesh(&mesh, &outbox).await;
                 });
             }
+            Effect::StartNode if self.remote.is_some() => {
+                outbox.send(Msg::Ended {
+                    what: String::new(),
+                    result: Err(
+                        "a node elsewhere is started on its own machine: tana start".to_owned()
+                    ),
+                });
+            }
             Effect::StartNode => {
                 self.tasks.spawn(node::start(self.settings.clone(), outbox));
             }
@@ -311,6 +343,7 @@ impl Runner {
             | Effect::Repaint
             | Effect::Copy(_)
             | Effect::SaveScreen
+            | Effect::TurnTo(_)
             | Effect::Notify(_) => {}
         }
     }

@@ -3,6 +3,7 @@
 mod agent;
 mod cli;
 mod console;
+mod contexts;
 mod effect;
 mod effects;
 mod features;

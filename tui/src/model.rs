@@ -189,6 +189,12 @@ pub(crate) struct Here {
     pub(crate) users: Vec<String>,
     /// The address of another machine's node, when that is what is watched: its supervisor cannot be reached from here.
     pub(crate) remote: Option<String>,
+    /// Whether the supervisor can be reached.
+    pub(crate) supervised: bool,
+    /// The context that this is, when one was chosen.
+    pub(crate) context: Option<String>,
+    /// Every context that can be turned to.
+    pub(crate) contexts: Vec<String>,
 }
 
 /// What this machine is short of.

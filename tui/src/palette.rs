@@ -1,5 +1,6 @@
 //! What can be typed after `:`. Screens, actions and a few commands with an argument, from the same tables as keys and help.
 
+use crate::contexts::HERE;
 use crate::filter::rank;
 use crate::keys::{Action, Keymap};
 use crate::model::{Model, Screen};
@@ -12,6 +13,8 @@ pub(crate) enum Command {
     Theme(String),
     Height(u64),
     Filter(String),
+    /// To another context.
+    Context(String),
     /// Panics, in development builds only: how a real panic is raised to test what becomes of the terminal.
     #[cfg(debug_assertions)]
     Panic,
@@ -35,7 +38,7 @@ impl AsRef<str> for Entry {
 }
 
 /// Every entry, in the order shown when nothing is typed.
-pub(crate) fn entries(keys: &Keymap, themes: &[String]) -> Vec<Entry> {
+pub(crate) fn entries(keys: &Keymap, themes: &[String], contexts: &[String]) -> Vec<Entry> {
     let screens = Screen::ALL.into_iter().map(|s| Entry {
         name: s.name().into(),
         about: format!("the screen {}", s.title()),
@@ -57,6 +60,19 @@ pub(crate) fn entries(keys: &Keymap, themes: &[String]) -> Vec<Entry> {
         completes: format!("theme {t}"),
         command: Some(Command::Theme(t.clone())),
     });
+    // The way back is offered only where there is a way out.
+    let home = (!contexts.is_empty()).then(|| HERE.to_owned());
+    let contexts = home
+        .iter()
+        .chain(contexts)
+        .map(|c| Entry {
+            name: format!("ctx {c}"),
+            about: "turn to this context".into(),
+            key: String::new(),
+            completes: format!("ctx {c}"),
+            command: Some(Command::Context(c.clone())),
+        })
+        .collect::<Vec<_>>();
     let with_argument = [
         ("height ", "show the block of a height"),
         ("filter ", "filter the list in view"),
@@ -71,6 +87,7 @@ pub(crate) fn entries(keys: &Keymap, themes: &[String]) -> Vec<Entry> {
     let mut all: Vec<Entry> = screens
         .chain(with_argument)
         .chain(actions)
+        .chain(contexts)
         .chain(themes)
         .collect();
     // The screen of a name comes before the action of the same name; `filter` with an argument hides the bare one.
@@ -82,12 +99,16 @@ pub(crate) fn entries(keys: &Keymap, themes: &[String]) -> Vec<Entry> {
 /// Entries for what is typed, best first.
 pub(crate) fn matching(model: &Model, typed: &str) -> Vec<Entry> {
     let themes: Vec<String> = model.themes.names().map(str::to_owned).collect();
-    let all = entries(&model.keys, &themes);
+    let all = entries(&model.keys, &themes, &model.here.contexts);
     let typed = typed.trim_start();
     if typed.is_empty() {
         return all;
     }
-    if parse(typed).is_some() && typed.contains(' ') && !typed.starts_with("theme") {
+    if parse(typed).is_some()
+        && typed.contains(' ')
+        && !typed.starts_with("theme")
+        && !typed.starts_with("ctx")
+    {
         return Vec::new();
     }
     rank(typed.trim_end(), all)
@@ -102,6 +123,7 @@ pub(crate) fn parse(typed: &str) -> Option<Command> {
             n.replace([' ', '_'], "").parse().ok().map(Command::Height)
         }
         ("filter", text) if !text.is_empty() => Some(Command::Filter(text.to_owned())),
+        ("ctx" | "context", name) if !name.is_empty() => Some(Command::Context(name.to_owned())),
         ("theme", name) if !name.is_empty() => Some(Command::Theme(name.to_owned())),
         // What fingers know from elsewhere.
         #[cfg(debug_assertions)]
@@ -127,7 +149,7 @@ mod tests {
 
     #[test]
     fn it_knows_every_screen_and_every_action_by_name() {
-        let entries = entries(&Keymap::new(&[]).unwrap(), &[]);
+        let entries = entries(&Keymap::new(&[]).unwrap(), &[], &[]);
         for screen in Screen::ALL {
             assert_eq!(parse(screen.name()), Some(Command::Go(screen)));
             assert!(

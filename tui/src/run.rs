@@ -8,7 +8,8 @@ use crossterm::event::{Event, EventStream, KeyEventKind, MouseButton, MouseEvent
 use futures::StreamExt as _;
 use tokio::sync::mpsc;
 
-use crate::console::{ConsoleOptions, Node};
+use crate::console::{self, ConsoleOptions, Node};
+use crate::contexts;
 use crate::effect::{Effect, Reach};
 use crate::effects::Runner;
 use crate::model::{Model, problems};
@@ -52,6 +53,7 @@ pub(crate) fn run(model: Model, options: ConsoleOptions, wrapper: Wrapper) -> an
             screens: options.settings.home.screens_dir(),
             drawn: Instant::now(),
             dirty: false,
+            turn_to: None,
         }
         .run(options, outbox, inbox),
     );
@@ -69,6 +71,8 @@ struct Loop {
     screens: PathBuf,
     drawn: Instant,
     dirty: bool,
+    /// The context to turn to once what is being taken has been taken.
+    turn_to: Option<String>,
 }
 
 /// What woke the loop.
@@ -90,7 +94,8 @@ impl Loop {
         outbox: mpsc::UnboundedSender<Msg>,
         mut inbox: mpsc::UnboundedReceiver<Msg>,
     ) -> anyhow::Result<Node> {
-        let mut runner = Runner::new(options, outbox);
+        let first = options;
+        let mut runner = Runner::new(first.clone(), outbox.clone());
         let mut input = EventStream::new();
         // The size may have changed before its signal was listened for.
         self.page();
@@ -112,6 +117,29 @@ impl Loop {
                 Woken::Moment => self.take(Msg::Wake, &mut runner)?,
                 Woken::Frame => {}
             }
+            if let Some(name) = self.turn_to.take() {
+                match first.turned_to(&first, &name).and_then(|there| {
+                    let model = console::model(&there)?;
+                    Ok((there, model))
+                }) {
+                    Ok((there, model)) => {
+                        // The old tasks end with their runner; what they had said is of elsewhere.
+                        runner = Runner::new(there, outbox.clone());
+                        let kept = std::iter::from_fn(|| inbox.try_recv().ok())
+                            .filter(|msg| matches!(msg, Msg::Told(_)))
+                            .collect::<Vec<_>>();
+                        self.turned(model);
+                        self.take(Msg::Start, &mut runner)?;
+                        for msg in kept {
+                            self.take(msg, &mut runner)?;
+                        }
+                    }
+                    Err(error) => {
+                        self.model.say(Tone::Bad, format!("{error:#}"));
+                        self.dirty = true;
+                    }
+                }
+            }
             if self.dirty && self.drawn.elapsed() >= FRAME && !self.model.over {
                 self.draw()?;
             }
@@ -123,6 +151,18 @@ impl Loop {
                 .silent_since(crate::model::Source::Node)
                 .is_none();
         Ok(if seen { Node::Running } else { Node::NotSeen })
+    }
+
+    /// Takes the model of another context. Where one looks and how stays; what is known does not.
+    fn turned(&mut self, mut model: Model) {
+        model.look = self.model.look.clone();
+        model.screen = self.model.screen;
+        model.page = self.model.page;
+        let name = model.here.context.as_deref().unwrap_or(contexts::HERE);
+        let text = format!("turned to {name}");
+        model.say(Tone::Plain, text);
+        self.model = model;
+        self.dirty = true;
     }
 
     /// Sleeps until something happens.
@@ -213,6 +253,7 @@ impl Loop {
                 self.model.say(Tone::Plain, format!("copied {what}"));
             }
             Effect::SaveScreen => self.save(),
+            Effect::TurnTo(name) => self.turn_to = Some(name),
             Effect::Notify(text) => term::write_all(osc::notify(&text, self.wrapper).as_bytes())?,
             Effect::Repaint => {
                 self.term.repaint()?;

@@ -3,6 +3,7 @@
 //! The only crate besides `kit` that reads the environment. No sockets, no async.
 #![warn(missing_docs)]
 
+mod contexts;
 mod environment;
 mod error;
 mod files;
@@ -14,6 +15,7 @@ mod sealed;
 mod settings;
 mod settings_table;
 
+pub use contexts::{ContextSpec, Place};
 pub use environment::Environment;
 pub use error::HomeError;
 pub use files::{read_json, write_json, write_secret_json};

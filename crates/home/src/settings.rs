@@ -10,6 +10,7 @@ use std::time::Duration;
 use tana_protocol::service::NodeRole;
 use tana_protocol::{ChainSpec, NodeId, ServiceKind};
 
+use crate::contexts::ContextSpec;
 use crate::environment::Environment;
 use crate::error::HomeError;
 use crate::home::Home;
@@ -98,6 +99,8 @@ pub struct Settings {
     pub theme: String,
     /// What the console's keys are changed to.
     pub keys: KeyTable,
+    /// Other nodes, by name.
+    pub contexts: BTreeMap<String, ContextSpec>,
     ports: BTreeMap<ServiceKind, u16>,
     /// Ports that the offset does not move.
     fixed: BTreeMap<ServiceKind, u16>,
@@ -256,6 +259,7 @@ impl Settings {
                 .unwrap_or_else(|| "info".into()),
             theme: source.text("theme")?.unwrap_or_else(|| "tana-dark".into()),
             keys: source.keys()?,
+            contexts: source.contexts()?,
             ports,
             fixed: BTreeMap::new(),
             urls,

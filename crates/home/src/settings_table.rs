@@ -181,6 +181,11 @@ pub const SETTINGS: &[Setting] = &[
         "the console's theme; default tana-dark",
     ),
     setting(
+        "contexts",
+        "TANA_CONTEXTS",
+        "other nodes by name: {\"fra\": {\"node\": \"https://10.0.0.5\", \"via\": [\"ssh\", \"-T\", \"10.0.0.5\"]}}; default none",
+    ),
+    setting(
         "keys",
         "TANA_KEYS",
         "the console's keys, by action: {\"approve\": \"f2\", \"quit\": [\"q\", \"f10\"]}; default: what ? in the console lists",

@@ -9,6 +9,7 @@ use tana_protocol::service::NodeRole;
 use super::Globals;
 use super::exit::{Exit, failure};
 use super::output::Output;
+use crate::contexts::{self, Resolved};
 
 /// Settings, output and where the daemons are.
 #[derive(Debug)]
@@ -18,6 +19,12 @@ pub(crate) struct Context {
     pub(crate) environment: Environment,
     /// The address of another machine's node, without port.
     pub(crate) remote: Option<String>,
+    /// What reaches the supervisor of that node.
+    pub(crate) via: Vec<String>,
+    /// Whether nothing may be changed there.
+    pub(crate) read_only: bool,
+    /// The settings of this home, when another context's hold.
+    pub(crate) origin: Settings,
 }
 
 impl Context {
@@ -33,13 +40,26 @@ impl Context {
             role,
             port_offset,
         };
-        let settings = Settings::from_environment(&overrides, &environment)?;
+        let origin = Settings::from_environment(&overrides, &environment)?;
+        let there = match &globals.context {
+            Some(name) => contexts::resolve(&origin, &environment, name)
+                .map_err(|error| failure(Exit::Misuse, error.to_string()))?,
+            None => Resolved {
+                settings: origin.clone(),
+                node: globals.node.clone(),
+                via: Vec::new(),
+                read_only: false,
+            },
+        };
         let no_colour = environment.get("NO_COLOR").is_some()
             || environment.get("TERM").is_none_or(|term| term == "dumb");
         Ok(Self {
-            settings,
+            settings: there.settings,
             out: Output::new(globals.json, no_colour),
-            remote: globals.node.as_deref().map(remote).transpose()?,
+            remote: there.node.as_deref().map(remote).transpose()?,
+            via: there.via,
+            read_only: there.read_only,
+            origin,
             environment,
         })
     }
@@ -107,7 +127,7 @@ impl Context {
 }
 
 /// `http://10.0.0.5`, from what a person writes for it.
-fn remote(text: &str) -> anyhow::Result<String> {
+pub(crate) fn remote(text: &str) -> anyhow::Result<String> {
     let wrong = || {
         format!(
             "--node {text:?} is no address; it must be such as http://10.0.0.5 (ports follow from --home's settings)"

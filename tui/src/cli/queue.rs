@@ -48,6 +48,11 @@ struct One {
 }
 
 impl Queue {
+    /// Whether it changes anything.
+    pub(super) fn changes(&self) -> bool {
+        matches!(self.what, Some(What::Retry(_) | What::Drop(_)))
+    }
+
     pub(crate) async fn execute(self, context: &Context) -> anyhow::Result<Exit> {
         match self.what {
             None => show(context).await,

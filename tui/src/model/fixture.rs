@@ -52,6 +52,9 @@ pub(crate) fn empty(caps: Caps) -> Model {
         sealed: false,
         users: vec!["alice".into(), "bob".into()],
         remote: None,
+        supervised: true,
+        context: None,
+        contexts: vec!["fra".into(), "test".into()],
     };
     Model::new(
         look,

@@ -112,7 +112,9 @@ pub(crate) fn health(model: &Model, problems: &[Problem]) -> (Tone, String) {
         };
         return (Tone::Bad, text.into());
     }
-    if model.node.is_none() && problems.is_empty() {
+    // Where no supervisor can be reached, the daemons' own answers are what there is.
+    let answered = !model.here.supervised && alone(model);
+    if model.node.is_none() && problems.is_empty() && !answered {
         return (Tone::Dim, "connecting".into());
     }
     let services = || model.node.iter().flat_map(|n| &n.services);

@@ -130,6 +130,7 @@ pub(super) fn run(model: &mut Model, command: Command) -> Vec<Effect> {
             set_filter(model, &text);
             Vec::new()
         }
+        Command::Context(name) => vec![Effect::TurnTo(name)],
         Command::Theme(name) => {
             match model.themes.get(&name) {
                 Some(theme) => model.look.theme = theme,

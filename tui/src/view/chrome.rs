@@ -43,6 +43,9 @@ pub(super) fn header(model: &Model, wrong: &[Problem], layout: Layout, paint: &m
         line: name,
         right: false,
     });
+    if let Some(context) = &model.here.context {
+        parts.push(part(8, words().tone(Tone::Accent, context.clone()), false));
+    }
     let chain = model
         .node
         .as_ref()
@@ -135,7 +138,7 @@ pub(super) fn header(model: &Model, wrong: &[Problem], layout: Layout, paint: &m
         let width = u16::try_from(part.line.width()).unwrap_or(0);
         x = x.saturating_sub(width);
         paint.line(x, area.y, width, &part.line);
-        if part.keep == 8 {
+        if part.keep == 8 && pending > 0 {
             paint.hits.add(
                 Rect::new(x, area.y, width, 1),
                 Target::Screen(Screen::Approvals),

@@ -9,6 +9,7 @@ mod api;
 mod binary;
 mod console;
 mod console_content;
+mod console_context;
 mod console_picture;
 mod console_sign;
 

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use serde_json::Value;
 
 use super::KeyTable;
+use crate::contexts::{self, ContextSpec};
 use crate::environment::Environment;
 use crate::error::HomeError;
 use crate::files::read_json;
@@ -116,6 +117,31 @@ impl Source<'_> {
             }
         };
         Ok(Some((text, Some(&self.path))))
+    }
+
+    /// The setting `contexts`: an object in the file, the same as JSON text in the environment.
+    pub(super) fn contexts(&self) -> Result<BTreeMap<String, ContextSpec>, HomeError> {
+        let variable = find("contexts").map_or("contexts", |setting| setting.variable);
+        let (value, origin) = match self.environment.get(variable) {
+            Some(text) => {
+                let value = serde_json::from_str(text)
+                    .map_err(|_| self.wrong(None, variable, text, contexts::WANTED))?;
+                (value, "environment".to_owned())
+            }
+            None => match self.file.get("contexts") {
+                None | Some(Value::Null) => return Ok(BTreeMap::new()),
+                Some(value) => (value.clone(), self.path.display().to_string()),
+            },
+        };
+        contexts::parse(&value).map_err(|(name, what)| HomeError::Setting {
+            origin,
+            key: if name.is_empty() {
+                "contexts".to_owned()
+            } else {
+                format!("contexts.{name}")
+            },
+            what,
+        })
     }
 
     /// The setting `keys`: an object in the file, the same as JSON text in the environment.

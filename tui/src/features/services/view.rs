@@ -201,6 +201,33 @@ fn detail(model: &Model, area: Rect, paint: &mut Paint<'_>, service: &ServiceVie
 /// No node: says so and what to press.
 fn empty(model: &Model, area: Rect, paint: &mut Paint<'_>) {
     let words = || Words::new(paint.look);
+    if !model.here.supervised {
+        let lines = [
+            words()
+                .title("The supervisor is on another machine.")
+                .line(),
+            Line::default(),
+            words()
+                .text("A context with ")
+                .strong("via")
+                .text(" reaches it, over SSH for example; see docs/operating.md")
+                .line(),
+            words().dim("the other screens need none").line(),
+        ];
+        let margin = if area.width >= 60 { 3 } else { 1 };
+        let inside = Rect {
+            x: area.x + margin,
+            y: area.y + area.height.min(2) / 2,
+            width: area.width.saturating_sub(margin + 1),
+            height: area.height.saturating_sub(area.height.min(2) / 2),
+        };
+        let lines: Vec<Line<'_>> = lines
+            .into_iter()
+            .flat_map(|l| crate::widgets::fold::fold(l, usize::from(inside.width)))
+            .collect();
+        paint.lines(inside, &lines);
+        return;
+    }
     let lines = match model.links.silent_since(Source::Node) {
         None => vec![words().dim("asking the node…").line()],
         Some(since) => {

@@ -182,6 +182,11 @@ impl Plain {
                             "There is no picture to keep here; redirect the output.".to_owned()
                         ])?;
                     }
+                    Effect::TurnTo(name) => {
+                        self.say([format!(
+                            "Leave, and begin there: tana --plain --context {name}"
+                        )])?;
+                    }
                     // Nothing is drawn, and the shell suspends by itself.
                     _ => {}
                 },

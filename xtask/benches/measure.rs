@@ -34,6 +34,8 @@ mod terminal;
 #[path = "../tests/it/wait.rs"]
 mod wait;
 
+#[path = "measure/contracts.rs"]
+mod contracts;
 #[allow(
     dead_code,
     reason = "shared with the end-to-end tests, which use all of it"
@@ -68,6 +70,7 @@ fn main() {
     rows.push(first_frame(&node));
     rows.push(memory(&node));
     rows.extend(transfers::rows(&node));
+    rows.extend(contracts::rows(&node));
     print(&rows);
 }
 

@@ -24,16 +24,16 @@ pub(crate) fn rows(node: &Node) -> Vec<Row> {
 }
 
 /// Alice, who sends cents to Bob.
-struct Sender {
-    port: u16,
+pub(crate) struct Sender {
+    pub(crate) port: u16,
     key: SecretKey,
     from: UserId,
-    to: UserId,
+    pub(crate) to: UserId,
     chain: String,
 }
 
 impl Sender {
-    fn of(node: &Node) -> Self {
+    pub(crate) fn of(node: &Node) -> Self {
         let user = |name: &str| -> Value {
             serde_json::from_str(
                 &std::fs::read_to_string(node.file(&format!("users/{name}.json"))).unwrap(),
@@ -51,13 +51,26 @@ impl Sender {
         }
     }
 
-    fn nonce(&self) -> u64 {
+    pub(crate) fn nonce(&self) -> u64 {
         let answer = http::get(self.port, &format!("/users/{}/nonce", self.from));
         assert_eq!(answer.status, 200, "{answer:?}");
         answer.json["currentNonce"].as_u64().unwrap()
     }
 
+    /// The cents that Bob has.
+    pub(crate) fn received(&self) -> u64 {
+        let answer = http::get(self.port, &format!("/users/{}/balances", self.to));
+        let dollars = answer.json[0]["amount"].as_str().unwrap_or("0").to_owned();
+        let (whole, cents) = dollars.split_once('.').unwrap_or((&dollars, ""));
+        format!("{whole}{cents:0<2}").parse().unwrap()
+    }
+
     fn transfer(&self, nonce: u64) -> String {
+        self.transaction(nonce, |_| {})
+    }
+
+    /// A signed transfer of a cent, or what is made of it.
+    pub(crate) fn transaction(&self, nonce: u64, more: impl FnOnce(&mut Transaction)) -> String {
         let now = u64::try_from(
             std::time::SystemTime::now()
                 .duration_since(std::time::UNIX_EPOCH)
@@ -75,10 +88,11 @@ impl Sender {
         transaction.amount = Some("0.01".parse().unwrap());
         transaction.currency_code = Some("USD".parse().unwrap());
         transaction.chain_id = Some(self.chain.clone());
+        more(&mut transaction);
         tana_protocol::json::compact(&transaction.sign(&self.key))
     }
 
-    fn until_nonce(&self, nonce: u64) {
+    pub(crate) fn until_nonce(&self, nonce: u64) {
         until("the last transfer to be in a block", LIMIT, || {
             let seen = self.nonce();
             if seen == nonce {

@@ -3,6 +3,7 @@
 
 mod process;
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -98,7 +99,8 @@ pub enum PoolError {
 #[derive(Debug)]
 pub struct Pool {
     options: PoolOptions,
-    idle: Mutex<Vec<Worker>>,
+    /// The one that has rested longest comes first: it has its spare isolate by now.
+    idle: Mutex<VecDeque<Worker>>,
     slots: Semaphore,
     waiting: Semaphore,
 }
@@ -109,11 +111,11 @@ impl Pool {
     /// # Errors
     /// Where the program cannot be started or is no worker.
     pub async fn start(options: PoolOptions) -> Result<Self, PoolError> {
-        let mut idle = Vec::new();
+        let mut idle = VecDeque::new();
         for _ in 0..options.workers.max(1) {
-            idle.push(Worker::start(&options)?);
+            idle.push_back(Worker::start(&options)?);
         }
-        if let Some(first) = idle.last_mut() {
+        if let Some(first) = idle.front_mut() {
             first.ready().await?;
         }
         Ok(Self {
@@ -219,7 +221,7 @@ impl Pool {
     /// An idle worker that still lives: one that died while it was idle has cost nobody anything.
     fn take(&self) -> Option<Worker> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some(mut worker) = idle.pop() {
+        while let Some(mut worker) = idle.pop_front() {
             if worker.lives() {
                 return Some(worker);
             }
@@ -231,7 +233,7 @@ impl Pool {
         self.idle
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .push(worker);
+            .push_back(worker);
     }
 
     /// Starts another while nobody waits for it.
@@ -242,7 +244,7 @@ impl Pool {
                 .idle
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
-                .insert(0, worker),
+                .push_back(worker),
             Err(error) => tracing::error!("a worker could not be replaced: {error}"),
         }
     }

@@ -66,7 +66,7 @@ fn serve_here() -> anyhow::Result<()> {
                     continue;
                 }
             };
-            let host: Rc<dyn Host> = Rc::new(Rc::clone(&pipe));
+            let host: Rc<dyn Host> = Rc::new(World::new(Rc::clone(&pipe)));
             let outcome = engine::run(&mut engine, Rc::new(*invocation), host).await;
             send(&FromWorker::Done {
                 id,
@@ -187,6 +187,42 @@ impl Pipe {
             ask: ask.clone(),
         })
         .map_err(|error| error.to_string())
+    }
+}
+
+/// The world as one execution is told of it. Who somebody is and what a currency is cannot change meanwhile, and is
+/// asked again and again.
+struct World {
+    pipe: Rc<Pipe>,
+    told: RefCell<HashMap<String, Value>>,
+}
+
+impl World {
+    fn new(pipe: Rc<Pipe>) -> Self {
+        Self {
+            pipe,
+            told: RefCell::default(),
+        }
+    }
+}
+
+impl Host for World {
+    fn ask(&self, question: &Question) -> Result<Value, String> {
+        let key = match question {
+            Question::User { user } => format!("user {user}"),
+            Question::Currency { code } => format!("currency {code}"),
+            _ => return self.pipe.ask(question),
+        };
+        if let Some(told) = self.told.borrow().get(&key) {
+            return Ok(told.clone());
+        }
+        let answer = self.pipe.ask(question)?;
+        self.told.borrow_mut().insert(key, answer.clone());
+        Ok(answer)
+    }
+
+    fn fetch(&self, question: Question) -> Pending {
+        self.pipe.fetch(question)
     }
 }
 

@@ -437,3 +437,78 @@ fn run_ledger_and_replay_agree_on_the_whole_corpus() {
     let blocks = http::get(ledger, "/info").json["height"].as_u64().unwrap();
     assert!(blocks > compared, "{blocks}");
 }
+
+#[test]
+fn the_core_contracts_run_on_the_chain() {
+    let node = Node::running();
+    node.user("alice");
+    node.user("bob");
+    let names = [
+        "transfer",
+        "deposit",
+        "withdrawal",
+        "user-creation",
+        "role-change",
+        "currency-creation",
+    ];
+    for name in names {
+        let file = repository(&format!("examples/{name}.ts"));
+        node.tana(&["deploy", "contract", file.to_str().unwrap(), "--wait"])
+            .ok();
+    }
+    let by_alice = |name: &str, input: Value, more: &[&str]| {
+        node.call(name, &input, &[&["--as", "alice"], more].concat())
+    };
+    let deposit = json!({"to": "alice", "amount": "100.10", "currency": "USD"});
+    assert_eq!(
+        by_alice("deposit", deposit.clone(), &[])["code"],
+        "contract-error"
+    );
+    let deposited = node.call("deposit", &deposit, &[]);
+    assert_eq!(deposited["result"]["balance"], "100.10", "{deposited}");
+    let pay = json!({"to": "bob", "amount": "0.30", "currency": "USD"});
+    let paid = by_alice("transfer", pay, &["--amount", "0.30", "--currency", "USD"]);
+    assert_eq!(paid["code"], "ok", "{paid}");
+    let out = json!({"amount": "50.5", "currency": "USD", "reference": "r-1"});
+    let withdrawn = by_alice("withdrawal", out.clone(), &[]);
+    assert_eq!(withdrawn["result"]["left"], "49.3", "{withdrawn}");
+    assert_eq!(by_alice("withdrawal", out, &[])["code"], "contract-error");
+    assert_eq!(
+        node.call("withdrawal", &json!({"paid": "r-1"}), &[])["code"],
+        "ok"
+    );
+    assert_eq!(
+        (node.balance("alice", "USD"), node.balance("bob", "USD")),
+        ("49.30".into(), "0.30".into())
+    );
+    for (name, proposal, key) in [
+        (
+            "user-creation",
+            json!({"username": "carol", "displayName": "Carol", "publicKey": "ed25519_00"}),
+            "carol",
+        ),
+        (
+            "role-change",
+            json!({"user": "bob", "role": "staff", "why": "helps"}),
+            "bob",
+        ),
+        (
+            "currency-creation",
+            json!({"code": "EUR", "type": "fiat", "decimals": 2}),
+            "EUR",
+        ),
+    ] {
+        let proposed = by_alice(name, json!({ "propose": proposal }), &[]);
+        assert_eq!(proposed["result"]["proposed"], key, "{proposed}");
+        let approve = json!({ "approve": key });
+        assert_eq!(
+            by_alice(name, approve.clone(), &[])["code"],
+            "contract-error"
+        );
+        let approved = node.call(name, &approve, &[]);
+        assert_eq!(approved["result"]["approved"], key, "{approved}");
+        let stored = node.json(&["contract", "show", name])["data"].clone();
+        assert!(stored[format!("approved:{key}")].is_object(), "{stored}");
+    }
+    node.verifies();
+}

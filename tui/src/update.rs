@@ -73,7 +73,7 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Link(source, link) => link_changed(model, source, link),
         Msg::Node(news) => node_news(model, news),
         Msg::Logs(lines) => {
-            model.logs.take(lines);
+            model.logs.take(&lines);
             Vec::new()
         }
         Msg::Mesh(news) => mesh::update::news(model, news),
@@ -346,14 +346,7 @@ fn copy(model: &mut Model) -> Vec<Effect> {
             Some(token) => token.0.clone(),
             None => s.created.qr_uri.clone(),
         }),
-        Screen::Logs => {
-            let mut lines = logs::model::newest_first(model);
-            let entry = match model.logs.held {
-                Some(held) => lines.find(|e| e.number == held),
-                None => lines.next(),
-            };
-            entry.map(|e| e.line.text.clone())
-        }
+        Screen::Logs => logs::model::back(model).next().map(|e| e.text.to_owned()),
         Screen::Content => content::model::selected(model).map(|o| o.hash.to_hex()),
         Screen::Queue => None,
     };

@@ -1,6 +1,7 @@
 //! The screen Logs.
 
 pub(crate) mod model;
+mod store;
 pub(crate) mod update;
 pub(crate) mod view;
 

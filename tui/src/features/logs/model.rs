@@ -1,32 +1,20 @@
 //! The newest log lines of all services, in order of time, and how they are looked at.
 
-use std::collections::VecDeque;
-
 use tana_protocol::api::node::{LogLevel, LogLine};
 use tana_protocol::service::ServiceKind;
 
-/// Lines kept; older ones are in the files, `tana logs` reads them.
-const KEPT: usize = 10_000;
-/// A line longer than this is cut when it comes.
-const LONGEST: usize = 4000;
+use super::store::Store;
+pub(crate) use super::store::{Entry, Mark};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Model {
-    entries: VecDeque<Entry>,
-    next: u64,
+    store: Store,
     /// The line at the bottom; the newest when none.
-    pub(crate) held: Option<u64>,
+    pub(crate) held: Option<Mark>,
     pub(crate) wrap: Wrap,
     /// Less severe lines are not shown.
     pub(crate) least: LogLevel,
     pub(crate) only: Option<ServiceKind>,
-}
-
-/// A line with the number it came with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Entry {
-    pub(crate) number: u64,
-    pub(crate) line: LogLine,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,8 +26,7 @@ pub(crate) enum Wrap {
 impl Default for Model {
     fn default() -> Self {
         Self {
-            entries: VecDeque::new(),
-            next: 0,
+            store: Store::default(),
             held: None,
             wrap: Wrap::Cut,
             least: LogLevel::Trace,
@@ -50,101 +37,58 @@ impl Default for Model {
 
 impl Model {
     /// Takes lines, each to its place in time.
-    pub(crate) fn take(&mut self, lines: Vec<LogLine>) {
-        for mut line in lines {
-            line.text = clean(&line.text);
-            let mut at = self.entries.len();
-            // Lines of several services come nearly in order.
-            while at > 0 && self.entries[at - 1].line.at > line.at {
-                at -= 1;
-            }
-            // After a reconnection the same lines may come again.
-            let again = self
-                .entries
-                .range(..at)
-                .rev()
-                .take_while(|e| e.line.at == line.at)
-                .any(|e| e.line == line);
-            if again {
-                continue;
-            }
-            self.entries.insert(
-                at,
-                Entry {
-                    number: self.next,
-                    line,
-                },
-            );
-            self.next += 1;
-            if self.entries.len() > KEPT {
-                self.entries.pop_front();
-            }
+    pub(crate) fn take(&mut self, lines: &[LogLine]) {
+        for line in lines {
+            self.store.push(line);
         }
     }
 
-    pub(crate) fn lines(&self) -> impl DoubleEndedIterator<Item = &LogLine> {
-        self.entries.iter().map(|e| &e.line)
+    /// All lines, the oldest first.
+    pub(crate) fn lines(&self) -> impl DoubleEndedIterator<Item = Entry<'_>> {
+        self.store.iter()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.store.len() == 0
     }
 }
 
-fn clean(text: &str) -> String {
-    let mut text = crate::show::clean(text);
-    if text.len() > LONGEST {
-        let end = (0..=LONGEST)
-            .rev()
-            .find(|i| text.is_char_boundary(*i))
-            .unwrap_or(0);
-        text.truncate(end);
-        text.push('…');
-    }
-    text
-}
-
-/// The lines in view, newest first, as far as they are asked for.
-pub(crate) fn newest_first(model: &crate::model::Model) -> impl Iterator<Item = &Entry> {
+/// Whether a line is among those looked at.
+fn shown(model: &crate::model::Model, entry: &Entry<'_>) -> bool {
     let logs = &model.logs;
-    logs.entries.iter().rev().filter(move |e| {
-        e.line.level >= logs.least
-            && logs.only.is_none_or(|only| e.line.service == only)
-            && model
-                .filters
-                .get(&crate::model::Screen::Logs)
-                .is_none_or(|f| f.matches(&e.line.text))
-    })
+    entry.level >= logs.least
+        && logs.only.is_none_or(|only| entry.service == only)
+        && model
+            .filters
+            .get(&crate::model::Screen::Logs)
+            .is_none_or(|f| f.matches(entry.text))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use tana_protocol::Timestamp;
-
-    fn line(at: u64, text: &str) -> LogLine {
-        LogLine {
-            at: Timestamp::from_ms(at),
-            service: ServiceKind::Mesh,
-            level: LogLevel::Info,
-            text: text.into(),
-        }
+/// The lines in view, newest first, as far as they are asked for: from the one that is held, else from the newest.
+pub(crate) fn back(model: &crate::model::Model) -> Box<dyn Iterator<Item = Entry<'_>> + '_> {
+    let shown = |entry: &Entry<'_>| shown(model, entry);
+    match model.logs.held {
+        Some(mark) => Box::new(model.logs.store.split(mark).0.rev().filter(shown)),
+        None => Box::new(model.logs.store.iter().rev().filter(shown)),
     }
+}
 
-    #[test]
-    fn lines_stand_in_order_of_time_and_once() {
-        let mut logs = Model::default();
-        logs.take(vec![line(1, "a"), line(3, "c")]);
-        logs.take(vec![line(2, "b"), line(3, "c"), line(3, "d")]);
-        let texts: Vec<_> = logs.lines().map(|l| l.text.as_str()).collect();
-        assert_eq!(texts, ["a", "b", "c", "d"]);
+/// The lines after the one that is held.
+pub(crate) fn forward(model: &crate::model::Model) -> Box<dyn Iterator<Item = Entry<'_>> + '_> {
+    let shown = |entry: &Entry<'_>| shown(model, entry);
+    match model.logs.held {
+        Some(mark) => Box::new(model.logs.store.split(mark).1.filter(shown)),
+        None => Box::new(std::iter::empty()),
     }
+}
 
-    #[test]
-    fn a_flood_keeps_the_newest_only() {
-        let mut logs = Model::default();
-        logs.take((0..100_000).map(|i| line(i, &i.to_string())).collect());
-        assert_eq!(logs.lines().count(), KEPT);
-        assert_eq!(logs.lines().last().map(|l| l.text.as_str()), Some("99999"));
-    }
+/// The newest line in view, whichever is held.
+pub(crate) fn newest(model: &crate::model::Model) -> Option<Entry<'_>> {
+    let mut lines = model.logs.store.iter().rev();
+    lines.find(|entry| shown(model, entry))
+}
+
+/// The oldest line in view.
+pub(crate) fn oldest(model: &crate::model::Model) -> Option<Entry<'_>> {
+    model.logs.store.iter().find(|entry| shown(model, entry))
 }

@@ -3,46 +3,48 @@
 use tana_protocol::api::node::LogLevel;
 use tana_protocol::service::ServiceKind;
 
-use super::model::{Wrap, newest_first};
+use super::model::{Wrap, back, forward, newest, oldest};
 use crate::effect::Effect;
 use crate::keys::Action;
 use crate::model::Model;
 use crate::theme::Tone;
-use crate::widgets::cursor::{Move, moved};
+use crate::widgets::cursor::Move;
 
 pub(crate) fn to_newest(model: &mut Model) {
     model.logs.held = None;
 }
 
+/// Moves through the lines in view without counting them: there may be a million.
 pub(crate) fn go(model: &mut Model, by: Move) {
-    let numbers: Vec<u64> = newest_first(model).map(|e| e.number).collect();
-    if numbers.is_empty() {
-        return;
-    }
-    let at = model
-        .logs
-        .held
-        .and_then(|h| numbers.iter().position(|n| *n == h))
-        .unwrap_or(0);
-    // The list runs upwards from the newest.
-    let turned = match by {
-        Move::Up => Move::Down,
-        Move::Down => Move::Up,
-        Move::PageUp => Move::PageDown,
-        Move::PageDown => Move::PageUp,
-        Move::Top => Move::Bottom,
-        Move::Bottom => Move::Top,
-        Move::To(row) => Move::To(row),
+    let page = model.page.max(1);
+    let older = |model: &Model, by: usize| {
+        let mut last = None;
+        for entry in back(model).take(by + 1) {
+            last = Some(entry.mark);
+        }
+        last
     };
-    let to = moved(at, numbers.len(), model.page, turned);
-    model.logs.held = (to > 0).then(|| numbers[to]);
+    // Past the newest the list follows what comes.
+    let newer = |model: &Model, by: usize| forward(model).nth(by - 1).map(|e| e.mark);
+    let held = match by {
+        Move::Up => older(model, 1),
+        Move::PageUp => older(model, page),
+        Move::Down => newer(model, 1),
+        Move::PageDown => newer(model, page),
+        Move::Top => oldest(model).map(|e| e.mark),
+        Move::Bottom => None,
+        Move::To(row) => older(model, row),
+    };
+    // On the newest line there is nothing to hold.
+    let newest = newest(model).map(|e| e.mark);
+    model.logs.held = held.filter(|mark| Some(*mark) != newest);
 }
 
 pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     if action == Action::Follow {
         model.logs.held = match model.logs.held {
             Some(_) => None,
-            None => newest_first(model).next().map(|e| e.number),
+            None => back(model).next().map(|e| e.mark),
         };
         return Vec::new();
     }

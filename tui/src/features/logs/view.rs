@@ -2,9 +2,9 @@
 
 use ratatui::layout::Rect;
 use ratatui::text::Line;
-use tana_protocol::api::node::{LogLevel, LogLine};
+use tana_protocol::api::node::LogLevel;
 
-use super::model::{Entry, Wrap, newest_first};
+use super::model::{Entry, Wrap, back};
 use crate::keys::Action;
 use crate::model::{Model, Source};
 use crate::theme::Tone;
@@ -27,9 +27,7 @@ pub(crate) fn draw(model: &Model, area: Rect, paint: &mut Paint<'_>) {
     } else {
         area
     };
-    let mut entries = newest_first(model)
-        .skip_while(|e| model.logs.held.is_some_and(|h| e.number != h))
-        .peekable();
+    let mut entries = back(model).peekable();
     if entries.peek().is_none() {
         let line = paint
             .words()
@@ -48,9 +46,9 @@ pub(crate) fn draw(model: &Model, area: Rect, paint: &mut Paint<'_>) {
     // From the newest back, until the room is full.
     let mut rows: Vec<(Line<'static>, bool)> = Vec::new();
     for entry in entries {
-        let held = model.logs.held == Some(entry.number);
+        let held = model.logs.held == Some(entry.mark);
         rows.extend(
-            lines(model, paint, entry, area.width)
+            lines(model, paint, &entry, area.width)
                 .into_iter()
                 .rev()
                 .map(|line| (line, held)),
@@ -110,13 +108,14 @@ fn status(model: &Model, area: Rect, paint: &mut Paint<'_>) {
     }
 }
 
-fn lines(model: &Model, paint: &Paint<'_>, entry: &Entry, width: u16) -> Vec<Line<'static>> {
-    let LogLine {
+fn lines(model: &Model, paint: &Paint<'_>, entry: &Entry<'_>, width: u16) -> Vec<Line<'static>> {
+    let Entry {
         at,
         service,
         level,
         text,
-    } = &entry.line;
+        ..
+    } = entry;
     let w = || Words::new(paint.look);
     let tone = match level {
         LogLevel::Error => Tone::Bad,
@@ -140,7 +139,7 @@ fn lines(model: &Model, paint: &Paint<'_>, entry: &Entry, width: u16) -> Vec<Lin
     let indent = head.width();
     let room = usize::from(width).saturating_sub(indent + 2).max(10);
     match model.logs.wrap {
-        Wrap::Cut => vec![head.tone(tone, word).tone(tone, text.clone()).line()],
+        Wrap::Cut => vec![head.tone(tone, word).tone(tone, *text).line()],
         Wrap::Wrapped => crate::show::wrap(&format!("{word}{text}"), room)
             .into_iter()
             .enumerate()

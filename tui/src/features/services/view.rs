@@ -167,14 +167,16 @@ fn detail(model: &Model, area: Rect, paint: &mut Paint<'_>, service: &ServiceVie
     let used = paint.lines(area, &lines);
     let gap = u16::from(used > 0);
     let rest = usize::from(area.height.saturating_sub(used + gap));
-    let newest: Vec<_> = model
+    let mut newest: Vec<_> = model
         .logs
         .lines()
+        .rev()
         .filter(|l| l.service == service.name)
+        .take(rest)
         .collect();
+    newest.reverse();
     let tail: Vec<Line<'_>> = newest
         .iter()
-        .skip(newest.len().saturating_sub(rest))
         .map(|l| {
             let tone = match l.level {
                 LogLevel::Error => Tone::Bad,
@@ -184,7 +186,7 @@ fn detail(model: &Model, area: Rect, paint: &mut Paint<'_>, service: &ServiceVie
             words()
                 .dim(model.clock.time(l.at))
                 .gap(2)
-                .tone(tone, l.text.clone())
+                .tone(tone, l.text)
                 .line()
         })
         .collect();

@@ -94,7 +94,8 @@ pub async fn build(config: Config, context: Context) -> anyhow::Result<App> {
         }
     });
     let keys = Arc::new(ValidatorKeys::new(ledger.clone()));
-    let guard = ServiceGuard::new(keys, context.clock.clone(), &[ServiceKind::Producer]);
+    let guard = ServiceGuard::new(keys, context.clock.clone(), &[ServiceKind::Producer])
+        .at(ServiceKind::Ledger);
     let sync = ContentSync::start(ledger.clone(), content, &context);
     let router = http::router(ledger, guard, LARGEST_BLOCK).merge(http::content(sync));
     let close = opened.close;

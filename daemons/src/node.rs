@@ -9,6 +9,7 @@ mod http;
 mod launch;
 mod logs;
 mod membership;
+mod peers;
 mod process;
 mod record;
 mod service;

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use tana_client::MeshClient;
+use tana_client::{MeshClient, StreamItem};
 use tana_home::{KeyFile, Settings};
-use tana_kit::{ApiError, ApiResult, Clock, ServiceKeys};
+use tana_kit::{ApiError, ApiResult, Clock, ServiceKeys, Shutdown};
 use tana_protocol::api::mesh::{Node, NodeStatus};
 use tana_protocol::node::NodeKey;
 use tana_protocol::problem::Code;
@@ -50,15 +50,55 @@ impl MeshServiceKeys {
         })
     }
 
+    /// Keeps what is remembered as the mesh says it is, until the shutdown: who is denied or goes offline is out at once.
+    pub async fn follow(self: Arc<Self>, shutdown: Shutdown) {
+        let mut events = self.mesh.events();
+        let told = async {
+            while let Some(item) = events.next().await {
+                match item {
+                    StreamItem::Event(event) => {
+                        if let Some(node) = event.node() {
+                            self.told(node);
+                        }
+                    }
+                    // Without events what is remembered ends by its time.
+                    StreamItem::Refused(_) => return,
+                    StreamItem::Connected | StreamItem::Lost { .. } => {}
+                }
+            }
+        };
+        tokio::select! {
+            () = told => {}
+            () = shutdown.begun() => {}
+        }
+    }
+
+    /// Takes in what the mesh says of a node that was asked about before; others would only take room.
+    fn told(&self, node: &Node) {
+        let now = self.clock.now();
+        if let Some(known) = self.lock().get_mut(&node.id) {
+            (known.keys, known.until) = if node.status == NodeStatus::Active {
+                (offers(node), now.plus(REMEMBER_ACTIVE))
+            } else {
+                (Vec::new(), now.plus(REMEMBER_OTHERS))
+            };
+        }
+    }
+
     fn recall(&self, service: ServiceKind, node: &NodeId) -> Option<Option<PublicKey>> {
         let remembered = self.lock();
         let known = remembered.get(node)?;
         (known.until > self.clock.now()).then(|| key_of(&known.keys, service))
     }
 
+    /// What was known before the mesh went away. It is not asked again for a moment, so that requests do not wait for it.
     fn last_known(&self, service: ServiceKind, node: &NodeId) -> Option<PublicKey> {
-        let remembered = self.lock();
-        key_of(&remembered.get(node)?.keys, service)
+        let until = self.clock.now().plus(REMEMBER_OTHERS);
+        let mut remembered = self.lock();
+        let known = remembered.get_mut(node)?;
+        let key = key_of(&known.keys, service)?;
+        known.until = known.until.max(until);
+        Some(key)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<NodeId, Remembered>> {
@@ -80,7 +120,7 @@ impl MeshServiceKeys {
             }
         };
         let (keys, time) = match found {
-            Some(found) if found.status == NodeStatus::Active => (offers(found), REMEMBER_ACTIVE),
+            Some(found) if found.status == NodeStatus::Active => (offers(&found), REMEMBER_ACTIVE),
             _ => (Vec::new(), REMEMBER_OTHERS),
         };
         let key = key_of(&keys, service);
@@ -97,10 +137,10 @@ impl MeshServiceKeys {
     }
 }
 
-fn offers(node: Node) -> Vec<(String, PublicKey)> {
+fn offers(node: &Node) -> Vec<(String, PublicKey)> {
     node.services
-        .into_iter()
-        .map(|service| (service.service_type, service.public_key))
+        .iter()
+        .map(|service| (service.service_type.clone(), service.public_key))
         .collect()
 }
 

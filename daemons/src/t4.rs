@@ -40,9 +40,11 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     spec.limits.time = LONGEST_UPLOAD;
     let config = Config::of(&settings);
     run_service(spec, |context| async move {
-        let keys = MeshServiceKeys::new(&settings, context.clock.clone())?;
+        let keys = Arc::new(MeshServiceKeys::new(&settings, context.clock.clone())?);
+        let follow = keys.clone().follow(context.shutdown.clone());
+        context.tasks.spawn("service keys", follow);
         let peers = ContentPeers::new(&settings)?;
-        build(config, Arc::new(keys), peers, context).await
+        build(config, keys, peers, context).await
     })
     .await
 }
@@ -63,7 +65,8 @@ pub async fn build(
         let files = probed.clone();
         async move { files.probe().await }
     });
-    let guard = ServiceGuard::new(keys, context.clock.clone(), &[ServiceKind::Ledger]);
+    let guard =
+        ServiceGuard::new(keys, context.clock.clone(), &[ServiceKind::Ledger]).at(ServiceKind::T4);
     let clock = context.clock.clone();
     let scrub = Scrub::new(files.clone(), clock, config.scrub_interval).await;
     let passes = scrub.clone().passes(context.shutdown.clone());

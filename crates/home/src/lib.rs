@@ -14,6 +14,7 @@ mod run_state;
 mod sealed;
 mod settings;
 mod settings_table;
+mod tailscale;
 
 pub use contexts::{ContextSpec, Place};
 pub use environment::Environment;
@@ -26,3 +27,4 @@ pub use run_state::RunState;
 pub use sealed::{SealError, SealedKey};
 pub use settings::{KeyTable, Overrides, Settings};
 pub use settings_table::{SETTINGS, Setting, nearest};
+pub use tailscale::Tailscale;

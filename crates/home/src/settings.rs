@@ -71,6 +71,8 @@ pub struct Settings {
     pub mesh_offline_after: Duration,
     /// Between this node's heartbeats.
     pub heartbeat_interval: Duration,
+    /// A service that runs and answers nothing for so long is started anew; `None`: never.
+    pub hang_limit: Option<Duration>,
     /// Between two blocks at least.
     pub block_interval: Duration,
     /// After which an empty block is sealed; `None`: never.
@@ -221,6 +223,8 @@ impl Settings {
                 .map_or_else(|| data.join("content"), PathBuf::from),
             mesh_offline_after: ms("meshOfflineAfterMs")?.unwrap_or(seconds(300)),
             heartbeat_interval: ms("heartbeatIntervalMs")?.unwrap_or(seconds(120)),
+            hang_limit: Some(ms("hangLimitMs")?.unwrap_or(seconds(60)))
+                .filter(|limit| !limit.is_zero()),
             block_interval: ms("blockIntervalMs")?.unwrap_or(Duration::from_millis(200)),
             empty_block: ms("emptyBlockMs")?.filter(|interval| !interval.is_zero()),
             queue_limit: source

@@ -116,6 +116,11 @@ pub const SETTINGS: &[Setting] = &[
         "ms between this node's heartbeats; default 120000",
     ),
     setting(
+        "hangLimitMs",
+        "HANG_LIMIT_MS",
+        "ms after which a service that runs and answers nothing is started anew; default 60000, 0 for never",
+    ),
+    setting(
         "blockIntervalMs",
         "BLOCK_INTERVAL_MS",
         "least ms between two blocks; default 200",

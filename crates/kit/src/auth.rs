@@ -1,17 +1,18 @@
 //! Service tokens: who calls, and whether that service may. The registry of keys is behind [`ServiceKeys`].
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use futures::future::BoxFuture;
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
+use http::{HeaderMap, Method};
 use tana_protocol::problem::Code;
-use tana_protocol::token::Claims;
-use tana_protocol::{NodeId, PublicKey, ServiceKind, ServiceToken};
+use tana_protocol::token::{AUDIENCE, CLOCK_SKEW, Claims, ONCE, SCOPE};
+use tana_protocol::{Hash32, NodeId, PublicKey, ServiceKind, ServiceToken, Timestamp};
 
 use crate::clock::Clock;
 use crate::error::{ApiError, ApiResult};
@@ -35,6 +36,9 @@ pub struct ServiceGuard {
     keys: Arc<dyn ServiceKeys>,
     clock: Arc<dyn Clock>,
     allowed: &'static [ServiceKind],
+    /// The service that it stands before.
+    own: Option<ServiceKind>,
+    used: Arc<Used>,
 }
 
 impl ServiceGuard {
@@ -49,6 +53,17 @@ impl ServiceGuard {
             keys,
             clock,
             allowed,
+            own: None,
+            used: Arc::default(),
+        }
+    }
+
+    /// Says before which service it stands, so that a token for another one is refused.
+    #[must_use]
+    pub fn at(self, own: ServiceKind) -> Self {
+        Self {
+            own: Some(own),
+            ..self
         }
     }
 
@@ -89,6 +104,7 @@ impl ServiceGuard {
             )
         })?;
         token.verify(&key, self.clock.now()).map_err(bad)?;
+        self.is_for_this_service(&token.claims)?;
         if self.allowed.contains(service_id) {
             Ok(token.claims)
         } else {
@@ -101,6 +117,81 @@ impl ServiceGuard {
                 ),
             ))
         }
+    }
+}
+
+impl ServiceGuard {
+    fn is_for_this_service(&self, claims: &Claims) -> ApiResult<()> {
+        let Some(audience) = claims.payload.get(AUDIENCE) else {
+            return Ok(());
+        };
+        match self.own {
+            Some(own) if audience.as_str() != Some(own.name()) => Err(ApiError::new(
+                Code::BadToken,
+                format!("the service token is for {audience}, not for {own}"),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// What a token says of the requests that it is good for, and whether it was used before where it may be used once.
+    ///
+    /// # Errors
+    /// 401 outside its scope, 409 for the second use.
+    fn admits(&self, claims: &Claims, method: &Method, path: &str) -> ApiResult<()> {
+        // A text is a word of the issuer's own, which other nodes send; only a list says what we know how to hold to.
+        if let Some(named) = claims.payload.get(SCOPE).and_then(|scope| scope.as_array()) {
+            let wanted = format!("{method} {path}");
+            let within = named
+                .iter()
+                .filter_map(serde_json::Value::as_str)
+                .any(|known| wanted.starts_with(known));
+            if !within {
+                return Err(ApiError::new(
+                    Code::BadToken,
+                    format!("the service token is not for {wanted}"),
+                ));
+            }
+        }
+        if let Some(once) = claims.payload.get(ONCE)
+            && !self.used.first(claims, &once.to_string(), self.clock.now())
+        {
+            return Err(ApiError::new(
+                Code::Replayed,
+                "this service token was used before; issue one for each request",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Tokens for one use that were used, until they end by themselves.
+#[derive(Default)]
+struct Used(Mutex<HashMap<Hash32, Timestamp>>);
+
+/// So many are remembered at most.
+const USED: usize = 100_000;
+
+impl Used {
+    /// Whether this is the first use. Where no more can be remembered, it is not taken for one.
+    fn first(&self, claims: &Claims, once: &str, now: Timestamp) -> bool {
+        let ends = claims.expires_at.plus(CLOCK_SKEW);
+        let name = Hash32::of_parts(&[
+            claims.service_id.name().as_bytes(),
+            b"@",
+            claims.node_id.as_str().as_bytes(),
+            b":",
+            once.as_bytes(),
+        ]);
+        let mut used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if used.len() >= USED {
+            used.retain(|_, ends| *ends >= now);
+        }
+        if used.len() >= USED || used.contains_key(&name) {
+            return false;
+        }
+        used.insert(name, ends);
+        true
     }
 }
 
@@ -125,6 +216,7 @@ pub async fn require(
     next: Next,
 ) -> ApiResult<Response> {
     let claims = guard.check(request.headers()).await?;
+    guard.admits(&claims, request.method(), request.uri().path())?;
     request.extensions_mut().insert(Caller(claims));
     Ok(next.run(request).await)
 }

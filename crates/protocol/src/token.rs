@@ -20,6 +20,14 @@ pub const CLOCK_SKEW: Duration = Duration::from_secs(60);
 /// Longer tokens are refused unread.
 pub const MAX_LENGTH: usize = 8 * 1024;
 
+/// In the payload: the only service that may take the token, by its name.
+pub const AUDIENCE: &str = "aud";
+/// In the payload: the only methods and paths that it is good for, as a list such as `["PUT /content/"]`; a path that
+/// begins with what is named is meant as well.
+pub const SCOPE: &str = "scope";
+/// In the payload: a text that makes the token good for one single use.
+pub const ONCE: &str = "jti";
+
 /// The fields of a token, in the order in which they are signed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -79,12 +87,25 @@ impl ServiceToken {
         now: Timestamp,
         lifetime: Duration,
     ) -> Self {
+        Self::issue_for(key, service, node, now, lifetime, Map::new())
+    }
+
+    /// The same with what it is for: see [`AUDIENCE`], [`SCOPE`] and [`ONCE`].
+    #[must_use]
+    pub fn issue_for(
+        key: &SecretKey,
+        service: ServiceKind,
+        node: NodeId,
+        now: Timestamp,
+        lifetime: Duration,
+        payload: Map<String, Value>,
+    ) -> Self {
         let claims = Claims {
             service_id: service,
             node_id: node,
             timestamp: now,
             expires_at: now.plus(lifetime.min(MAX_LIFETIME)),
-            payload: Map::new(),
+            payload,
         };
         let signature = key.sign(&compact(&claims));
         Self { claims, signature }

@@ -16,6 +16,7 @@ use tana_kit::{Context, Shutdown};
 use tana_protocol::api::content::SyncStatus;
 use tana_protocol::api::ledger::event;
 use tana_protocol::node::NodeKey;
+use tana_protocol::token::AUDIENCE;
 use tana_protocol::{Hash32, NodeId, ServiceKind, ServiceToken, Timestamp};
 use tana_store::ledger::Slice;
 
@@ -250,12 +251,14 @@ impl ContentSync {
     fn token(&self) -> Option<ServiceToken> {
         let (id, key) = self.config.own.as_ref()?;
         let kind = ServiceKind::Ledger;
-        Some(ServiceToken::issue(
+        let audience = ServiceKind::T4.name().into();
+        Some(ServiceToken::issue_for(
             &key.service_key(kind),
             kind,
             id.clone(),
             self.ledger.now(),
             TOKEN,
+            serde_json::Map::from_iter([(AUDIENCE.to_owned(), audience)]),
         ))
     }
 }

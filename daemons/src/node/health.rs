@@ -2,7 +2,7 @@
 //! the supervisor asks often while a service starts, and only on this machine.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tana_protocol::ServiceKind;
 use tana_protocol::api::health::{Health, HealthStatus};
@@ -31,6 +31,21 @@ pub(super) async fn ask(kind: ServiceKind, listen: SocketAddr) -> Answer {
         Ok(Ok(health)) if health.service == kind.name() => judge(&health),
         _ => Answer::None,
     }
+}
+
+/// How long another node's service takes to answer on a connection that stands; `None` where it does not.
+pub(super) async fn round_trip(host: &str, port: u16) -> Option<Duration> {
+    let asked = async {
+        let mut connection = TcpStream::connect((host, port)).await?;
+        connection.set_nodelay(true)?;
+        let request = format!("GET /health HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+        let began = Instant::now();
+        connection.write_all(request.as_bytes()).await?;
+        let mut first = [0; 5];
+        connection.read_exact(&mut first).await?;
+        Ok::<_, std::io::Error>((first == *b"HTTP/").then(|| began.elapsed()))
+    };
+    tokio::time::timeout(LIMIT, asked).await.ok()?.ok()?
 }
 
 fn judge(health: &Health) -> Answer {

@@ -1,10 +1,11 @@
 //! This node in the mesh: registers it, says every now and then that it lives, and, on a chain whose sovereign key lies
 //! in the same home, approves it.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use tana_client::{ClientError, LedgerClient, MeshClient, MeshEvent, StreamItem};
-use tana_home::{KeyFile, Settings};
+use tana_home::{KeyFile, Settings, Tailscale};
 use tana_kit::{Backoff, Clock, Shutdown, SystemClock};
 use tana_protocol::api::mesh::{Node, NodeStatus, Register, ServiceHealth, ServiceOffer};
 use tana_protocol::api::node::ServiceState;
@@ -14,6 +15,7 @@ use tana_protocol::problem::Code;
 use tana_protocol::{NodeId, ServiceKind};
 
 use super::board::Board;
+use super::peers::Peers;
 
 /// After a change of the services' health the mesh hears of it this much later, so that a start is one heartbeat.
 const SETTLE: Duration = Duration::from_secs(1);
@@ -33,6 +35,8 @@ pub(super) struct Membership {
     board: Board,
     end: Shutdown,
     told: Option<String>,
+    peers: Peers,
+    host: IpAddr,
 }
 
 impl Membership {
@@ -72,6 +76,8 @@ impl Membership {
             board,
             end,
             told: None,
+            peers: Peers::default(),
+            host: settings.host,
         }))
     }
 
@@ -155,8 +161,21 @@ impl Membership {
         }
     }
 
+    /// The name and address that other nodes reach this one at: those of the address that the services bind, or, where
+    /// they bind all, the private network's.
+    async fn place(&self) -> (String, Option<String>) {
+        if !self.host.is_unspecified() {
+            return (hostname(), Some(self.host.to_string()));
+        }
+        let found = tokio::task::spawn_blocking(Tailscale::detect).await;
+        match found.ok().flatten() {
+            Some(found) => (found.hostname, Some(found.ip.to_string())),
+            None => (hostname(), None),
+        }
+    }
+
     async fn register(&self) -> Result<(), ClientError> {
-        let host = hostname();
+        let (host, address) = self.place().await;
         let key = self.key.public().to_string();
         let signature =
             self.key
@@ -167,7 +186,7 @@ impl Membership {
                 node_id: self.id.to_string(),
                 public_key: key,
                 tailscale_hostname: host,
-                tailscale_ip: None,
+                tailscale_ip: address,
                 services: self.offers.clone(),
                 signature,
             })
@@ -257,7 +276,7 @@ impl Membership {
             .collect()
     }
 
-    async fn beat(&self, healthy: &[(ServiceKind, bool)]) -> Result<(), ClientError> {
+    async fn beat(&mut self, healthy: &[(ServiceKind, bool)]) -> Result<(), ClientError> {
         let mut beat = MeshClient::sign_heartbeat(&self.id, self.key.secret());
         let last_check = SystemClock.now();
         beat.services = Some(
@@ -279,6 +298,9 @@ impl Membership {
                 .ok()
                 .map(|block| block.header.height);
         }
+        beat.tailscale_ip = self.place().await.1;
+        // Whom it reaches is no condition of being alive.
+        beat.peers = self.peers.measure(&self.mesh, &self.id).await.ok();
         beat.version = Some(crate::VERSION.to_owned());
         self.mesh.heartbeat(&beat).await.map(|_taken| ())
     }

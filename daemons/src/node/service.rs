@@ -242,6 +242,11 @@ impl Service {
         let mut ready_since = None;
         let mut meter = Meter::default();
         let mut pause = Duration::ZERO;
+        let hang_limit = self
+            .launcher
+            .settings()
+            .map_or(None, |settings| settings.hang_limit);
+        let mut silent_since = None;
         loop {
             let look = async {
                 tokio::time::sleep(pause).await;
@@ -275,6 +280,18 @@ impl Service {
                 answer = look => answer,
             };
             pause = self.show_answer(&answer, began, &mut ready_since);
+            silent_since = match answer {
+                Answer::None => silent_since.or_else(|| Some(Instant::now())),
+                Answer::Ready | Answer::NotReady(_) => None,
+            };
+            let silent = silent_since.map_or(Duration::ZERO, |since: Instant| since.elapsed());
+            if hang_limit.is_some_and(|limit| silent >= limit) {
+                let trouble = hung(silent);
+                self.launcher.note(kind, &trouble.why);
+                tracing::warn!("{kind}: {}", trouble.why);
+                self.end(process).await;
+                return Next::Retry(trouble);
+            }
             if ready_since.is_some_and(|since: Instant| since.elapsed() >= HEALTHY) {
                 self.backoff.reset();
             }
@@ -386,6 +403,17 @@ impl Service {
                 }
             },
         }
+    }
+}
+
+/// It runs, and nothing comes of it: a deadlock, a disk that does not answer, or somebody stopped it.
+fn hung(silent: Duration) -> Trouble {
+    Trouble {
+        why: format!(
+            "it ran and answered nothing for {} s; it was ended",
+            silent.as_secs()
+        ),
+        hint: Some("it is started anew; its log may say what it waited for".into()),
     }
 }
 

@@ -243,6 +243,32 @@ async fn a_killed_service_is_back_within_two_seconds_and_says_how_it_ended() {
 }
 
 #[tokio::test]
+async fn a_service_that_hangs_is_ended_and_started_anew() {
+    let mut node = TestNode::new("validator");
+    let config = node.home().join("config.json");
+    fs::write(config, r#"{"hangLimitMs": 1000}"#).unwrap();
+    node.start().await;
+    let before = node
+        .until_state(ServiceKind::T4, ServiceState::Ready)
+        .await
+        .pid
+        .unwrap();
+    // It is there, and does nothing any more.
+    let pid = Pid::from_raw(before.try_into().unwrap());
+    kill(pid, Signal::SIGSTOP).unwrap();
+    let after = node
+        .until("another process", async |node| {
+            let view = node.service(ServiceKind::T4).await;
+            let other = view.pid.is_some_and(|pid| pid != before);
+            (other && view.state == ServiceState::Ready).then_some(view)
+        })
+        .await;
+    assert_eq!(after.restarts, 1);
+    let log = fs::read_to_string(node.log(ServiceKind::T4)).unwrap();
+    assert!(log.contains("it ran and answered nothing for"), "{log}");
+}
+
+#[tokio::test]
 async fn a_killed_supervisor_hurts_no_service_and_the_next_one_takes_over() {
     let mut node = TestNode::new("coordinator");
     node.start().await;

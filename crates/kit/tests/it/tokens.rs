@@ -8,6 +8,7 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::put;
 use futures::future::BoxFuture;
+use serde_json::json;
 use tana_kit::clock::ManualClock;
 use tana_kit::http::Limits;
 use tana_kit::{ApiResult, Caller, Clock, ServiceGuard, ServiceKeys, SystemClock, auth};
@@ -96,5 +97,62 @@ async fn only_a_registered_service_that_may_gets_in() {
     let expired = put_with(&daemon, Some(&good)).await;
     assert_eq!(expired.status, 401);
     assert!(expired.detail().contains("expired"), "{expired:?}");
+    daemon.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_token_is_good_for_what_it_says_and_no_more() {
+    let node: NodeId = "validator-1".parse().unwrap();
+    let key = SecretKey::generate();
+    let kind = ServiceKind::Ledger;
+    let registry = Registry(BTreeMap::from([((kind, node.clone()), key.public())]));
+    let clock = ManualClock::at(SystemClock.now());
+    let guard = ServiceGuard::new(Arc::new(registry), clock.clone(), &[ServiceKind::Ledger])
+        .at(ServiceKind::T4);
+    let daemon = Daemon::start(Limits::default(), move |_| {
+        Router::new().route(
+            "/content",
+            put(async || "stored").route_layer(from_fn_with_state(guard, auth::require)),
+        )
+    })
+    .await;
+    daemon.until("/health", 200).await;
+    let token = |payload: serde_json::Value| {
+        let payload = payload.as_object().unwrap().clone();
+        let hour = Duration::from_secs(3600);
+        let token = ServiceToken::issue_for(&key, kind, node.clone(), clock.now(), hour, payload);
+        format!("Bearer {}", token.encode())
+    };
+    for good in [
+        json!({}),
+        json!({"aud": "t4"}),
+        json!({"aud": "t4", "scope": ["DELETE /content", "PUT /content"]}),
+        json!({"something": "else"}),
+        json!({"scope": "content"}),
+    ] {
+        let answer = put_with(&daemon, Some(&token(good.clone()))).await;
+        assert_eq!(answer.status, 200, "{good}");
+    }
+    for bad in [
+        json!({"aud": "mesh"}),
+        json!({"aud": 4}),
+        json!({"scope": []}),
+        json!({"scope": ["DELETE /content", "PUT /other"]}),
+    ] {
+        let answer = put_with(&daemon, Some(&token(bad.clone()))).await;
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (401, "bad-token"),
+            "{bad}"
+        );
+    }
+    let once = token(json!({"jti": "4711"}));
+    assert_eq!(put_with(&daemon, Some(&once)).await.status, 200);
+    let again = put_with(&daemon, Some(&once)).await;
+    assert_eq!((again.status, again.code().as_str()), (409, "replayed"));
+    clock.advance(Duration::from_secs(3000));
+    assert_eq!(put_with(&daemon, Some(&once)).await.status, 409);
+    let other = token(json!({"jti": "4712"}));
+    assert_eq!(put_with(&daemon, Some(&other)).await.status, 200);
     daemon.stop().await.unwrap();
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use tana_client::{MeshClient, MeshEvent, StreamItem};
-use tana_home::KeyFile;
+use tana_home::{KeyFile, Tailscale};
 use tana_protocol::api::mesh::{Node, NodeStatus, Register as Registration, ServiceOffer};
 use tana_protocol::node::NodeKey;
 use tana_protocol::{Code, NodeId, PublicKey, ServiceKind, message};
@@ -27,10 +27,10 @@ pub(crate) struct Register {
     /// What the played node's ports are moved by
     #[arg(long, value_name = "N", requires = "dev")]
     port_offset: Option<u16>,
-    /// The host name that other nodes reach it by; default: this machine's
+    /// The host name that other nodes reach it by; default: Tailscale's, else this machine's
     #[arg(long, value_name = "NAME")]
     hostname: Option<String>,
-    /// The address that other nodes reach it by
+    /// The address that other nodes reach it by; default: Tailscale's
     #[arg(long, value_name = "IP")]
     ip: Option<String>,
     /// Leave once it is registered
@@ -137,9 +137,14 @@ impl Register {
         key: &NodeKey,
         offset: u16,
     ) -> anyhow::Result<Node> {
-        let hostname = match &self.hostname {
-            Some(name) => name.clone(),
-            None => machine_name(),
+        // A played node lives on this machine alone.
+        let found = (!self.dev && (self.hostname.is_none() || self.ip.is_none()))
+            .then(Tailscale::detect)
+            .flatten();
+        let hostname = match (&self.hostname, &found) {
+            (Some(name), _) => name.clone(),
+            (None, Some(found)) => found.hostname.clone(),
+            (None, None) => machine_name(),
         };
         let public_key = key.public().to_string();
         let text = message::registration(id.as_str(), &public_key, &hostname);
@@ -158,7 +163,8 @@ impl Register {
             tailscale_ip: self
                 .ip
                 .clone()
-                .or_else(|| self.dev.then(|| "127.0.0.1".to_owned())),
+                .or_else(|| self.dev.then(|| "127.0.0.1".to_owned()))
+                .or_else(|| found.map(|found| found.ip.to_string())),
             services,
             signature: key.secret().sign(&text),
         };

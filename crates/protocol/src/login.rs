@@ -27,8 +27,8 @@ const ALPHABET: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 macro_rules! random_id {
     ($name:ident, $prefix:literal) => {
         impl $name {
-            /// From 16 random bytes; each gives one character, those that would favour some are left out by the caller
-            /// handing in values below 252 only.
+            /// One character for each byte, by its remainder modulo 36. For ids without bias each byte must be uniform
+            /// over 0 to 251: 252 is the largest multiple of 36 that a byte can count to.
             #[must_use]
             pub fn from_random(bytes: [u8; 16]) -> Self {
                 let tail: String = bytes

@@ -2,6 +2,7 @@
 
 mod report;
 mod run;
+mod sandbox;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -43,6 +44,8 @@ pub(crate) enum Command {
     },
     /// Run contracts for a host: JSON messages on standard input and output, one a line
     Worker,
+    /// Shut this process in as workers are, try to get out, and say what came of it: 0 when nothing was possible
+    Sandbox,
 }
 
 impl Command {
@@ -50,6 +53,7 @@ impl Command {
         match self {
             Self::Run(run) => run.execute(),
             Self::Worker => tana_runtime::worker::serve().map(|()| ExitCode::SUCCESS),
+            Self::Sandbox => sandbox::execute(),
             Self::Check { file, json } => {
                 let source = read(&file)?;
                 let checked = compile::compile(&name(&file), &source);

@@ -25,7 +25,7 @@ pub use limits::{MAX_DEPTH, MAX_SOURCE_BYTES};
 pub use position::PositionMap;
 
 /// The version of the gas schedule: it changes whenever the same source would be charged differently.
-pub const SCHEDULE_VERSION: u32 = 1;
+pub const SCHEDULE_VERSION: u32 = 2;
 
 /// What a contract became.
 #[derive(Debug, Clone)]

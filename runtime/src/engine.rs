@@ -7,6 +7,7 @@ mod isolate;
 mod loader;
 mod math;
 mod ops;
+mod patterns;
 mod state;
 mod watchdog;
 
@@ -32,6 +33,7 @@ pub const EXECUTIONS_PER_PROCESS: Option<u32> = if cfg!(feature = "v8") { None }
 /// Prepares the engine; once, on the program's main thread, before anything else of this module.
 pub fn init() {
     isolate::init_platform();
+    watchdog::prepare();
 }
 
 /// Runs something that uses an [`Engine`] in a thread with the stack that contracts may use.

@@ -14,6 +14,10 @@ pub mod engine;
 #[cfg(any(feature = "v8", feature = "quickjs"))]
 pub mod host;
 #[cfg(any(feature = "v8", feature = "quickjs"))]
+mod regexp;
+#[cfg(any(feature = "v8", feature = "quickjs"))]
+pub mod sandbox;
+#[cfg(any(feature = "v8", feature = "quickjs"))]
 pub mod worker;
 
 #[cfg(any(feature = "v8", feature = "quickjs"))]

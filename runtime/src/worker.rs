@@ -15,6 +15,7 @@ use crate::compile::{self, SCHEDULE_VERSION};
 use crate::engine::{self, Engine};
 use crate::host::{Host, Pending};
 use crate::message::{FromWorker, Invocation, Metered, Question, ToWorker};
+use crate::sandbox;
 
 /// The longest line that is read. An invocation holds a source and a request's body.
 const MAX_LINE_BYTES: u64 = 8 << 20;
@@ -41,6 +42,7 @@ fn serve_here() -> anyhow::Result<()> {
         .build()?;
     let _guard = runtime.enter();
     let mut engine = Engine::warm();
+    let gaps = sandbox::enter();
     let waiting: Waiting = Arc::default();
     let mut work = read_lines(Arc::clone(&waiting))?;
     let pipe = Rc::new(Pipe {
@@ -52,6 +54,7 @@ fn serve_here() -> anyhow::Result<()> {
         version: crate::DENO_CORE_VERSION.to_owned(),
         schedule: SCHEDULE_VERSION,
         executions: engine::EXECUTIONS_PER_PROCESS,
+        gaps,
     })?;
     runtime.block_on(async {
         while let Some(task) = work.recv().await {

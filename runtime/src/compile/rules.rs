@@ -5,8 +5,8 @@ use oxc::ast::AstKind;
 use oxc::ast::ast::{
     AssignmentExpression, AssignmentTarget, BindingIdentifier, Class, ExportAllDeclaration,
     ExportFromDeclaration, Expression, IdentifierReference, ImportDeclaration, ImportExpression,
-    ImportMeta, LabelIdentifier, PropertyDefinition, TSGlobalDeclaration, V8IntrinsicExpression,
-    WithStatement,
+    ImportMeta, LabelIdentifier, PropertyDefinition, RegExpLiteral, TSGlobalDeclaration,
+    V8IntrinsicExpression, WithStatement,
 };
 use oxc::ast_visit::Visit;
 use oxc::span::{GetSpan, Span};
@@ -190,6 +190,13 @@ impl<'a> Visit<'a> for Rules<'_> {
                 ErrorCode::Forbidden,
                 "`eval` is not available in a contract",
             );
+        }
+    }
+
+    fn visit_reg_exp_literal(&mut self, it: &RegExpLiteral<'a>) {
+        let pattern = &it.regex.pattern.text;
+        if let Err(why) = crate::regexp::check(pattern, &it.regex.flags.to_string()) {
+            self.refuse(it.span, ErrorCode::Forbidden, why);
         }
     }
 

@@ -292,6 +292,55 @@ fn op_json_depth(#[string] text: &str) -> u32 {
     deepest
 }
 
+/// Compiles a pattern; the answer, in JSON, has its number or why it cannot be.
+#[op2]
+#[string]
+fn op_regexp_compile(state: &mut OpState, #[string] source: &str, #[string] flags: &str) -> String {
+    let patterns = &mut execution(state).patterns;
+    match patterns.compile(source, flags) {
+        Ok((id, program)) => {
+            let names: Vec<_> = program
+                .names
+                .iter()
+                .enumerate()
+                .filter_map(|(index, name)| Some((name.as_ref()?, index)))
+                .collect();
+            text(
+                &json!({ "error": null, "id": id, "groups": program.names.len(), "names": names, "size": program.size() }),
+            )
+        }
+        Err(error) => text(&json!({ "error": error })),
+    }
+}
+
+/// Searches up to `most` times in a row. Gives how many matches there are, or 2³²-1 where `gas` did not suffice; what
+/// it cost in steps, and the matches, go to `out`.
+#[op2(fast)]
+#[allow(clippy::too_many_arguments, reason = "what a search needs")]
+fn op_regexp_find(
+    state: &mut OpState,
+    id: u32,
+    #[string] text: &str,
+    start: u32,
+    most: u32,
+    gas: u32,
+    #[buffer] out: &mut [u32],
+) -> u32 {
+    let execution = execution(state);
+    let Some(program) = execution.patterns.get(id) else {
+        return u32::MAX;
+    };
+    let handle = execution.handle.clone();
+    super::patterns::find(
+        &program,
+        text,
+        (start, most),
+        gas,
+        &|| handle.is_execution_terminating(),
+        out,
+    )
+}
+
 #[op2]
 #[string]
 fn op_base64_text(#[string] text: &str) -> Result<String, JsErrorBox> {
@@ -347,6 +396,8 @@ deno_core::extension!(
         op_math1,
         op_math2,
         op_json_depth,
+        op_regexp_compile,
+        op_regexp_find,
         op_base64_text,
         op_base64_bytes,
         op_text_bytes,
@@ -381,6 +432,7 @@ pub(super) fn extension() -> deno_core::Extension {
         "utils.js",
         "answer.js",
         "determinism.js",
+        "regexp.js",
         "builtins.js",
         "entry.js",
     ]

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use deno_core::v8;
 
+use super::patterns::Patterns;
 use crate::host::{Host, Session};
 use crate::message::{Invocation, LogLevel, LogLine};
 
@@ -41,6 +42,8 @@ pub(super) struct Execution {
     pub(super) logs: Vec<LogLine>,
     /// How many random numbers have been drawn.
     pub(super) drawn: u64,
+    /// Regular expressions that it has used.
+    pub(super) patterns: Patterns,
     log_bytes: usize,
 }
 
@@ -64,6 +67,7 @@ impl Execution {
             handle,
             logs: Vec::new(),
             drawn: 0,
+            patterns: Patterns::default(),
             log_bytes: 0,
         }
     }

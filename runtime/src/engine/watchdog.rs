@@ -1,5 +1,7 @@
 //! Ends executions that use too much time, from a thread of its own.
 
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, LazyLock};
@@ -8,6 +10,9 @@ use std::time::{Duration, Instant};
 use deno_core::v8;
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_gettime};
+
+/// What a process exits with that took too much memory.
+const OUT_OF_MEMORY: i32 = 12;
 
 /// How often the clock is read.
 const TICK: Duration = Duration::from_millis(5);
@@ -80,6 +85,29 @@ impl Drop for Watch {
     }
 }
 
+/// Pages of memory that the process has, readable where no file can be opened any more.
+static STATM: LazyLock<Option<File>> = LazyLock::new(|| File::open("/proc/self/statm").ok());
+
+/// More than any limit on a heap lets a contract have; the process ends itself and its host starts another.
+const MAX_RESIDENT_BYTES: u64 = 1 << 30;
+
+/// Opens what the watchdog reads; before the process is shut in.
+pub(super) fn prepare() {
+    LazyLock::force(&STATM);
+}
+
+fn resident_bytes() -> Option<u64> {
+    let mut text = [0; 128];
+    let length = STATM.as_ref()?.read_at(&mut text, 0).ok()?;
+    let text = std::str::from_utf8(&text[..length]).ok()?;
+    let pages: u64 = text.split_whitespace().nth(1)?.parse().ok()?;
+    Some(pages * 4096)
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "another thread is stuck in the engine"
+)]
 fn spawn() -> Option<Sender<Watched>> {
     let (sender, receiver) = channel::<Watched>();
     std::thread::Builder::new()
@@ -99,6 +127,12 @@ fn spawn() -> Option<Sender<Watched>> {
                     Ok(one) => watched.push(one),
                     Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {}
                     Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => return,
+                }
+                if !watched.is_empty()
+                    && resident_bytes().is_some_and(|bytes| bytes > MAX_RESIDENT_BYTES)
+                {
+                    // Some built-in function allocates and looks at no signal.
+                    std::process::exit(OUT_OF_MEMORY);
                 }
                 watched.retain(|one| {
                     if one.done.load(Ordering::SeqCst) {

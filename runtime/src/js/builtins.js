@@ -6,10 +6,11 @@ import {
   weigh,
 } from "ext:tana/meter.js";
 import { replace, replaceConstructor } from "ext:tana/determinism.js";
+import { patterns } from "ext:tana/regexp.js";
 
 const {
   ArrayIsArray, ArrayPrototype, MathFloor, Number, ReflectApply, ReflectConstruct, String, StringPrototype, SymbolIterator, TypeError,
-  TypedArrayPrototypeGetLength, TypedArrayPrototypeGetSymbolToStringTag, RegExpPrototype, SafeWeakMap, SymbolIsConcatSpreadable, SyntaxError, BigInt,
+  TypedArrayPrototypeGetLength, TypedArrayPrototypeGetSymbolToStringTag, SafeWeakMap, SymbolIsConcatSpreadable, SyntaxError, BigInt,
 } = primordials;
 const { op_json_depth } = core.ops;
 
@@ -251,6 +252,8 @@ function texts() {
     meter(StringPrototype, name, (self, args) => {
       const text = search(self, args);
       const put = args[1];
+      // A pattern's own replacement charges for itself.
+      if (isRegExp(args[0])) return text;
       if (typeof put !== "function") {
         const length = (args[1] = String(put)).length;
         // At worst every place is replaced, and each replacement may name the whole text.
@@ -309,53 +312,6 @@ function occurrences(text, sought) {
   let count = 0;
   for (let at = text.indexOf(sought); at >= 0; at = text.indexOf(sought, at + sought.length)) count++;
   return count;
-}
-
-// --- Regular expressions: the engine falls back to a linear one when a pattern backtracks much ---
-
-function patterns() {
-  const source = Object.getOwnPropertyDescriptor(RegExpPrototype, "source").get;
-  const weight = (self, text) => {
-    const length = ReflectApply(source, self, []).length;
-    charge(4 + ((text.length * (1 + (length >>> 3))) >>> 2));
-  };
-  for (const name of ["exec", "test", Symbol.match, Symbol.matchAll, Symbol.replace, Symbol.search, Symbol.split]) {
-    meter(RegExpPrototype, name, (self, args) => {
-      args[0] = String(args[0]);
-      weight(self, args[0]);
-    });
-  }
-  delete RegExpPrototype.compile;
-  const plain = (pattern) => {
-    // Look-around and back-references need backtracking, which has no bound.
-    for (let i = 0, inClass = false; i < pattern.length; i++) {
-      const c = pattern[i];
-      if (c === "\\") {
-        const next = pattern[i + 1];
-        if (!inClass && (next >= "1" && next <= "9" || next === "k")) throw new SyntaxError("back-references are not available in a contract's patterns");
-        i++;
-      } else if (c === "[") inClass = true;
-      else if (c === "]") inClass = false;
-      else if (c === "(" && !inClass && pattern[i + 1] === "?") {
-        const kind = pattern[i + 2] === "<" ? pattern[i + 3] : pattern[i + 2];
-        if (kind === "=" || kind === "!") throw new SyntaxError("look-around is not available in a contract's patterns");
-      }
-    }
-  };
-  const check = (args) => {
-    const pattern = args[0];
-    const text = typeof pattern === "object" && pattern !== null && "source" in pattern ? String(pattern.source) : pattern === undefined ? "" : String(pattern);
-    charge(10 + text.length * 4);
-    if (text.length > 10_000) throw new SyntaxError("a pattern has at most 10000 characters in a contract");
-    plain(text);
-  };
-  replaceConstructor(
-    "RegExp", globalThis.RegExp,
-    (original, args, target) => { check(args); return ReflectConstruct(original, args, target); },
-    (original, args) => { check(args); return ReflectConstruct(original, args); },
-  );
-  for (const name of ["input", "$_", "lastMatch", "$&", "lastParen", "$+", "leftContext", "$`", "rightContext", "$'"]) delete globalThis.RegExp[name];
-  for (let i = 1; i <= 9; i++) delete globalThis.RegExp["$" + i];
 }
 
 // --- Objects, JSON, collections ---

@@ -4,7 +4,7 @@ import { charge, chargeString, weigh } from "ext:tana/meter.js";
 
 const {
   ArrayPrototypeJoin, ArrayPrototypePush, ErrorPrototypeToString, JSONParse, JSONStringify, ObjectFreeze,
-  ObjectPrototypeIsPrototypeOf, String, ErrorPrototype,
+  ObjectPrototypeIsPrototypeOf, String, StringPrototypeToWellFormed, ErrorPrototype,
 } = primordials;
 const { op_log, op_versions } = core.ops;
 
@@ -38,7 +38,8 @@ function write(level, values) {
     chargeString(text.length);
     ArrayPrototypePush(parts, text);
   }
-  op_log(level, ArrayPrototypeJoin(parts, " "));
+  // Engines hand on half of a surrogate pair each in its own way.
+  op_log(level, StringPrototypeToWellFormed(ArrayPrototypeJoin(parts, " ")));
 }
 
 export const console = ObjectFreeze({

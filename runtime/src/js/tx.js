@@ -3,12 +3,12 @@ import { core, primordials } from "ext:core/mod.js";
 import { charge, chargeString } from "ext:tana/meter.js";
 import { getGasUsed } from "ext:tana/block.js";
 
-const { JSONParse, MathAbs, NumberIsFinite, ObjectFreeze, TypeError, RangeError } = primordials;
+const { JSONParse, MathAbs, NumberIsFinite, ObjectFreeze, StringPrototypeToWellFormed, TypeError, RangeError } = primordials;
 const { op_number_text, op_tx_stage, op_tx_changes, op_tx_execute } = core.ops;
 
 function party(value, what) {
-  if (typeof value === "string" && value.length > 0) return value;
-  if (typeof value === "object" && value !== null && typeof value.id === "string") return value.id;
+  if (typeof value === "string" && value.length > 0) return StringPrototypeToWellFormed(value);
+  if (typeof value === "object" && value !== null && typeof value.id === "string") return StringPrototypeToWellFormed(value.id);
   throw new TypeError(("" + what + " is a user's id or name"));
 }
 
@@ -23,7 +23,7 @@ function money(value) {
 }
 
 function code(value) {
-  if (typeof value === "string" && value.length > 0) return value;
+  if (typeof value === "string" && value.length > 0) return StringPrototypeToWellFormed(value);
   throw new TypeError("a currency is its code, such as \"USD\"");
 }
 

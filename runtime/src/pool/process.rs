@@ -85,6 +85,7 @@ impl Worker {
                 engine,
                 schedule,
                 executions,
+                gaps,
                 ..
             })) => {
                 let found = EngineName { engine, schedule };
@@ -94,6 +95,11 @@ impl Worker {
                     }
                     _ => {
                         self.state = State::Ready;
+                        for gap in gaps {
+                            tracing::warn!(
+                                "a worker is not shut in as it should be: {gap}; contracts of others should not run here"
+                            );
+                        }
                         self.most = self.most.min(executions.unwrap_or(u32::MAX));
                         return Ok(());
                     }

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod determinism;
+mod generated;
+mod generator;
 mod harness;
 mod hostile;
 mod modules;

@@ -172,7 +172,12 @@ async fn a_heap_bomb_ends_with_the_right_error_and_the_pool_goes_on() {
     let bomb = "export function contract() { const a: any[] = []; for (;;) a.push({ a: 1, b: [1, 2, 3], c: 'x' }); }";
     for _ in 0..3 {
         let mut invocation = Invocation::new("c.ts", bomb);
-        invocation.limits.gas = Limits::MAX_GAS;
+        invocation.limits = Limits {
+            gas: Limits::MAX_GAS,
+            cpu_ms: 60_000,
+            wall_ms: 60_000,
+            ..Limits::default()
+        };
         let outcome = pool.run(invocation, &Chain::default()).await.unwrap();
         assert_eq!(outcome.error.unwrap().code, ErrorCode::OutOfMemory);
         assert_eq!(
@@ -324,4 +329,16 @@ async fn a_worker_of_another_engine_is_refused_in_a_sentence() {
             .contains("abacus with gas schedule 3 is needed"),
         "{refused}"
     );
+}
+
+#[test]
+fn a_worker_can_open_no_file_and_no_socket_and_start_no_program() {
+    let output = std::process::Command::new(PROGRAM)
+        .arg("sandbox")
+        .output()
+        .unwrap();
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(said["possible"], json!([]), "{said}");
+    assert_eq!(said["refused"], 11, "{said}");
+    assert!(!said["gaps"].to_string().contains("seccomp"), "{said}");
 }

@@ -5,7 +5,7 @@ import { $g, abort, ARRAY, charge, chargeArray, chargeString, GAS, MAX_STRING, S
 import { replace, replaceConstructor } from "ext:tana/determinism.js";
 
 const {
-  ArrayPrototypePush, JSONParse, MathFloor, Number, ObjectDefineProperty, ReflectApply, ReflectConstruct, RegExpPrototype, SafeWeakMap, String,
+  ArrayPrototypeJoin, ArrayPrototypePush, JSONParse, MathFloor, Number, ObjectDefineProperty, ReflectApply, ReflectConstruct, RegExpPrototype, SafeWeakMap, String,
   StringPrototypeIsWellFormed, StringPrototypeSlice, StringPrototypeToWellFormed, StringPrototypeCharCodeAt, SymbolMatch, SymbolMatchAll,
   SymbolReplace, SymbolSearch, SymbolSplit, SyntaxError, TypeError, Uint32Array,
 } = primordials;
@@ -141,24 +141,31 @@ function exec(pattern, text) {
 
 /** What a replacement text stands for. */
 function expand(template, re, text, places, from, names) {
-  let result = "";
+  // In parts: engines keep a text that grew by single characters as a tree of them.
+  const parts = [];
+  let length = 0;
+  const put = (part) => {
+    length += part.length;
+    if (length > MAX_STRING) abort(STRING);
+    ArrayPrototypePush(parts, part);
+  };
   for (let i = 0; i < template.length; i++) {
     const c = template[i];
     const next = template[i + 1];
     charge(1);
     if (c !== "$" || next === undefined) {
-      result += c;
+      put(c);
     } else if (next === "$") {
-      result += "$";
+      put("$");
       i++;
     } else if (next === "&") {
-      result += group(text, places, from, 0);
+      put(group(text, places, from, 0));
       i++;
     } else if (next === "`") {
-      result += StringPrototypeSlice(text, 0, places[from]);
+      put(StringPrototypeSlice(text, 0, places[from]));
       i++;
     } else if (next === "'") {
-      result += StringPrototypeSlice(text, places[from + 1]);
+      put(StringPrototypeSlice(text, places[from + 1]));
       i++;
     } else if (next >= "0" && next <= "9") {
       const second = template[i + 2];
@@ -166,26 +173,25 @@ function expand(template, re, text, places, from, names) {
       const one = Number(next);
       const index = two >= 1 && two < re.groups ? two : one;
       if (index >= 1 && index < re.groups) {
-        result += group(text, places, from, index) ?? "";
+        put(group(text, places, from, index) ?? "");
         i += index === two ? 2 : 1;
       } else {
-        result += c;
+        put(c);
       }
     } else if (next === "<" && names !== undefined) {
       let end = i + 2;
       while (end < template.length && template[end] !== ">") end++;
       if (end === template.length) {
-        result += c;
+        put(c);
       } else {
-        result += names[StringPrototypeSlice(template, i + 2, end)] ?? "";
+        put(names[StringPrototypeSlice(template, i + 2, end)] ?? "");
         i = end;
       }
     } else {
-      result += c;
+      put(c);
     }
-    if (result.length > MAX_STRING) abort(STRING);
   }
-  return result;
+  return ArrayPrototypeJoin(parts, "");
 }
 
 function substitute(pattern, text, put) {

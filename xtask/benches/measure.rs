@@ -34,14 +34,30 @@ mod terminal;
 #[path = "../tests/it/wait.rs"]
 mod wait;
 
+#[path = "measure/chain.rs"]
+mod chain;
 #[path = "measure/contracts.rs"]
 mod contracts;
+#[path = "measure/figures.rs"]
+mod figures;
 #[allow(
     dead_code,
     reason = "shared with the end-to-end tests, which use all of it"
 )]
 #[path = "../tests/it/http.rs"]
 mod http;
+#[allow(
+    dead_code,
+    reason = "shared with the end-to-end tests, which use all of it"
+)]
+#[path = "../tests/it/load.rs"]
+mod load;
+#[allow(
+    dead_code,
+    reason = "shared with the end-to-end tests, which use all of it"
+)]
+#[path = "../tests/it/servers.rs"]
+mod servers;
 #[path = "measure/signatures.rs"]
 mod signatures;
 #[path = "measure/transfers.rs"]
@@ -62,6 +78,10 @@ struct Row {
 fn main() {
     // `cargo test --benches` passes this to every harness; there is nothing to test here.
     if std::env::args().any(|arg| arg == "--test") {
+        return;
+    }
+    if binary::setting("TANA_BENCH").as_deref() == Some("chain") {
+        figures::print(&chain::figures());
         return;
     }
     let mut rows = signatures::rows();

@@ -1,15 +1,24 @@
 //! `cargo xtask bench`: builds the release and runs `benches/measure.rs` against it.
 
 use anyhow::Result;
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::keeper::Keeper;
-use crate::{cargo, engine, machine, up};
+use crate::{cargo, engine, machine, postgres, redis, up};
 
 #[derive(Args)]
 pub(crate) struct Options {
+    /// What is measured; without, the programs as one meets them
+    #[arg(value_enum)]
+    what: Option<What>,
     #[command(flatten)]
     engine: engine::Wanted,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum What {
+    /// The chain against PostgreSQL, Redis and raw signature checks, as ratios
+    Chain,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
@@ -28,5 +37,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         "measure",
     ]);
     measure.env("TANA_TEST_BIN", cargo::target_dir()?.join("release"));
+    if options.what == Some(What::Chain) {
+        machine::require(&[postgres::SERVER, redis::SERVER])?;
+        measure.env("TANA_BENCH", "chain");
+    }
     cargo::run(keeper.mark(&mut measure))
 }

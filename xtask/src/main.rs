@@ -5,6 +5,7 @@
 
 mod bench;
 mod cargo;
+mod crash;
 mod engine;
 mod keeper;
 mod machine;
@@ -34,6 +35,8 @@ enum Task {
     Up(up::Options),
     /// Run everything that must pass: format, lints, licences, unit, integration and end-to-end tests
     Test(test::Options),
+    /// Kill parts of a node under load, and count that nothing is lost
+    Crash(crash::Options),
     /// Measure, and print a table
     Bench(bench::Options),
     /// Say which JavaScript engine would be built here, and why
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().task {
         Task::Up(options) => up::run(&options),
         Task::Test(options) => test::run(&options),
+        Task::Crash(options) => crash::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Engine(wanted) => engine::run(&wanted),
     };

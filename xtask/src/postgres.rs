@@ -11,7 +11,7 @@ use crate::cargo;
 use crate::keeper::{Keeper, Server, free_port};
 use crate::machine::{self, Need};
 
-const SERVER: Need = Need {
+pub(crate) const SERVER: Need = Need {
     what: "PostgreSQL",
     package: "postgresql",
     present: || bin_dir().is_some(),

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use crate::keeper::{Keeper, Server, free_port};
 use crate::machine::{self, Need};
 
-const SERVER: Need = Need {
+pub(crate) const SERVER: Need = Need {
     what: "Redis",
     package: "redis-server",
     present: || program().is_some(),

@@ -173,6 +173,7 @@ impl Run<'_> {
                 self.tests(&mut command)
             }
             Step::E2e => {
+                machine::require(&[postgres::SERVER, redis::SERVER])?;
                 // Builds nothing after the step `build`; alone, it makes the binaries that the tests drive.
                 cargo::run(&mut self.workspace(&["build", "--all-targets"]))?;
                 let mut command = self.workspace(&["test", "--no-fail-fast", "--test", "e2e"]);

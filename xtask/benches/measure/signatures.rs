@@ -31,10 +31,27 @@ pub(crate) fn rows() -> Vec<Row> {
     ]
 }
 
+/// Strict checks a second on all cores.
+pub(crate) fn all_cores() -> f64 {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    #[allow(clippy::cast_precision_loss, reason = "some ten thousands are exact")]
+    let done = count(cores, single) as f64;
+    done / TIME.as_secs_f64()
+}
+
 /// Runs `work` on so many threads for a while; each call answers how many verifications it did.
 fn rate(what: &str, threads: usize, work: fn(Instant) -> u64) -> Row {
+    let done = count(threads, work);
+    row(
+        what,
+        format!("{}/s", done / TIME.as_secs()),
+        &format!("{threads} threads, {} s", TIME.as_secs()),
+    )
+}
+
+fn count(threads: usize, work: fn(Instant) -> u64) -> u64 {
     let end = Instant::now() + TIME;
-    let done: u64 = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads)
             .map(|_| scope.spawn(move || work(end)))
             .collect();
@@ -42,12 +59,7 @@ fn rate(what: &str, threads: usize, work: fn(Instant) -> u64) -> Row {
             .into_iter()
             .map(|worker| worker.join().unwrap())
             .sum()
-    });
-    row(
-        what,
-        format!("{}/s", done / TIME.as_secs()),
-        &format!("{threads} threads, {} s", TIME.as_secs()),
-    )
+    })
 }
 
 fn single(end: Instant) -> u64 {

@@ -1,0 +1,262 @@
+//! A PostgreSQL and a Redis of the test's own, as durable as production runs them, to be killed and started again.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+use crate::binary;
+use crate::wait::until;
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+fn directory() -> TempDir {
+    let made = binary::setting("TANA_TEST_DIR").map_or_else(TempDir::new, tempfile::tempdir_in);
+    let made = made.unwrap();
+    // PostgreSQL runs as another user.
+    fs::set_permissions(made.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    made
+}
+
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// Every process of the server, at once and without a word.
+fn kill_group(child: &mut Option<Child>) {
+    if let Some(mut child) = child.take() {
+        let group = Pid::from_raw(i32::try_from(child.id()).unwrap());
+        // It may have ended by itself.
+        let _ended = killpg(group, Signal::SIGKILL);
+        child.wait().unwrap();
+    }
+}
+
+pub(crate) struct Redis {
+    home: TempDir,
+    pub(crate) port: u16,
+    child: Option<Child>,
+}
+
+impl Redis {
+    pub(crate) fn start() -> Self {
+        let mut redis = Self {
+            home: directory(),
+            port: free_port(),
+            child: None,
+        };
+        redis.again();
+        redis
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/", self.port)
+    }
+
+    pub(crate) fn kill(&mut self) {
+        kill_group(&mut self.child);
+    }
+
+    /// Starts it on what it left on disk.
+    pub(crate) fn again(&mut self) {
+        let mut server = Command::new("redis-server");
+        server
+            .args(["--bind", "127.0.0.1", "--port", &self.port.to_string()])
+            .args([
+                "--save",
+                "",
+                "--appendonly",
+                "yes",
+                "--appendfsync",
+                "always",
+                "--dir",
+            ])
+            .arg(self.home.path());
+        server
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .process_group(0);
+        self.child = Some(server.spawn().expect("redis-server is installed"));
+        until("Redis to listen", LIMIT, || {
+            std::net::TcpStream::connect(("127.0.0.1", self.port))
+                .map_err(|error| error.to_string())
+        });
+    }
+
+    /// Cuts every connection but leaves the server alone.
+    pub(crate) fn cut(&self) {
+        for kind in ["normal", "pubsub"] {
+            let port = self.port.to_string();
+            let done = Command::new("redis-cli")
+                .args(["-p", &port, "CLIENT", "KILL", "TYPE", kind])
+                .stdout(Stdio::null())
+                .status();
+            assert!(done.is_ok_and(|status| status.success()));
+        }
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+pub(crate) struct Postgres {
+    home: TempDir,
+    bin: PathBuf,
+    pub(crate) port: u16,
+    child: Option<Child>,
+}
+
+impl Postgres {
+    pub(crate) fn start() -> Self {
+        let mut versions: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path().join("bin"))
+            .filter(|bin| bin.join("postgres").is_file())
+            .collect();
+        versions.sort();
+        let mut server = Self {
+            home: directory(),
+            bin: versions.pop().expect("PostgreSQL is installed"),
+            port: free_port(),
+            child: None,
+        };
+        if is_root() {
+            let done = Command::new("chown")
+                .arg("postgres")
+                .arg(server.home.path())
+                .status();
+            assert!(done.is_ok_and(|status| status.success()));
+        }
+        let mut initdb = server.program("initdb");
+        initdb
+            .args([
+                "--auth=trust",
+                "--username=tana",
+                "--encoding=UTF8",
+                "--locale=C",
+                "-D",
+            ])
+            .arg(server.data());
+        assert!(initdb.stdout(Stdio::null()).status().unwrap().success());
+        server.again();
+        server
+    }
+
+    fn data(&self) -> PathBuf {
+        self.home.path().join("data")
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("postgres://tana@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// One of its programs, never as root.
+    pub(crate) fn program(&self, name: &str) -> Command {
+        let program = self.bin.join(name);
+        let mut command = if is_root() {
+            let mut command = Command::new("setpriv");
+            command.args([
+                "--reuid",
+                "postgres",
+                "--regid",
+                "postgres",
+                "--clear-groups",
+            ]);
+            command.arg(program);
+            command
+        } else {
+            Command::new(program)
+        };
+        command.current_dir(self.home.path()).stdin(Stdio::null());
+        command
+    }
+
+    pub(crate) fn kill(&mut self) {
+        kill_group(&mut self.child);
+    }
+
+    /// Starts it on what it left on disk. Its defaults are durable.
+    pub(crate) fn again(&mut self) {
+        let port = self.port.to_string();
+        let mut child = self.spawn();
+        until("PostgreSQL to be ready", LIMIT, || {
+            // Processes of the one that was killed end in their own time, and until then it refuses to start.
+            if child.try_wait().unwrap().is_some() {
+                child = self.spawn();
+            }
+            let ready = Command::new(self.bin.join("pg_isready"))
+                .args(["-q", "-h", "127.0.0.1", "-p", &port])
+                .status();
+            let log = || fs::read_to_string(self.home.path().join("log")).unwrap_or_default();
+            ready
+                .is_ok_and(|status| status.success())
+                .then_some(())
+                .ok_or_else(log)
+        });
+        self.child = Some(child);
+    }
+
+    fn spawn(&self) -> Child {
+        let log = fs::File::create(self.home.path().join("log")).unwrap();
+        let mut server = self.program("postgres");
+        server
+            .arg("-D")
+            .arg(self.data())
+            .args(["-p", &self.port.to_string(), "-k"])
+            .arg(self.home.path())
+            .args([
+                "-c",
+                "listen_addresses=127.0.0.1",
+                "-c",
+                "shared_buffers=128MB",
+            ]);
+        server
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .process_group(0);
+        server.spawn().unwrap()
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
+/// A small file system over a directory, gone when dropped.
+pub(crate) struct Mounted(PathBuf);
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _gone = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+/// Mounts a file system of so many MiB over a directory; `None` where this may not be done, which takes root.
+pub(crate) fn mount_small(over: &Path, mib: u32) -> Option<Mounted> {
+    let size = format!("size={mib}m,mode=0700");
+    Command::new("mount")
+        .args(["-t", "tmpfs", "-o", &size, "tmpfs"])
+        .arg(over)
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+        .then(|| Mounted(over.to_owned()))
+}

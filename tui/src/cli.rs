@@ -19,6 +19,7 @@ mod node;
 mod output;
 mod passphrase;
 pub(crate) mod phone;
+mod proof;
 mod queue;
 mod run;
 mod sovereign;

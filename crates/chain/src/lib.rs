@@ -9,6 +9,7 @@ pub mod contract;
 pub mod execute;
 pub mod gas;
 pub mod genesis;
+pub mod light;
 pub mod merkle;
 pub mod plan;
 pub mod rules;

@@ -8,12 +8,12 @@ use tana_protocol::api::health::Health;
 use tana_protocol::api::ledger::{
     BalanceView, BatchAnswer, BlockAccepted, BlockVerification, BlockView, BuildRequest, Built,
     ChainInfo, ContractView, CreateUser, CurrencyView, DeadLetterDropped, DeadLetterView,
-    NonceView, Pending, QueueEvent, QueueView, Submitted, TransactionEvent, TransactionStatus,
-    TransactionView, UserQueued, UserView, event,
+    NonceView, Pending, ProofView, QueueEvent, QueueView, Submitted, TransactionEvent,
+    TransactionStatus, TransactionView, UserQueued, UserView, event,
 };
 use tana_protocol::{
-    Block, ContractId, ContractName, PublicKey, ServiceToken, SignedTransaction, TransactionId,
-    TransactionType, UserId, Username,
+    Block, ContractId, ContractName, PublicKey, ServiceToken, SignedTransaction, StateKey,
+    TransactionId, TransactionType, UserId, Username,
 };
 
 use crate::error::ClientError;
@@ -252,6 +252,20 @@ impl LedgerClient {
     /// `not-found` above the tip.
     pub async fn verify_block(&self, height: u64) -> Result<BlockVerification, ClientError> {
         self.0.get(&["blocks", &height.to_string(), "verify"]).await
+    }
+
+    /// A value of the state after a block, or that there is none, with its proof. What it says is to be checked.
+    ///
+    /// # Errors
+    /// `not-found` above the tip.
+    pub async fn proof(&self, key: &StateKey, height: u64) -> Result<ProofView, ClientError> {
+        let key = key.to_string();
+        let path: Vec<&str> = std::iter::once("proof").chain(key.split('/')).collect();
+        self.0
+            .request(Method::GET, &path)
+            .query(vec![("height", height.to_string())])
+            .json()
+            .await
     }
 
     /// Has a block executed, without committing it. For producers.

@@ -332,6 +332,29 @@ async fn a_proof_holds_against_a_blocks_state_root_now_and_later() {
         &early,
         chain.client().block(0).await.unwrap().header.state_root,
     );
+    let tip = chain.client().latest_block().await.unwrap();
+    let spec = chain.settings.chain().unwrap();
+    let signature = tip.signature.as_ref();
+    tana_chain::light::check_header(&spec, &tip.header, tip.hash, signature).unwrap();
+    let asked = chain.client().proof(&key, tip.header.height).await.unwrap();
+    assert_eq!(asked.value.as_ref(), now.get("value"));
+    let prove = |value, proof| {
+        tana_chain::tree::check_proof(tip.header.state_root, &key, value, proof).is_ok()
+    };
+    assert!(prove(asked.value.as_ref(), &asked.proof));
+    assert!(!prove(None, &asked.proof), "it is not absent");
+    let richer = serde_json::json!({"amount": "9901", "ownerType": "user", "updatedAt": 1});
+    assert!(!prove(Some(&richer), &asked.proof));
+    // A header that somebody changed, and one that nobody has signed.
+    let mut other = tip.header.clone();
+    other.state_root = then.state_root;
+    for (header, hash, signature) in [
+        (&other, tip.hash, signature),
+        (&other, other.hash(), signature),
+        (&tip.header, tip.hash, None),
+    ] {
+        assert!(tana_chain::light::check_header(&spec, header, hash, signature).is_err());
+    }
     assert_eq!(
         chain.ledger.get("/proof/nonsense").await.problem(400),
         "malformed"

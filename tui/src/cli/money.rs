@@ -7,6 +7,7 @@ use tana_protocol::{Amount, CurrencyCode, TransactionType};
 use super::context::Context;
 use super::exit::{Exit, failure};
 use super::output::{Side, Table};
+use super::proof;
 use super::submit::{self, Order};
 use super::wait::Wait;
 use crate::show::clean;
@@ -44,6 +45,9 @@ pub(crate) struct Transfer {
 pub(crate) struct Balance {
     /// A username or id
     user: String,
+    /// Believe nothing that is not proved here against a block that a validator of this home's chain file has signed
+    #[arg(long)]
+    proof: bool,
 }
 
 pub(super) fn amount(text: &str) -> anyhow::Result<AmountText> {
@@ -101,6 +105,9 @@ impl Transfer {
 
 impl Balance {
     pub(crate) async fn execute(self, context: &Context) -> anyhow::Result<Exit> {
+        if self.proof {
+            return proof::balance(context, &self.user).await;
+        }
         let ledger = context.ledger()?;
         let user = submit::user(&ledger, &self.user).await?;
         let (mut balances, currencies) =

@@ -11,7 +11,7 @@ use crate::hash::Hash32;
 use crate::id::{ContractId, TransactionId, UserId, Username};
 use crate::key::{PublicKey, Signature};
 use crate::problem::{Code, Problem};
-use crate::state::UserState;
+use crate::state::{StateKey, UserState};
 use crate::time::{Timestamp, ms};
 use crate::transaction::{Party, Role, SignedTransaction, TransactionType};
 
@@ -440,6 +440,23 @@ pub struct BlockVerification {
     pub valid: bool,
     /// All six.
     pub checks: Vec<BlockCheck>,
+}
+
+/// `GET /proof/{key}`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProofView {
+    /// The state's key.
+    pub key: StateKey,
+    /// Its value after the block; absent where it has none, which the proof says too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<Value>,
+    /// The block.
+    pub height: u64,
+    /// The root that the proof is against.
+    pub state_root: Hash32,
+    /// What is checked with `tana_chain::tree::check_proof`.
+    pub proof: Value,
 }
 
 /// A line of what `tanad verify` prints: first which blocks are verified, then each of them, and, where all of them are,

@@ -139,18 +139,21 @@ impl ContentSync {
 
     /// Reads new blocks, compares the whole store when that is due, fetches what is missing and due.
     async fn step(&self, whole: &mut Option<tokio::time::Instant>) -> anyhow::Result<()> {
-        let new = self.read_blocks().await?;
+        self.read_blocks().await?;
+        // Kept until each was looked for: a store that is away must not make them forgotten.
+        let (unchecked, height) = (self.books.unchecked(), self.books.height());
         let nothing_referenced = self.books.referenced() == 0 && self.config.grace.is_none();
         if whole.is_none_or(|at| at.elapsed() >= WHOLE) && !nothing_referenced {
             self.compare().await?;
             *whole = Some(tokio::time::Instant::now());
         } else {
-            for hash in new {
-                if self.config.store.size(&hash).await?.is_none() {
-                    self.books.is_missing(hash);
+            for hash in &unchecked {
+                if self.config.store.size(hash).await?.is_none() {
+                    self.books.is_missing(*hash);
                 }
             }
         }
+        self.books.checked(&unchecked, height);
         let due = self.books.due();
         futures::stream::iter(due)
             .map(|(hash, progress)| async move {
@@ -163,9 +166,8 @@ impl ContentSync {
         Ok(())
     }
 
-    /// Notes what the blocks refer to that were not read yet, and answers what is new.
-    async fn read_blocks(&self) -> anyhow::Result<Vec<Hash32>> {
-        let mut new = Vec::new();
+    /// Notes what the blocks refer to that were not read yet.
+    async fn read_blocks(&self) -> anyhow::Result<()> {
         let tip = self.ledger.tip().header.height;
         while self.books.height() < tip {
             let from = self.books.height() + 1;
@@ -180,14 +182,12 @@ impl ContentSync {
             };
             for block in blocks.iter().rev().filter(|b| b.header.height >= from) {
                 for hash in &block.header.content_refs {
-                    if self.books.refers(block.header.height, *hash) {
-                        new.push(*hash);
-                    }
+                    self.books.refers(block.header.height, *hash);
                 }
             }
             self.books.read_up_to(highest.max(from));
         }
-        Ok(new)
+        Ok(())
     }
 
     /// Compares all that the store has with all that the chain refers to.
@@ -228,9 +228,7 @@ impl ContentSync {
         if old.is_empty() {
             return Ok(());
         }
-        for hash in self.read_blocks().await? {
-            self.books.is_missing(hash);
-        }
+        self.read_blocks().await?;
         for hash in old {
             let Some(token) = self.token().filter(|_| !self.books.is_referenced(&hash)) else {
                 continue;

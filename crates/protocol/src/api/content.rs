@@ -78,7 +78,7 @@ pub struct ScrubInfo {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SyncStatus {
-    /// The height up to which blocks were looked through for references.
+    /// The height up to which blocks were looked through and what they refer to was looked for.
     pub height: u64,
     /// Contents that blocks reference.
     pub referenced: u64,

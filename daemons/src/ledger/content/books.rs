@@ -18,7 +18,12 @@ pub(super) struct Books(Mutex<Pages>);
 
 #[derive(Debug, Default)]
 struct Pages {
+    /// Blocks were read up to here.
     height: u64,
+    /// What the blocks up to here refer to was looked for in the store.
+    compared: u64,
+    /// What was not looked for yet.
+    unchecked: BTreeSet<Hash32>,
     /// The first block that refers to it.
     referenced: HashMap<Hash32, u64>,
     missing: BTreeMap<Hash32, Missing>,
@@ -49,12 +54,26 @@ impl Books {
         self.lock().height = height;
     }
 
-    /// Notes a reference; whether it is the first to this content.
-    pub(super) fn refers(&self, height: u64, hash: Hash32) -> bool {
+    /// Notes a reference. The first to a content has it looked for.
+    pub(super) fn refers(&self, height: u64, hash: Hash32) {
         let mut pages = self.lock();
-        let before = pages.referenced.len();
-        pages.referenced.entry(hash).or_insert(height);
-        pages.referenced.len() > before
+        if pages.referenced.contains_key(&hash) {
+            return;
+        }
+        pages.referenced.insert(hash, height);
+        pages.unchecked.insert(hash);
+    }
+
+    /// What is to be looked for in the store.
+    pub(super) fn unchecked(&self) -> BTreeSet<Hash32> {
+        self.lock().unchecked.clone()
+    }
+
+    /// Notes that these were looked for, and with them all that blocks up to this height refer to.
+    pub(super) fn checked(&self, hashes: &BTreeSet<Hash32>, height: u64) {
+        let mut pages = self.lock();
+        pages.unchecked.retain(|hash| !hashes.contains(hash));
+        pages.compared = pages.compared.max(height);
     }
 
     pub(super) fn referenced(&self) -> usize {
@@ -161,7 +180,7 @@ impl Books {
         missing.sort_by_key(|content| (content.source.is_none(), content.height, content.hash));
         missing.truncate(SHOWN);
         SyncStatus {
-            height: pages.height,
+            height: pages.compared,
             referenced: pages.referenced.len() as u64,
             missing_count: pages.missing.len() as u64,
             missing,
@@ -183,7 +202,18 @@ mod tests {
     fn the_oldest_reference_is_fetched_first_and_a_failure_waits() {
         let books = Books::default();
         let [a, b] = [Hash32::of(b"a"), Hash32::of(b"b")];
-        assert!(books.refers(7, a) && books.refers(3, b) && !books.refers(9, a));
+        for (height, hash) in [(7, a), (3, b), (9, a)] {
+            books.refers(height, hash);
+        }
+        books.read_up_to(9);
+        assert_eq!(books.unchecked(), [a, b].into());
+        assert_eq!(
+            books.status().height,
+            0,
+            "nothing is said of what was not looked for"
+        );
+        books.checked(&[a].into(), 6);
+        assert_eq!((books.unchecked(), books.status().height), ([b].into(), 6));
         books.is_missing(a);
         books.is_missing(b);
         let due: Vec<Hash32> = books.due().into_iter().map(|(hash, _)| hash).collect();

@@ -42,12 +42,13 @@ pub(crate) enum SignError {
         "there is no sovereign key at {0}; put sovereign-key.json there, or sign with an ssh-agent's key"
     )]
     NoKey(String),
-    #[error("{0} is sealed, and no passphrase was given")]
+    #[error("no passphrase was given, and {0} is sealed")]
     NoPassphrase(String),
-    #[error("{path}: {source}")]
+    // What is wrong before where: a long path is cut on a narrow screen.
+    #[error("{why} ({path})")]
     Seal {
         path: String,
-        source: tana_home::SealError,
+        why: tana_home::SealError,
     },
     #[error("no ssh-agent: SSH_AUTH_SOCK is not set")]
     NoAgent,
@@ -80,10 +81,7 @@ impl Signer {
                     .ok_or_else(|| SignError::NoPassphrase(named()))?;
                 let opened = sealed
                     .open(&passphrase.0)
-                    .map_err(|source| SignError::Seal {
-                        path: named(),
-                        source,
-                    })?;
+                    .map_err(|why| SignError::Seal { path: named(), why })?;
                 Ok(Self::Key(Box::new(opened)))
             }
         }

@@ -173,6 +173,7 @@ fn here(options: &ConsoleOptions) -> Here {
 /// A path with the user's home as `~`.
 fn shortened(path: &std::path::Path, user: Option<&str>) -> String {
     match user.and_then(|u| path.strip_prefix(u).ok()) {
+        Some(rest) if rest.as_os_str().is_empty() => "~".to_owned(),
         Some(rest) => format!("~/{}", rest.display()),
         None => path.display().to_string(),
     }

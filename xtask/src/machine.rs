@@ -83,6 +83,13 @@ pub(crate) const PEER: Need = Need {
     },
 };
 
+/// Whose keys sign approvals in the tests.
+pub(crate) const AGENT: Need = Need {
+    what: "ssh-agent",
+    package: "openssh-client",
+    present: || find("ssh-agent").is_some() && find("ssh-keygen").is_some(),
+};
+
 /// Sees to it that everything is there: installs it on Debian as root, otherwise says how to.
 pub(crate) fn require(needs: &[Need]) -> Result<()> {
     let missing: Vec<_> = needs.iter().filter(|need| !(need.present)()).collect();

@@ -303,18 +303,26 @@ fn a_call_that_no_worker_survives_is_in_no_block_and_holds_nobody_up() {
         .json();
     node.tana(&["deposit", "alice", "1", "USD", "--wait", "--timeout", "60"])
         .ok();
-    // It is tried again before it is given up.
-    until("the call to be a dead letter", LONG, || {
-        let queue = http::get(node.port("ledger"), "/queue").json;
-        if queue["dead"] == 1 {
-            Ok(())
-        } else {
-            Err(queue.to_string())
-        }
-    });
     let path = format!("/transactions/{}", queued["id"].as_str().unwrap());
-    let answer = http::get(node.port("ledger"), &path);
-    assert!(answer.json["blockHeight"].is_null(), "{answer:?}");
+    let chain = fs::read_to_string(node.file("chains/demo.json")).unwrap();
+    let chain: Value = serde_json::from_str(&chain).unwrap();
+    if chain["engine"] == "quickjs" {
+        // Its heap holds all that this gas pays for: the gas ends it, on every machine alike.
+        let receipt = &http::get(node.port("ledger"), &path).json["receipt"];
+        assert_eq!(receipt["code"], "out-of-gas", "{receipt}");
+    } else {
+        // It is tried again before it is given up.
+        until("the call to be a dead letter", LONG, || {
+            let queue = http::get(node.port("ledger"), "/queue").json;
+            if queue["dead"] == 1 {
+                Ok(())
+            } else {
+                Err(queue.to_string())
+            }
+        });
+        let answer = http::get(node.port("ledger"), &path);
+        assert!(answer.json["blockHeight"].is_null(), "{answer:?}");
+    }
     // The nonce is free: what the caller signs next goes through.
     node.tana(&["transfer", "alice", "sovereign", "0.25", "USD", "--wait"])
         .ok();

@@ -1,5 +1,7 @@
 //! The one HTTP plumbing: where a daemon is, time limits, retries, size limits and the mapping of errors.
 
+mod call;
+
 use std::error::Error as _;
 use std::io;
 use std::net::IpAddr;
@@ -9,26 +11,22 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
-use reqwest::{Method, RequestBuilder, Response};
+use reqwest::header::HeaderMap;
+use reqwest::{Method, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tana_protocol::{Problem, ServiceToken};
+use tana_protocol::Problem;
 use url::{Host, Url};
 
 use crate::error::ClientError;
 use crate::page::{Page, PageQuery, next_cursor};
 
+pub(crate) use self::call::Call;
+
 /// A connection that is not there by then will not come.
 const CONNECT: Duration = Duration::from_secs(2);
 /// A request that is not answered by then is given up.
 pub(crate) const ANSWER: Duration = Duration::from_secs(10);
-/// The largest answer that is read. The largest there is: a page of 500 transactions of 10 KiB each, with room.
-const LARGEST: usize = 32 * 1024 * 1024;
-/// Before the second and the third try of a request that may be repeated.
-const PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(200)];
-/// Longer `Retry-After` than this is handed to the caller instead of being waited for.
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Whether a request may be sent again when its fate is unknown.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -324,168 +322,6 @@ fn refused(error: &reqwest::Error) -> bool {
         source = cause.source();
     }
     false
-}
-
-/// A request being put together.
-pub(crate) struct Call<'a> {
-    http: &'a Http,
-    method: Method,
-    path: Vec<String>,
-    query: Vec<(&'static str, String)>,
-    body: Vec<u8>,
-    media: Option<&'static str>,
-    bearer: Option<String>,
-    headers: HeaderMap,
-    repeat: Repeat,
-}
-
-impl Call<'_> {
-    pub(crate) fn query(mut self, pairs: Vec<(&'static str, String)>) -> Self {
-        self.query.extend(pairs);
-        self
-    }
-
-    pub(crate) const fn repeat(mut self, repeat: Repeat) -> Self {
-        self.repeat = repeat;
-        self
-    }
-
-    pub(crate) fn body<B: Serialize + ?Sized>(mut self, body: &B) -> Self {
-        self.body = tana_protocol::json::compact(body).into_bytes();
-        self.media = Some("application/json");
-        self
-    }
-
-    pub(crate) fn token(self, token: &ServiceToken) -> Self {
-        let text = token.encode();
-        self.bearer(text)
-    }
-
-    pub(crate) fn bearer(mut self, text: String) -> Self {
-        self.bearer = Some(text);
-        self
-    }
-
-    /// Method and path, for messages.
-    pub(crate) fn name(&self) -> String {
-        format!("{} /{}", self.method, self.path.join("/"))
-    }
-
-    fn build(&self) -> RequestBuilder {
-        let path: Vec<&str> = self.path.iter().map(String::as_str).collect();
-        let mut request = self
-            .http
-            .client
-            .request(self.method.clone(), self.http.url(&path, &self.query))
-            .headers(self.headers.clone());
-        if let Some(media) = self.media {
-            request = request.header(CONTENT_TYPE, media).body(self.body.clone());
-        }
-        if let Some(bearer) = &self.bearer {
-            request = request.bearer_auth(bearer);
-        }
-        request
-    }
-
-    /// Sends it, again where that is allowed and of use, and reads an answer of 2xx.
-    pub(crate) async fn send(self) -> Result<(HeaderMap, Bytes), ClientError> {
-        let (status, headers, body) = self.answer().await?;
-        if (200..300).contains(&status) {
-            Ok((headers, body))
-        } else {
-            Err(self.http.problem(&self.name(), status, &body))
-        }
-    }
-
-    /// The same, whatever the status of the last try is.
-    pub(crate) async fn answer(&self) -> Result<(u16, HeaderMap, Bytes), ClientError> {
-        let mut pauses = PAUSES.into_iter();
-        loop {
-            let found = self.once().await;
-            let (again, after) = match &found {
-                Ok((status, headers, _)) => (matches!(status, 429 | 503), retry_after(headers)),
-                Err(error) => (error.is_transient(), None),
-            };
-            if !again || self.repeat == Repeat::Forbidden {
-                return found;
-            }
-            let Some(pause) = pauses.next() else {
-                return found;
-            };
-            let pause = after.unwrap_or(pause).max(pause);
-            if pause > LONGEST_PAUSE {
-                return found;
-            }
-            tokio::time::sleep(pause).await;
-        }
-    }
-
-    async fn once(&self) -> Result<(u16, HeaderMap, Bytes), ClientError> {
-        let request = self.name();
-        let sent = self.build().timeout(ANSWER).send().await;
-        let response = sent.map_err(|error| self.http.failure(&request, error))?;
-        let status = response.status().as_u16();
-        let headers = response.headers().clone();
-        let body = self.http.read(&request, response, LARGEST).await?;
-        Ok((status, headers, body))
-    }
-
-    pub(crate) async fn json<T: DeserializeOwned>(self) -> Result<T, ClientError> {
-        let (http, request) = (self.http, self.name());
-        let (_, body) = self.send().await?;
-        http.decode(&request, &body)
-    }
-
-    /// Sends it without a limit on how long the body may take, and hands over a response of 2xx.
-    pub(crate) async fn open(
-        mut self,
-        accept: &'static str,
-        body: Option<reqwest::Body>,
-    ) -> Result<Response, ClientError> {
-        let request = self.name();
-        self.headers
-            .insert(ACCEPT, http::HeaderValue::from_static(accept));
-        let mut sending = self.build();
-        let uploads = body.is_some();
-        if let Some(body) = body {
-            sending = sending.body(body);
-        }
-        let sent = if uploads {
-            sending.send().await
-        } else {
-            match tokio::time::timeout(ANSWER, sending.send()).await {
-                Ok(sent) => sent,
-                Err(_) => {
-                    return Err(ClientError::TimedOut {
-                        service: self.http.service,
-                        url: self.http.base().to_owned(),
-                        request,
-                        seconds: ANSWER.as_secs(),
-                    });
-                }
-            }
-        };
-        let response = sent.map_err(|error| self.http.failure(&request, error))?;
-        let status = response.status();
-        if status.is_success() {
-            return Ok(response);
-        }
-        let body = self.http.read(&request, response, 64 * 1024).await?;
-        Err(self.http.problem(&request, status.as_u16(), &body))
-    }
-
-    pub(crate) fn header(mut self, name: http::HeaderName, value: &str) -> Self {
-        // A value that is no header text (a control character in an id) is left out rather than sent broken.
-        if let Ok(value) = value.parse() {
-            self.headers.insert(name, value);
-        }
-        self
-    }
-}
-
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(reqwest::header::RETRY_AFTER)?.to_str().ok()?;
-    text.parse().ok().map(Duration::from_secs)
 }
 
 impl Http {

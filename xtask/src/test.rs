@@ -3,6 +3,7 @@
 //! One build (development profile, all targets, one set of features) serves every step that runs something; only
 //! clippy compiles apart from it, because it produces no code.
 
+use std::ffi::OsString;
 use std::io::{IsTerminal, stdout};
 use std::process::Command;
 use std::time::Instant;
@@ -14,6 +15,9 @@ use crate::cargo::{self, Totals};
 use crate::engine::{self, Choice};
 use crate::keeper::Keeper;
 use crate::{machine, postgres, redis};
+
+/// The version that is installed where there is none.
+const CARGO_DENY: &str = "0.20.2";
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -258,26 +262,26 @@ impl Run<'_> {
 }
 
 /// Licences, sources and duplicates need no network; advisories need the database, which may be out of reach.
+/// Licences, sources, bans, and advisories where their database can be reached. Installs cargo-deny, in the cache, where
+/// it is missing.
 fn deny() -> Result<()> {
-    let installed = cargo::cargo()
-        .args(["deny", "--version"])
-        .output()
-        .is_ok_and(|output| output.status.success());
-    if !installed {
-        println!("cargo-deny is not installed: not checked (cargo install --locked cargo-deny)");
-        return Ok(());
-    }
-    cargo::run(cargo::cargo().args([
-        "deny",
-        "--workspace",
-        "check",
-        "--hide-inclusion-graph",
-        "licenses",
-        "sources",
-        "bans",
-    ]))?;
+    let path = deny_path()?;
+    cargo::run(
+        cargo::cargo()
+            .args([
+                "deny",
+                "--workspace",
+                "check",
+                "--hide-inclusion-graph",
+                "licenses",
+                "sources",
+                "bans",
+            ])
+            .env("PATH", &path),
+    )?;
     let output = cargo::command("timeout")
         .args(["60", "cargo", "deny", "--workspace", "check", "advisories"])
+        .env("PATH", &path)
         .output()
         .context("cannot run timeout")?;
     let said = String::from_utf8_lossy(&output.stderr);
@@ -291,4 +295,38 @@ fn deny() -> Result<()> {
     print!("{said}");
     anyhow::ensure!(output.status.success(), "cargo deny check advisories");
     Ok(())
+}
+
+/// PATH with a cargo-deny in it.
+fn deny_path() -> Result<OsString> {
+    let path = machine::setting("PATH").unwrap_or_default();
+    if machine::find("cargo-deny").is_some() {
+        return Ok(path);
+    }
+    let tools = machine::cache_dir()
+        .context("no HOME to keep cargo-deny in; install it: cargo install --locked cargo-deny")?
+        .join("tools");
+    let bin = tools.join("bin");
+    if !bin.join("cargo-deny").is_file() {
+        println!("cargo-deny is not installed: building {CARGO_DENY} into the cache, once");
+        let mut install = cargo::command("cargo");
+        // Unoptimised: optimising it takes longer than all its runs.
+        install
+            .args([
+                "install",
+                "--quiet",
+                "--locked",
+                "--debug",
+                "--version",
+                CARGO_DENY,
+            ])
+            .arg("--root")
+            .arg(&tools)
+            .arg("cargo-deny")
+            // The workspace's build directory is of no use to it.
+            .env_remove("CARGO_TARGET_DIR");
+        cargo::run(&mut install)?;
+    }
+    let dirs = std::iter::once(bin).chain(std::env::split_paths(&path));
+    std::env::join_paths(dirs).context("PATH cannot be extended")
 }

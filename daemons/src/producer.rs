@@ -29,7 +29,7 @@ use sealer::Sealer;
 #[derive(OpenApi)]
 #[openapi(info(
     title = "Tana producer",
-    description = "Seals blocks. Answers only for its health and its metrics."
+    description = "Seals blocks. It takes its work from the queue and answers only for its health and its metrics."
 ))]
 struct ApiDoc;
 

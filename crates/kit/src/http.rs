@@ -20,9 +20,11 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::request_id::{
     MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer,
 };
+use utoipa::OpenApi as _;
 
 use crate::error::ApiError;
 use crate::extract::Json;
+use crate::places::Places;
 use crate::rate::{self, RateLimit};
 use crate::readiness::Readiness;
 use crate::{metrics, tasks};
@@ -41,6 +43,8 @@ pub struct Limits {
     pub time: Duration,
     /// Requests of one client.
     pub rate: Option<RateLimit>,
+    /// Connections at once.
+    pub places: Places,
     /// Origins that browsers may call from.
     pub cors_origins: Vec<String>,
 }
@@ -52,6 +56,7 @@ impl Default for Limits {
             head: Duration::from_secs(30),
             time: Duration::from_secs(30),
             rate: None,
+            places: Places::default(),
             cors_origins: Vec::new(),
         }
     }
@@ -83,10 +88,41 @@ async fn through(State(gate): State<Gate>, request: Request) -> Response {
     }
 }
 
+/// What every daemon serves, in its document beside its own.
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(health_path, metrics_path, document_path))]
+struct Common;
+
+#[utoipa::path(get, path = "/health", operation_id = "health",
+    responses((status = 200, description = "live and ready, with its checks"), (status = 503, description = "live and not ready; its checks say why")))]
+#[allow(
+    dead_code,
+    reason = "carries the description of a route that is a closure"
+)]
+const fn health_path() {}
+
+#[utoipa::path(get, path = "/metrics", operation_id = "metrics",
+    responses((status = 200, description = "figures for Prometheus", content_type = "text/plain")))]
+#[allow(
+    dead_code,
+    reason = "carries the description of a route that is a closure"
+)]
+const fn metrics_path() {}
+
+#[utoipa::path(get, path = "/openapi.json", operation_id = "openapi",
+    responses((status = 200, description = "this document")))]
+#[allow(
+    dead_code,
+    reason = "carries the description of a route that is a closure"
+)]
+const fn document_path() {}
+
 /// A daemon's routes with its OpenAPI document, problem documents for the rest, and counters.
 pub(crate) fn routes(routes: Router, openapi: fn() -> utoipa::openapi::OpenApi) -> Router {
     let document = move || async move {
-        match openapi().to_json() {
+        let mut whole = openapi();
+        whole.merge(Common::openapi());
+        match whole.to_json() {
             Ok(text) => ([(http::header::CONTENT_TYPE, "application/json")], text).into_response(),
             Err(error) => ApiError::internal(&error).into_response(),
         }

@@ -13,6 +13,7 @@ pub mod http;
 pub mod listen;
 pub mod metrics;
 pub mod page;
+pub mod places;
 pub mod rate;
 pub mod readiness;
 pub mod retry;

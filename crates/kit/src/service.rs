@@ -147,7 +147,8 @@ where
     let gate = Gate::default();
     let server = {
         let router = shell(gate.clone(), readiness.clone(), &spec.limits);
-        crate::serve::connections(listener, router, tasks.clone(), spec.limits.head)
+        let Limits { head, places, .. } = spec.limits;
+        crate::serve::connections(listener, router, tasks.clone(), head, places)
     };
     let ended = tokio_util::sync::CancellationToken::new();
     let end_of_server = ended.clone().drop_guard();
@@ -232,6 +233,7 @@ where
     );
     let started = crate::telemetry::start(level, &output);
     let result = started.and_then(|()| {
+        crate::places::raise_open_files();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .max_blocking_threads(16)

@@ -127,6 +127,19 @@ impl Daemon {
         stream
     }
 
+    /// Asks again until a stream is opened; it is closed at once.
+    pub(crate) async fn until_stream(&self, path: &str) {
+        tokio::time::timeout(LONG, async {
+            let mut head = [0; 12];
+            while &head != b"HTTP/1.1 200" {
+                let mut stream = self.open("GET", path, &[], "").await;
+                stream.read_exact(&mut head).await.unwrap();
+            }
+        })
+        .await
+        .unwrap();
+    }
+
     /// Asks again until the answer has this status.
     pub(crate) async fn until(&self, path: &str, status: u16) -> Answer {
         tokio::time::timeout(LONG, async {

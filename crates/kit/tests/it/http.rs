@@ -205,6 +205,7 @@ async fn limits_hold() {
         time: Duration::from_millis(20),
         rate: RateLimit::new(20),
         cors_origins: vec!["https://app.example".into()],
+        ..Limits::default()
     };
     let daemon = Daemon::start(limits, routes).await;
     let large = format!(r#"{{"count":1,"x":"{}"}}"#, "x".repeat(200));

@@ -4,6 +4,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
 use tana_kit::http::Limits;
+use tana_kit::places::Places;
 use tana_kit::{EventHub, LastEventId};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpStream;
@@ -55,8 +56,12 @@ impl Stream {
 }
 
 async fn daemon() -> (Daemon, EventHub) {
+    with(Limits::default()).await
+}
+
+async fn with(limits: Limits) -> (Daemon, EventHub) {
     let (give, given) = tokio::sync::oneshot::channel();
-    let daemon = Daemon::start(Limits::default(), move |context| {
+    let daemon = Daemon::start(limits, move |context| {
         let hub = EventHub::new(&context.shutdown);
         give.send(hub.clone()).ok().unwrap();
         Router::new()
@@ -123,6 +128,33 @@ async fn streams_end_at_once_when_the_daemon_ends() {
     daemon.stop().await.unwrap();
     assert_eq!(stream.next().await, None);
     assert!(began.elapsed() < std::time::Duration::from_secs(2));
+}
+
+#[tokio::test]
+async fn streams_keep_no_requests_out_and_no_more_open_than_there_are_places_for() {
+    let places = Places {
+        requests: 1,
+        streams: 2,
+    };
+    let (daemon, hub) = with(Limits {
+        places,
+        ..Limits::default()
+    })
+    .await;
+    let mut first = Stream::open(&daemon, None).await;
+    first.next().await.unwrap();
+    let mut second = Stream::open(&daemon, None).await;
+    second.next().await.unwrap();
+    // Both are open, and the one place for requests is free.
+    assert_eq!(daemon.get("/health").await.status, 200);
+    let third = daemon.get("/events").await;
+    assert_eq!((third.status, third.code().as_str()), (503, "unavailable"));
+    assert_eq!(third.headers["retry-after"], "10");
+    hub.publish("block", &1);
+    assert_eq!(second.next().await.unwrap().data, "1");
+    drop(first);
+    daemon.until_stream("/events").await;
+    daemon.stop().await.unwrap();
 }
 
 #[tokio::test]

@@ -1,0 +1,137 @@
+//! How many connections are served at once, by the open files that the process may have. A stream stays open for
+//! minutes or days: it has a place of its own, so that streams never keep ordinary requests out.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Open files for all that is no connection: databases, logs, calls of other services.
+const RESERVED: u64 = 124;
+/// Ordinary connections, where there are files for them.
+const REQUESTS: u64 = 900;
+/// Streams at most: each costs some memory.
+const STREAMS: u64 = 20_000;
+/// More open files than this are of no use here.
+const FILES: u64 = RESERVED + REQUESTS + STREAMS;
+
+/// Connections at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Places {
+    /// On which requests come and are answered; more wait in the kernel's queue.
+    pub requests: usize,
+    /// On which events are streamed; one more is answered 503.
+    pub streams: usize,
+}
+
+impl Places {
+    /// What fits into so many open files: two thirds for requests where there are few.
+    #[must_use]
+    pub fn within(files: u64) -> Self {
+        let all = files.saturating_sub(RESERVED).max(3);
+        let requests = (all / 3 * 2).min(REQUESTS);
+        let size = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
+        Self {
+            requests: size(requests),
+            streams: size((all - requests).min(STREAMS)),
+        }
+    }
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        // Where the limit cannot be read, the usual one.
+        Self::within(getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(soft, _hard)| soft))
+    }
+}
+
+/// Raises how many files this process may open, as far as the system's limit allows: the usual 1024 are meant for
+/// programs that wait with `select`.
+pub(crate) fn raise_open_files() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
+        let wanted = hard.min(FILES);
+        if soft < wanted {
+            setrlimit(Resource::RLIMIT_NOFILE, wanted, hard)?;
+        }
+        Ok(())
+    });
+    if let Err(error) = raised {
+        tracing::debug!("the limit of open files stays as it is: {error}");
+    }
+}
+
+/// The places of one listener. Clones share them.
+#[derive(Clone)]
+pub(crate) struct Taken {
+    size: Places,
+    requests: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
+}
+
+impl Taken {
+    pub(crate) fn none(size: Places) -> Self {
+        Self {
+            size,
+            requests: Arc::new(Semaphore::new(size.requests)),
+            streams: Arc::new(Semaphore::new(size.streams)),
+        }
+    }
+
+    /// Waits for a place for requests.
+    pub(crate) async fn take(&self) -> Option<Place> {
+        let permit = self.requests.clone().acquire_owned().await.ok()?;
+        Some(Place {
+            permit: Arc::new(Mutex::new(permit)),
+            streams: self.streams.clone(),
+        })
+    }
+
+    /// Waits until all are free again: the last connection has ended.
+    pub(crate) async fn all_free(&self) {
+        for (places, count) in [
+            (&self.requests, self.size.requests),
+            (&self.streams, self.size.streams),
+        ] {
+            let all = u32::try_from(count).unwrap_or(u32::MAX);
+            let _all_ended = places.acquire_many(all).await;
+        }
+    }
+}
+
+/// The place of one connection. Clones share it; the last to go gives it back.
+#[derive(Clone)]
+pub(crate) struct Place {
+    permit: Arc<Mutex<OwnedSemaphorePermit>>,
+    streams: Arc<Semaphore>,
+}
+
+/// All places for streams are taken.
+#[derive(Debug)]
+pub(crate) struct NoPlace;
+
+impl Place {
+    /// The connection streams from now on: its place for requests is free for another.
+    pub(crate) fn streams(&self) -> Result<(), NoPlace> {
+        let permit = self.streams.clone().try_acquire_owned();
+        let permit = permit.map_err(|_all_taken| NoPlace)?;
+        *self.permit.lock().unwrap_or_else(PoisonError::into_inner) = permit;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Places;
+
+    #[test]
+    fn requests_and_streams_share_what_files_there_are() {
+        let places = |files| {
+            let Places { requests, streams } = Places::within(files);
+            (requests, streams)
+        };
+        assert_eq!(places(1_000_000), (900, 20_000));
+        assert_eq!(places(20_000), (900, 18_976));
+        assert_eq!(places(1024), (600, 300));
+        assert_eq!(places(0), (2, 1));
+    }
+}

@@ -88,6 +88,9 @@ pub struct BlockSummary {
     pub failed_count: u32,
 }
 
+/// What a block refers to: its height, and the hashes of contents.
+pub type References = (u64, Vec<Hash32>);
+
 /// Which block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BlockRef {
@@ -201,6 +204,10 @@ pub trait LedgerStore: Send + Sync + 'static {
 
     /// Blocks without their bodies, newest first; the place in the order is the height.
     fn blocks(&self, slice: Slice<u64>) -> BoxFuture<'_, StoreResult<Vec<BlockSummary>>>;
+
+    /// The blocks above `after` that refer to content, the oldest first, at most `limit`: their heights and what they
+    /// refer to.
+    fn references(&self, after: u64, limit: u32) -> BoxFuture<'_, StoreResult<Vec<References>>>;
 
     /// A transaction that is in a block.
     fn transaction<'a>(

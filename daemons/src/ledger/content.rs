@@ -18,13 +18,12 @@ use tana_protocol::api::ledger::event;
 use tana_protocol::node::NodeKey;
 use tana_protocol::token::AUDIENCE;
 use tana_protocol::{Hash32, NodeId, ServiceKind, ServiceToken, Timestamp};
-use tana_store::ledger::Slice;
 
 use super::service::Ledger;
 use crate::content::ContentPeers;
 use books::Books;
 
-/// Blocks that are looked through at a time.
+/// Blocks that refer to content and are read at a time.
 const BLOCKS: u32 = 500;
 /// Contents of the store that are listed at a time.
 const LISTED: u32 = 500;
@@ -170,22 +169,18 @@ impl ContentSync {
     async fn read_blocks(&self) -> anyhow::Result<()> {
         let tip = self.ledger.tip().header.height;
         while self.books.height() < tip {
-            let from = self.books.height() + 1;
-            let slice = Slice {
-                after: Some(from + u64::from(BLOCKS)),
-                offset: 0,
-                limit: BLOCKS,
-            };
-            let blocks = self.ledger.store().blocks(slice).await?;
-            let Some(highest) = blocks.first().map(|block| block.header.height) else {
-                break;
-            };
-            for block in blocks.iter().rev().filter(|b| b.header.height >= from) {
-                for hash in &block.header.content_refs {
-                    self.books.refers(block.header.height, *hash);
+            let after = self.books.height();
+            let blocks = self.ledger.store().references(after, BLOCKS).await?;
+            let whole_page = blocks.len() == BLOCKS as usize;
+            let last = blocks.last().map(|(height, _)| *height);
+            for (height, hashes) in blocks {
+                for hash in hashes {
+                    self.books.refers(height, hash);
                 }
             }
-            self.books.read_up_to(highest.max(from));
+            // A page that is not full is the last one: blocks above what it ends with refer to nothing.
+            let read = if whole_page { last } else { None };
+            self.books.read_up_to(read.unwrap_or(tip));
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use tana_client::ContentClient;
 use tana_home::KeyFile;
+use tana_protocol::api::content::SyncStatus;
 use tana_protocol::node::NodeKey;
 use tana_protocol::{Hash32, ServiceKind, ServiceToken};
 
@@ -28,7 +29,7 @@ pub(crate) enum Content {
     Put(Put),
     /// Read content, checked against its hash
     Get(Get),
-    /// Whether the store has content, or how much of what the chain refers to it has
+    /// Whether the store has content, or what of all that the chain refers to is missing and from where it comes
     Status(Status),
     /// What the chain's blocks refer to, and what of it this node lacks
     List(List),
@@ -53,8 +54,6 @@ pub(crate) struct Get {
 pub(crate) struct Status {
     /// The SHA-256 of the content; default: all that the chain refers to
     hash: Option<Hash32>,
-    #[command(flatten)]
-    reach: Reach,
 }
 
 #[derive(Debug, Args)]
@@ -185,24 +184,48 @@ impl Status {
                 .show(&value, || format!("{hash}  {}\n", survey::size(size)))?;
             return Ok(Exit::Done);
         }
-        let found = survey::survey(&context.ledger()?, store, self.reach.blocks).await?;
-        let value = json!({
-            "store": store.base(), "from": found.from, "to": found.to, "objects": found.objects.len(),
-            "bytes": found.bytes(), "missing": found.missing(),
-        });
-        context.out.show(&value, || {
-            format!(
-                "store     {}\nblocks    {} to {}\nobjects   {}\nhere      {}\nmissing   {}\n",
-                store.base(),
-                count(found.from),
-                count(found.to),
-                found.objects.len(),
-                survey::size(found.bytes()),
-                found.missing()
-            )
-        })?;
-        end(context, &found)
+        let status = context.ledger()?.content_status().await?;
+        let mut value = serde_json::to_value(&status)?;
+        value["store"] = json!(store.base());
+        context.out.show(&value, || shown(&status, store))?;
+        if let Some(trouble) = &status.trouble {
+            context.out.hint(trouble)?;
+        }
+        if status.missing_count == 0 && status.trouble.is_none() {
+            return Ok(Exit::Done);
+        }
+        Ok(Exit::Failed)
     }
+}
+
+/// What the ledger's sync says, and a line for each content on its way.
+fn shown(status: &SyncStatus, store: &ContentClient) -> String {
+    let mut text = format!(
+        "store     {}\nblocks    up to {}\nobjects   {}\nmissing   {}\nfetched   {}, {}\n",
+        store.base(),
+        count(status.height),
+        count(status.referenced),
+        count(status.missing_count),
+        count(status.fetched),
+        survey::size(status.fetched_bytes),
+    );
+    for content in &status.missing {
+        let come = match content.size {
+            Some(size) => format!(
+                "{} of {}",
+                survey::size(content.received),
+                survey::size(size)
+            ),
+            None => "size unknown".to_owned(),
+        };
+        let from = match (&content.source, &content.trouble) {
+            (Some(node), _) => format!("from {node}"),
+            (None, Some(why)) => why.clone(),
+            (None, None) => "waits".to_owned(),
+        };
+        text.push_str(&format!("{}  {come}  {from}\n", content.hash));
+    }
+    text
 }
 
 impl List {

@@ -34,7 +34,9 @@ fn content_comes_back_as_it_was_put_and_what_is_not_there_is_said() {
         assert!(ran.err.contains(&none), "{}", ran.err);
     }
     assert_eq!(node.tana(&["content", "get", "abc"]).code, Some(2));
-    assert_eq!(node.json(&["content", "status"])["missing"], 0);
+    let status = node.json(&["content", "status"]);
+    assert_eq!(status["missingCount"], 0, "{status}");
+    assert!(status["store"].as_str().unwrap().starts_with("http://"));
     assert_eq!(node.json(&["content", "list"]), serde_json::json!([]));
 }
 

@@ -188,6 +188,16 @@ async fn answers_blocks(store: &dyn LedgerStore) -> StoreResult<()> {
         })
         .await?;
     assert_eq!(skipped.len(), 1);
+    let referring: Vec<_> = written
+        .iter()
+        .map(|written| &written.block.content.header)
+        .filter(|header| !header.content_refs.is_empty() && header.height > 0)
+        .map(|header| (header.height, header.content_refs.clone()))
+        .collect();
+    assert!(!referring.is_empty());
+    assert_eq!(store.references(0, 500).await?, referring);
+    assert_eq!(store.references(0, 1).await?, referring[..1]);
+    assert!(store.references(2, 500).await?.is_empty());
     Ok(())
 }
 

@@ -13,7 +13,7 @@ use super::table::{
     USERS, text,
 };
 use super::{
-    BalanceFilter, BalanceRecord, BlockRef, BlockSummary, ContractRecord, Slice, Tip,
+    BalanceFilter, BalanceRecord, BlockRef, BlockSummary, ContractRecord, References, Slice, Tip,
     TransactionFilter, TransactionRecord, UserRecord,
 };
 use crate::error::StoreResult;
@@ -117,6 +117,24 @@ pub(crate) async fn blocks<B: Backend>(
     found
         .records()
         .map(|row| Ok(rows::summary(&row)?))
+        .collect()
+}
+
+pub(crate) async fn references<B: Backend>(
+    backend: &B,
+    after: u64,
+    limit: u32,
+) -> StoreResult<Vec<References>> {
+    let columns = BLOCKS.only(&["height", "content_refs"]);
+    let mut query = Query::select(&BLOCKS, columns);
+    // Word for word the condition of the index.
+    query.push(" WHERE content_refs <> '[]' AND height > ");
+    query.bind(after);
+    query.push(" ORDER BY height LIMIT ").bind(u64::from(limit));
+    let found = backend.read(query).await?;
+    found
+        .records()
+        .map(|row| Ok((row.number("height")?, row.json("content_refs")?)))
         .collect()
 }
 

@@ -14,8 +14,8 @@ use tana_protocol::{
 use super::backend::Backend;
 use super::{
     BalanceFilter, BalanceRecord, BlockRef, BlockSummary, Commit, Committed, ContractRecord,
-    Difference, LedgerStore, Slice, StoredBlock, Tip, TransactionFilter, TransactionRecord,
-    UserRecord, lists, state, stored, write,
+    Difference, LedgerStore, References, Slice, StoredBlock, Tip, TransactionFilter,
+    TransactionRecord, UserRecord, lists, state, stored, write,
 };
 use crate::error::StoreResult;
 
@@ -42,6 +42,10 @@ impl<B: Backend> LedgerStore for B {
 
     fn blocks(&self, slice: Slice<u64>) -> BoxFuture<'_, StoreResult<Vec<BlockSummary>>> {
         lists::blocks(self, slice).boxed()
+    }
+
+    fn references(&self, after: u64, limit: u32) -> BoxFuture<'_, StoreResult<Vec<References>>> {
+        lists::references(self, after, limit).boxed()
     }
 
     fn transaction<'a>(

@@ -1,13 +1,16 @@
 //! The identity daemon: logins that a phone approves by signing.
 //!
 //! `rules` decides over values, `service` does what was decided on logins and `requests` on transactions, `follow` learns
-//! what became of those, `streams` tells who listens, `expiry` ends codes, `tokens` makes secrets, `http` is the face.
+//! what became of those, `push` tells phones of them, `streams` tells who listens, `expiry` ends codes, `tokens` makes
+//! secrets, `operator` knows this node's own key, `http` is the face, with the page of `page/`.
 
 mod config;
 mod error;
 mod expiry;
 mod follow;
 mod http;
+mod operator;
+mod push;
 mod requests;
 mod rules;
 mod service;
@@ -62,7 +65,12 @@ pub async fn build(config: Config, context: Context) -> anyhow::Result<App> {
             }
         }
     });
+    let push = config.push.as_ref().map(push::open).transpose()?;
     let identity = Identity::start(store.clone(), ledger, config, &context);
+    if let Some(provider) = push {
+        let telling = push::watch(identity.clone(), provider, context.shutdown.clone());
+        context.tasks.spawn("notifications", telling);
+    }
     Ok(
         App::new(http::router(identity), http::ApiDoc::openapi).at_end(move || async move {
             store.close().await;

@@ -90,6 +90,20 @@ pub(crate) const AGENT: Need = Need {
     present: || find("ssh-agent").is_some() && find("ssh-keygen").is_some(),
 };
 
+/// What reading content is compared with.
+pub(crate) const NGINX: Need = Need {
+    what: "nginx",
+    package: "nginx-light",
+    present: || find("nginx").is_some(),
+};
+
+/// A browser, and what tests drive it with.
+pub(crate) const BROWSER: Need = Need {
+    what: "Chromium with its driver",
+    package: "chromium chromium-driver",
+    present: || find("chromium").is_some() && find("chromedriver").is_some(),
+};
+
 /// Sees to it that everything is there: installs it on Debian as root, otherwise says how to.
 pub(crate) fn require(needs: &[Need]) -> Result<()> {
     let missing: Vec<_> = needs.iter().filter(|need| !(need.present)()).collect();

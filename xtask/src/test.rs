@@ -155,7 +155,7 @@ impl Run<'_> {
             Step::Unit => {
                 let mut command =
                     self.workspace(&["test", "--no-fail-fast", "--lib", "--bins", "--test", "it"]);
-                machine::require(&[machine::PEER, machine::AGENT])?;
+                machine::require(&[machine::PEER, machine::AGENT, machine::BROWSER])?;
                 self.start_keeper()?;
                 let keeper = self
                     .keeper

@@ -21,7 +21,7 @@ use url::{Host, Url};
 use crate::error::ClientError;
 use crate::page::{Page, PageQuery, next_cursor};
 
-pub(crate) use self::call::Call;
+pub(crate) use self::call::{Call, retry_after};
 
 /// A connection that is not there by then will not come.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -81,12 +81,25 @@ impl Http {
             text: base.to_owned(),
         };
         let mut url = Url::parse(base).map_err(|_| wrong())?;
-        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-            return Err(wrong());
-        }
         if !url.path().ends_with('/') {
             let path = format!("{}/", url.path());
             url.set_path(&path);
+        }
+        Self::at(service, url.as_str()).map_err(|error| match error {
+            ClientError::Url { .. } => wrong(),
+            other => other,
+        })
+    }
+
+    /// One address that is asked as it is.
+    pub(crate) fn at(service: &'static str, text: &str) -> Result<Self, ClientError> {
+        let wrong = || ClientError::Url {
+            service,
+            text: text.to_owned(),
+        };
+        let url = Url::parse(text).map_err(|_| wrong())?;
+        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+            return Err(wrong());
         }
         let mut builder = builder();
         if url.scheme() == "http" {
@@ -136,6 +149,9 @@ impl Http {
 
     fn url(&self, path: &[&str], query: &[(&str, String)]) -> Url {
         let mut url = self.base.clone();
+        if path.is_empty() && query.is_empty() {
+            return url;
+        }
         // http and https URLs can be a base, so this never fails; each segment is escaped.
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(path);
@@ -162,6 +178,7 @@ impl Http {
             media: None,
             bearer: None,
             headers: HeaderMap::new(),
+            largest: call::LARGEST,
         }
     }
 

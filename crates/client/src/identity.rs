@@ -1,17 +1,19 @@
 //! The identity service: login sessions, from the browser's side and from the phone's.
 
+use tana_protocol::api::approval::{RequestStatus, RequestView};
 use tana_protocol::api::health::Health;
 use tana_protocol::api::identity::{
     ApproveSession, CreateSession, RejectSession, Scanned, SessionApproved, SessionCreated,
     SessionEvent, SessionEventType, SessionView, Success, TokenClaims, ValidateToken,
 };
 use tana_protocol::login::{LoginMessage, SessionId};
-use tana_protocol::{SecretKey, UserId, Username};
+use tana_protocol::{SecretKey, ServiceToken, UserId, Username};
 
 use crate::clock::now;
 use crate::error::ClientError;
 use crate::events::{EventStream, StreamEvent};
 use crate::http::{Http, Repeat};
+use crate::page::{Page, PageQuery};
 
 impl StreamEvent for SessionEvent {
     fn decode(name: &str, data: &str) -> Result<Option<Self>, serde_json::Error> {
@@ -150,6 +152,32 @@ impl IdentityClient {
             200 | 401 => self.0.decode(&request, &body),
             _ => Err(self.0.problem(&request, status, &body)),
         }
+    }
+
+    /// Transactions that users were asked for, newest first, at one status or at any. For this node's operator: a token of
+    /// its identity service.
+    ///
+    /// # Errors
+    /// `bad-token`, or when there is no usable answer.
+    pub async fn requests(
+        &self,
+        status: Option<RequestStatus>,
+        page: &PageQuery,
+        token: &ServiceToken,
+    ) -> Result<Page<RequestView>, ClientError> {
+        let status = status.map(|status| ("status", status.to_string()));
+        let call = self
+            .0
+            .request(reqwest::Method::GET, &["auth", "transactions"])
+            .query(status.into_iter().collect())
+            .query(page.pairs())
+            .token(token);
+        let request = call.name();
+        let (headers, body) = call.send().await?;
+        Ok(Page {
+            items: self.0.decode(&request, &body)?,
+            next: self.0.next_page(&headers),
+        })
     }
 
     /// A session's changes as they happen; ends with the session. By the browser's id it carries the token.

@@ -15,6 +15,7 @@ mod ledger;
 mod mesh;
 mod node;
 mod page;
+mod push;
 
 pub use clock::now;
 pub use content::{ContentClient, Opened};
@@ -26,3 +27,4 @@ pub use ledger::{LedgerClient, LedgerEvent, TransactionFilter};
 pub use mesh::{MeshClient, MeshEvent, NodeFilter};
 pub use node::{LogQuery, NodeClient, NodeEvent};
 pub use page::{Page, PageQuery};
+pub use push::{PushAnswer, PushClient};

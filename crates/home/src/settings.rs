@@ -14,6 +14,7 @@ use crate::contexts::ContextSpec;
 use crate::environment::Environment;
 use crate::error::HomeError;
 use crate::home::Home;
+use crate::push::{PushProvider, PushSettings, Secret};
 use crate::run_state::RunState;
 use source::{Source, config_file};
 
@@ -93,6 +94,10 @@ pub struct Settings {
     pub rate_limit: u32,
     /// Login sessions a second that one client may make; 0: no limit.
     pub session_rate: u32,
+    /// Refused logins and tokens a second of one client, before it has to wait; 0: no limit.
+    pub failure_rate: u32,
+    /// Who takes notifications to phones; `None`: nobody.
+    pub push: Option<PushSettings>,
     /// URL schemes that a login may return to, besides http and https; lower case.
     pub app_schemes: Vec<String>,
     /// `error`, `warn`, `info`, `debug` or `trace`.
@@ -248,6 +253,8 @@ impl Settings {
                 .unwrap_or_default(),
             rate_limit: source.parse("rateLimit", "a whole number")?.unwrap_or(2000),
             session_rate: source.parse("sessionRate", "a whole number")?.unwrap_or(50),
+            failure_rate: source.parse("failureRate", "a whole number")?.unwrap_or(20),
+            push: push(&source)?,
             app_schemes: source
                 .text("appSchemes")?
                 .map(|list| {
@@ -355,6 +362,30 @@ impl Settings {
             }),
         }
     }
+}
+
+fn push(source: &Source<'_>) -> Result<Option<PushSettings>, HomeError> {
+    let named = source.checked("pushProvider", "none, webhook or expo", |name| {
+        name == "none" || name.parse::<PushProvider>().is_ok()
+    })?;
+    let url = source.checked("pushUrl", "an http:// or https:// address", |url| {
+        url.starts_with("http://") || url.starts_with("https://")
+    })?;
+    let secret = source.text("pushSecret")?.map(Secret::new);
+    let Some(provider) = named.and_then(|name| name.parse::<PushProvider>().ok()) else {
+        return Ok(None);
+    };
+    let url = url.or_else(|| provider.default_url().map(str::to_owned));
+    let url = url.ok_or_else(|| HomeError::Setting {
+        origin: source.path.display().to_string(),
+        key: "pushUrl".into(),
+        what: "not set; a webhook needs the address that notifications are posted to".into(),
+    })?;
+    Ok(Some(PushSettings {
+        provider,
+        url,
+        secret,
+    }))
 }
 
 #[cfg(test)]

@@ -171,6 +171,26 @@ pub const SETTINGS: &[Setting] = &[
         "login sessions a second that one client may make; default 50, 0 for no limit",
     ),
     setting(
+        "failureRate",
+        "FAILURE_RATE",
+        "refused logins and tokens a second of one client before it has to wait; default 20, 0 for no limit",
+    ),
+    setting(
+        "pushProvider",
+        "PUSH_PROVIDER",
+        "who takes notifications to phones: none, webhook or expo; default none",
+    ),
+    setting(
+        "pushUrl",
+        "PUSH_URL",
+        "where notifications are posted to; default with expo: its push API",
+    ),
+    setting(
+        "pushSecret",
+        "PUSH_SECRET",
+        "what is sent to pushUrl as bearer token; default none",
+    ),
+    setting(
         "appSchemes",
         "APP_SCHEMES",
         "URL schemes of apps that a login may return to, besides http and https; default none",

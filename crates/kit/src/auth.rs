@@ -205,6 +205,19 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
         .filter(|text| !text.is_empty())
 }
 
+/// Who calls, where one route takes a service's token or something else.
+impl ServiceGuard {
+    /// As [`require`] does it, for a handler.
+    ///
+    /// # Errors
+    /// As [`ServiceGuard::check`], and where the token is bound to other requests or was used before.
+    pub async fn check_request(&self, parts: &Parts) -> ApiResult<Claims> {
+        let claims = self.check(&parts.headers).await?;
+        self.admits(&claims, &parts.method, parts.uri.path())?;
+        Ok(claims)
+    }
+}
+
 /// Middleware for routes that only services may call:
 /// `.route_layer(axum::middleware::from_fn_with_state(guard, tana_kit::auth::require))`.
 ///

@@ -1,8 +1,10 @@
-//! The limit on requests of one client: a token bucket for each address.
+//! Limits on one client: a token bucket for each address, of all its requests or of those that were refused.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
@@ -55,6 +57,75 @@ impl RateLimit {
             )
             .retry_after(seconds.max(1))
         })
+    }
+}
+
+/// Keeps a client that is refused again and again waiting, whoever it tries to be: a guess costs time. What it does
+/// rightly costs it nothing. Clones share it.
+#[derive(Clone, Debug)]
+pub struct FailureLimit {
+    buckets: Arc<DefaultKeyedRateLimiter<IpAddr>>,
+    clock: DefaultClock,
+    /// Who waits, until when.
+    waiting: Arc<Mutex<HashMap<IpAddr, Instant>>>,
+}
+
+impl FailureLimit {
+    /// `per_second` refusals on average, ten times as many at once; `None` for 0, which means no limit.
+    #[must_use]
+    pub fn new(per_second: u32) -> Option<Self> {
+        let rate = NonZeroU32::new(per_second)?;
+        let burst = rate.saturating_mul(NonZeroU32::new(10)?);
+        Some(Self {
+            buckets: Arc::new(DefaultKeyedRateLimiter::keyed(
+                Quota::per_second(rate).allow_burst(burst),
+            )),
+            clock: DefaultClock::default(),
+            waiting: Arc::default(),
+        })
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, HashMap<IpAddr, Instant>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a client may try again.
+    ///
+    /// # Errors
+    /// [`Code::RateLimited`] with the seconds until it may.
+    pub fn check(&self, client: IpAddr) -> Result<(), ApiError> {
+        let client = network(client);
+        let Some(until) = self.waiting().get(&client).copied() else {
+            return Ok(());
+        };
+        let wait = until.saturating_duration_since(Instant::now());
+        if wait.is_zero() {
+            self.waiting().remove(&client);
+            return Ok(());
+        }
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        Err(ApiError::new(
+            Code::RateLimited,
+            format!("{client} was refused too often; try again in {seconds} s"),
+        )
+        .retry_after(seconds.max(1)))
+    }
+
+    /// Notes that a client was refused.
+    pub fn failed(&self, client: IpAddr) {
+        let client = network(client);
+        if self.buckets.len() > REMEMBERED {
+            self.buckets.retain_recent();
+        }
+        if let Err(refused) = self.buckets.check_key(&client) {
+            let until = Instant::now() + refused.wait_time_from(self.clock.now());
+            let mut waiting = self.waiting();
+            if waiting.len() > REMEMBERED {
+                let now = Instant::now();
+                waiting.retain(|_, until| *until > now);
+            }
+            waiting.insert(client, until);
+        }
     }
 }
 

@@ -158,7 +158,8 @@ pub trait IdentityStore: requests::RequestStore {
         now: Timestamp,
     ) -> BoxFuture<'a, StoreResult<u64>>;
 
-    /// Forgets sessions whose code ended before `before` and that are no live login at `now`.
+    /// Forgets sessions whose code ended before `before` and that are no live login at `now`, a thousand at most;
+    /// answers how many.
     fn forget(&self, before: Timestamp, now: Timestamp) -> BoxFuture<'_, StoreResult<u64>>;
 
     /// Whether the database answers.

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use tana_home::{HomeError, KeyFile, Settings};
-use tana_kit::rate::RateLimit;
-use tana_protocol::ServiceKind;
+use tana_home::{HomeError, KeyFile, PushSettings, Settings};
+use tana_kit::rate::{FailureLimit, RateLimit};
+use tana_protocol::node::NodeKey;
+use tana_protocol::{NodeId, PublicKey, ServiceKind};
 
 use super::tokens::TokenKey;
 
@@ -26,6 +27,12 @@ pub struct Config {
     pub key: TokenKey,
     /// Sessions of one client.
     pub rate: Option<RateLimit>,
+    /// Refused logins and tokens of one client.
+    pub failures: Option<FailureLimit>,
+    /// Who takes notifications to phones.
+    pub push: Option<PushSettings>,
+    /// This node, and the key that its operator's tools sign with.
+    pub operator: (NodeId, PublicKey),
     /// Schemes that a login may return to, besides http and https.
     pub schemes: Vec<String>,
     /// How long a code lives.
@@ -47,6 +54,14 @@ impl Config {
             server: settings.url(ServiceKind::Identity),
             key: TokenKey::of(&node.secret_key),
             rate: RateLimit::new(settings.session_rate),
+            failures: FailureLimit::new(settings.failure_rate),
+            push: settings.push.clone(),
+            operator: (
+                settings.node_id.clone(),
+                NodeKey::new(node.secret_key)
+                    .service_key(ServiceKind::Identity)
+                    .public(),
+            ),
             schemes: settings.app_schemes.clone(),
             code_lives: CODE,
             login_lives: LOGIN,

@@ -50,6 +50,8 @@ pub(super) enum IdentityError {
     RequestExpired,
     #[error("there is no such device")]
     UnknownDevice,
+    #[error("a user has at most {0} devices; remove one first")]
+    TooManyDevices(usize),
     #[error(transparent)]
     Refused(Box<Problem>),
     #[error(transparent)]
@@ -62,7 +64,7 @@ impl IdentityError {
             Self::Malformed(_) => Code::Malformed,
             Self::UnknownSession | Self::UnknownRequest | Self::UnknownDevice => Code::NotFound,
             Self::Expired | Self::RequestExpired => Code::Expired,
-            Self::NotOpen(_) | Self::RequestNotOpen(_) => Code::Conflict,
+            Self::NotOpen(_) | Self::RequestNotOpen(_) | Self::TooManyDevices(_) => Code::Conflict,
             Self::Differs(_) => Code::MessageMismatch,
             Self::Stale(_) => Code::StaleTimestamp,
             Self::Signature => Code::BadSignature,

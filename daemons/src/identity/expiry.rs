@@ -9,7 +9,7 @@ use super::service::Identity;
 /// After a database that did not answer.
 const AGAIN: Duration = Duration::from_secs(5);
 /// Between two looks for what can be forgotten.
-const TIDY: Duration = Duration::from_secs(3600);
+const TIDY: Duration = Duration::from_secs(600);
 
 /// Ends codes until the shutdown.
 pub(super) async fn watch(identity: Identity, shutdown: Shutdown) {

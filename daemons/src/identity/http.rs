@@ -2,18 +2,18 @@
 
 use std::net::SocketAddr;
 
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{ConnectInfo, FromRequestParts, State};
 use axum::response::sse::Event;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Router, middleware};
 use futures::Stream;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use tana_kit::events::sse;
-use tana_kit::{ApiError, ApiResult, Json, Path, auth};
+use tana_kit::{ApiError, ApiResult, Json, LastEventId, Path, auth};
 use tana_protocol::Code;
 use tana_protocol::api::identity::{
     ApproveSession, CreateSession, LoggedOut, LoginView, RejectSession, Scanned, SessionApproved,
@@ -28,6 +28,8 @@ use super::rules;
 use super::service::{Asked, Identity};
 use super::streams::{Change, Watch};
 
+mod page;
+mod refusals;
 mod requests;
 
 /// The routes.
@@ -37,6 +39,7 @@ pub(super) fn router(identity: Identity) -> Router {
         .route("/auth/session/validate", post(validate))
         .route("/auth/session/verify", get(verify))
         .route("/auth/session/{id}", get(session))
+        .route("/auth/session/{id}/qr.svg", get(page::session_qr))
         .route("/auth/session/{id}/scan", post(scan))
         .route("/auth/session/{id}/approve", post(approve))
         .route("/auth/session/{id}/reject", post(reject))
@@ -44,7 +47,12 @@ pub(super) fn router(identity: Identity) -> Router {
         .route("/auth/sessions", get(sessions).delete(log_out_everywhere))
         .route("/auth/sessions/{id}", axum::routing::delete(log_out))
         .merge(requests::router())
-        .layer(axum::middleware::map_response(not_kept))
+        .layer(middleware::from_fn_with_state(
+            identity.clone(),
+            refusals::limit,
+        ))
+        .merge(page::router())
+        .layer(middleware::map_response(not_kept))
         .with_state(identity)
 }
 
@@ -75,7 +83,9 @@ async fn not_kept(mut response: Response) -> Response {
         sessions,
         log_out_everywhere,
         log_out,
+        page::session_qr,
         requests::ask,
+        requests::list,
         requests::request,
         requests::request_status,
         requests::approve,
@@ -184,9 +194,17 @@ async fn reject(
 }
 
 #[utoipa::path(get, path = "/auth/session/{id}/events", params(("id" = String, Path)),
-    responses((status = 200, description = "the session's changes as server-sent events"), (status = 404)))]
-async fn events(State(identity): State<Identity>, Path(id): Path<String>) -> ApiResult<Response> {
+    responses((status = 200, description = "the session's changes as server-sent events"), (status = 204, description = "the client has seen the last one"), (status = 404)))]
+async fn events(
+    State(identity): State<Identity>,
+    Path(id): Path<String>,
+    LastEventId(seen): LastEventId,
+) -> ApiResult<Response> {
     let (watch, asked) = identity.watch(&id).await?;
+    let status = rules::status(&asked.session, identity.now());
+    if has_seen_all(seen.as_deref(), status.as_str(), !status.is_open()) {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
     let shutdown = identity.shutdown().clone();
     Ok(sse(changes(identity, watch, asked), &shutdown))
 }
@@ -266,8 +284,21 @@ fn changed(identity: &Identity, asked: &Asked, change: Change) -> SessionEvent {
     }
 }
 
+/// Whether a client that comes back was told the last change: 204 ends the reconnecting of browsers. The id of an event
+/// is the status that it tells of.
+fn has_seen_all(seen: Option<&str>, status: &str, is_over: bool) -> bool {
+    is_over && seen == Some(status)
+}
+
 fn event(event: &SessionEvent) -> Event {
-    Event::default().data(tana_protocol::json::compact(event))
+    let told = Event::default().data(tana_protocol::json::compact(event));
+    match event.status {
+        // A stream that opens on a session that is over has its last event to come.
+        Some(status) if status.is_open() || event.kind != SessionEventType::Connected => {
+            told.id(status.as_str())
+        }
+        _ => told,
+    }
 }
 
 #[utoipa::path(post, path = "/auth/session/validate", request_body = Object,

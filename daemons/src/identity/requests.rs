@@ -25,6 +25,9 @@ use super::tokens;
 /// The longest text that a phone is asked to sign.
 const MESSAGE: usize = 64 * 1024;
 
+/// Phones of one user.
+const DEVICES: usize = 50;
+
 /// How a request stands.
 impl Told for TransactionRequest {
     fn is_last(&self) -> bool {
@@ -38,6 +41,8 @@ pub(super) struct Approvals {
     streams: Streams<RequestId, TransactionRequest>,
     on_their_way: Mutex<HashMap<TransactionId, RequestId>>,
     more: Notify,
+    /// A transaction was asked for: its user's phones are to be told.
+    asked: Notify,
 }
 
 impl Approvals {
@@ -65,6 +70,11 @@ impl Approvals {
     pub(super) fn all(&self) -> Vec<(TransactionId, RequestId)> {
         let followed = self.lock();
         followed.iter().map(|(tx, id)| (*tx, id.clone())).collect()
+    }
+
+    /// Waits until a transaction is asked for.
+    pub(super) async fn asked(&self) {
+        self.asked.notified().await;
     }
 
     /// Waits until another one is followed.
@@ -142,6 +152,7 @@ impl Identity {
         }
         self.store().add_request(&request).await?;
         self.code_made();
+        self.approvals().asked.notify_one();
         let qr_data = RequestQr {
             protocol: "tana".to_owned(),
             kind: "transaction".to_owned(),
@@ -163,11 +174,8 @@ impl Identity {
     pub(super) async fn request(&self, id: &str) -> Result<TransactionRequest, IdentityError> {
         let id: RequestId = id.parse().map_err(|_| IdentityError::UnknownRequest)?;
         let found = self.store().request(&id).await?;
-        let mut request = found.ok_or(IdentityError::UnknownRequest)?;
-        if request.status == RequestStatus::Pending && request.expires_at <= self.now() {
-            request.status = RequestStatus::Expired;
-        }
-        Ok(request)
+        let request = found.ok_or(IdentityError::UnknownRequest)?;
+        Ok(as_it_stands(request, self.now()))
     }
 
     async fn pending(&self, id: &str) -> Result<TransactionRequest, IdentityError> {
@@ -423,6 +431,13 @@ impl Identity {
                 )));
             }
         }
+        let known = self.store().devices(&bearer.login.user_id).await?;
+        let is_new = known
+            .iter()
+            .all(|device| device.push_token != wanted.push_token);
+        if is_new && known.len() >= DEVICES {
+            return Err(IdentityError::TooManyDevices(DEVICES));
+        }
         let device = Device {
             id: format!("dev_{:032x}", rand::random::<u128>()),
             user_id: bearer.login.user_id,
@@ -449,6 +464,17 @@ impl Identity {
             _ => Ok(()),
         }
     }
+}
+
+/// A request at `now`, whether or not its expiry has been marked.
+pub(super) fn as_it_stands(request: TransactionRequest, now: Timestamp) -> TransactionRequest {
+    if request.status == RequestStatus::Pending && request.expires_at <= now {
+        return TransactionRequest {
+            status: RequestStatus::Expired,
+            ..request
+        };
+    }
+    request
 }
 
 /// The transaction of a request, read back from the text that is signed.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tana_client::LedgerClient;
-use tana_kit::{ApiError, Clock, Context, Shutdown};
+use tana_kit::{ApiError, Clock, Context, ServiceGuard, Shutdown};
 use tana_protocol::api::identity::{
     ApproveSession, CreateSession, LoginView, SessionApproved, SessionCreated, SessionView,
 };
@@ -20,10 +20,10 @@ use super::config::Config;
 use super::error::IdentityError;
 use super::requests::Approvals;
 use super::streams::{Change, Streams, Watch};
-use super::{expiry, follow, rules, tokens};
+use super::{expiry, follow, operator, rules, tokens};
 
 /// Sessions whose code has been over for so long are forgotten, unless they are live logins.
-const KEPT: Duration = Duration::from_secs(24 * 3600);
+const KEPT: Duration = Duration::from_secs(3600);
 /// No token of ours is longer.
 const TOKEN: usize = 128;
 
@@ -38,6 +38,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     streams: Streams<SessionId, Change>,
     approvals: Approvals,
+    operators: ServiceGuard,
     shutdown: Shutdown,
     /// No code is open: the next one made wakes the expiry.
     idle: AtomicBool,
@@ -65,10 +66,12 @@ impl Identity {
         config: Config,
         context: &Context,
     ) -> Self {
+        let operators = operator::guard(&config, context.clock.clone());
         let identity = Self(Arc::new(Inner {
             store,
             ledger,
             config,
+            operators,
             clock: context.clock.clone(),
             streams: Streams::default(),
             approvals: Approvals::default(),
@@ -105,6 +108,11 @@ impl Identity {
 
     pub(super) fn config(&self) -> &Config {
         &self.0.config
+    }
+
+    /// Lets this node's operator in.
+    pub(super) fn operators(&self) -> &ServiceGuard {
+        &self.0.operators
     }
 
     pub(super) fn approvals(&self) -> &Approvals {
@@ -155,15 +163,7 @@ impl Identity {
             .await
             .map_err(IdentityError::from)?;
         self.code_made();
-        let qr_data = QrData {
-            app_name: session.app_name,
-            app_icon: session.app_icon,
-            ..QrData::auth(
-                session.public_id,
-                session.challenge.clone(),
-                config.server.clone(),
-            )
-        };
+        let qr_data = self.code(&session);
         Ok(SessionCreated {
             session_id: browser_id,
             challenge: session.challenge,
@@ -172,6 +172,26 @@ impl Identity {
             expires_in: config.code_lives.as_secs(),
             expires_at: session.expires_at,
         })
+    }
+
+    /// What the QR code of a session says.
+    fn code(&self, session: &Session) -> QrData {
+        QrData {
+            app_name: session.app_name.clone(),
+            app_icon: session.app_icon.clone(),
+            ..QrData::auth(
+                session.public_id.clone(),
+                session.challenge.clone(),
+                self.0.config.server.clone(),
+            )
+        }
+    }
+
+    /// The same for a session that is open still.
+    pub(super) async fn qr_data(&self, id: &str) -> Result<QrData, IdentityError> {
+        let asked = self.find(id).await?;
+        rules::open(&asked.session, self.now())?;
+        Ok(self.code(&asked.session))
     }
 
     /// A session by either id.
@@ -403,8 +423,17 @@ impl Identity {
         let now = self.now();
         let kept = u64::try_from(KEPT.as_millis()).unwrap_or(u64::MAX);
         let before = Timestamp::from_ms(now.ms().saturating_sub(kept));
-        let requests = self.0.store.forget_requests(before).await?;
-        Ok(requests + self.0.store.forget(before, now).await?)
+        let mut forgotten = 0;
+        // In parts: a login in between does not wait for a day's worth of codes.
+        loop {
+            let requests = self.0.store.forget_requests(before).await?;
+            let sessions = self.0.store.forget(before, now).await?;
+            forgotten += requests + sessions;
+            if requests + sessions == 0 {
+                return Ok(forgotten);
+            }
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Who approved, for the stream of the one who may know.

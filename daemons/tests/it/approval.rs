@@ -3,26 +3,33 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tana_client::LedgerClient;
+use tana_client::{LedgerClient, now};
 use tana_daemons::producer;
+use tana_home::KeyFile;
 use tana_kit::http::Limits;
-use tana_protocol::{SecretKey, ServiceKind, SignedTransaction, Transaction};
+use tana_protocol::node::NodeKey;
+use tana_protocol::{SecretKey, ServiceKind, ServiceToken, SignedTransaction, Transaction};
 
 use crate::daemon::{Answer, Daemon, answer, until};
 use crate::identity::Site;
 
-struct Shop {
-    site: Site,
+pub(crate) struct Shop {
+    pub(crate) site: Site,
     token: String,
 }
 
 impl Shop {
-    async fn open(site: Site) -> Self {
+    pub(crate) async fn open(site: Site) -> Self {
         let token = site.login().await;
         Self { site, token }
     }
 
-    async fn call(&self, method: reqwest::Method, path: &str, body: Option<&Value>) -> Answer {
+    pub(crate) async fn call(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Answer {
         let http = self.site.identity.http();
         let mut request = http
             .request(method, self.site.identity.url(path))
@@ -34,7 +41,7 @@ impl Shop {
     }
 
     /// A deposit of the sovereign to herself: it needs no funds.
-    async fn ask(&self) -> String {
+    pub(crate) async fn ask(&self) -> String {
         let body = json!({
             "type": "deposit", "to": "@alice", "amount": "12.5", "currencyCode": "USD",
             "metadata": {"order": 7},
@@ -54,7 +61,7 @@ impl Shop {
         id
     }
 
-    async fn view(&self, id: &str) -> Value {
+    pub(crate) async fn view(&self, id: &str) -> Value {
         let path = format!("/auth/transaction/{id}");
         self.site.identity.get(&path).await.ok(200)
     }
@@ -195,6 +202,84 @@ async fn a_request_is_rejected_expires_and_needs_a_login() {
         .post("/auth/transaction/request", &body)
         .await;
     assert_eq!(stranger.problem(401), "bad-token");
+}
+
+#[tokio::test]
+async fn who_waits_for_a_phone_is_listed_for_the_user_and_for_the_operator() {
+    use reqwest::Method;
+    let shop = Shop::open(Site::start().await).await;
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        ids.push(shop.ask().await);
+    }
+    let path = format!("/auth/transaction/{}/reject", ids[1]);
+    shop.site.identity.post(&path, &json!({})).await.ok(200);
+    let listed = |answer: Value| -> Vec<String> {
+        let rows = answer.as_array().unwrap().clone();
+        rows.iter()
+            .map(|row| row["requestId"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let mut expected = [ids[0].clone(), ids[2].clone()];
+    expected.sort_unstable();
+    let path = "/auth/transactions?status=pending";
+    let mine = shop.call(Method::GET, path, None).await.ok(200);
+    assert_eq!(mine[0]["transaction"]["amount"], "12.5");
+    let mut mine = listed(mine);
+    mine.sort_unstable();
+    assert_eq!(mine, expected);
+    let all = shop.call(Method::GET, "/auth/transactions", None).await;
+    assert_eq!(listed(all.ok(200)).len(), 3);
+
+    let settings = shop.site.settings();
+    let key = |kind| {
+        let file = KeyFile::read(&settings.home.node_key_file()).unwrap();
+        NodeKey::new(file.secret_key).service_key(kind)
+    };
+    let identity = ServiceKind::Identity;
+    let minute = Duration::from_secs(60);
+    let token = |key: &SecretKey, kind| {
+        ServiceToken::issue(key, kind, settings.node_id.clone(), now(), minute)
+    };
+    let with = |token: ServiceToken| {
+        let http = shop.site.identity.http();
+        answer(
+            http.get(shop.site.identity.url("/auth/transactions?limit=2"))
+                .bearer_auth(token.encode()),
+        )
+    };
+    let theirs = with(token(&key(identity), identity)).await.ok(200);
+    assert_eq!(listed(theirs).len(), 2);
+    let stranger = with(token(&SecretKey::generate(), identity)).await;
+    assert_eq!(stranger.problem(401), "bad-token");
+    let ledger = ServiceKind::Ledger;
+    let other = with(token(&key(ledger), ledger)).await;
+    assert_eq!(other.problem(401), "bad-token");
+    let nobody = shop.site.identity.get("/auth/transactions").await;
+    assert_eq!(nobody.problem(401), "bad-token");
+
+    let client = tana_client::IdentityClient::new(&shop.site.identity.base).unwrap();
+    let (mut seen, mut query) = (Vec::new(), tana_client::PageQuery::first(2));
+    loop {
+        let token = token(&key(identity), identity);
+        let page = client.requests(None, &query, &token).await.unwrap();
+        seen.extend(page.items.into_iter().map(|row| row.request_id.to_string()));
+        match page.next {
+            Some(next) => query.cursor = Some(next),
+            None => break,
+        }
+    }
+    seen.sort_unstable();
+    ids.sort_unstable();
+    assert_eq!(seen, ids, "page after page, each once");
+    for bad in ["status=dead", "cursor=nonsense", "limit=0"] {
+        let path = format!("/auth/transactions?{bad}");
+        assert_eq!(
+            shop.call(Method::GET, &path, None).await.status,
+            400,
+            "{bad}"
+        );
+    }
 }
 
 #[tokio::test]

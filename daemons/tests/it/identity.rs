@@ -114,6 +114,14 @@ impl Site {
         }
     }
 
+    /// Ends the identity service and starts it again on the same database.
+    pub(crate) async fn restart_identity(&mut self, change: impl FnOnce(&mut Config)) {
+        self.identity.stop().await;
+        let mut config = Config::of(&self.settings).unwrap();
+        change(&mut config);
+        self.identity = serve(config).await;
+    }
+
     fn client(&self) -> IdentityClient {
         IdentityClient::new(&self.identity.base).unwrap()
     }
@@ -169,6 +177,15 @@ impl Phone {
         json!({
             "userId": self.id, "username": self.name, "publicKey": key.public(),
             "signature": key.sign(&text), "message": text,
+        })
+    }
+
+    /// The body of an approval of a session that the phone knows from its code.
+    pub(crate) fn approval_of(&self, public: &str, challenge: &str) -> Value {
+        self.approval(&Session {
+            browser: public.parse().unwrap(),
+            public: public.parse().unwrap(),
+            challenge: challenge.to_owned(),
         })
     }
 
@@ -497,4 +514,59 @@ async fn who_makes_too_many_sessions_waits() {
     let bad = json!({"returnUrl": "javascript:alert(1)"});
     let bad = site.identity.post("/auth/session/create", &bad).await;
     assert_eq!(bad.problem(400), "malformed");
+}
+
+#[tokio::test]
+async fn who_is_refused_again_and_again_waits_and_others_do_not() {
+    let site = Site::with(|config| config.failures = tana_kit::rate::FailureLimit::new(1)).await;
+    let session = site.create().await;
+    let wrong = json!({"sessionToken": "0".repeat(64)});
+    let mut refused = 0;
+    let waits = loop {
+        let answer = site.identity.post("/auth/session/validate", &wrong).await;
+        match answer.status {
+            401 => refused += 1,
+            _ => break answer,
+        }
+        assert!(refused < 100, "nobody was kept waiting");
+    };
+    assert_eq!(waits.problem(429), "rate-limited");
+    assert!(refused >= 10, "{refused}");
+    let path = format!("/auth/session/{}", session.public);
+    let right = site.identity.get(&path).await;
+    assert_eq!(
+        right.problem(429),
+        "rate-limited",
+        "a right guess is as late"
+    );
+    assert_eq!(site.identity.get("/health").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_browser_that_has_seen_the_last_event_is_told_to_stay_away() {
+    let site = Site::start().await;
+    let session = site.create().await;
+    let body = site.alice.approval(&session);
+    site.approve(&session.public, &body).await.ok(200);
+    let open = |seen: Option<&'static str>| {
+        let path = format!("/auth/session/{}/events", session.browser);
+        let request = site.identity.http().get(site.identity.url(&path));
+        let request = match seen {
+            Some(seen) => request.header("last-event-id", seen),
+            None => request,
+        };
+        async move {
+            let response = request.send().await.unwrap();
+            (response.status().as_u16(), response.text().await.unwrap())
+        }
+    };
+    for seen in [None, Some("scanned")] {
+        let (status, told) = open(seen).await;
+        assert_eq!(status, 200);
+        assert!(
+            told.contains("id: approved") && told.contains("sessionToken"),
+            "{told}"
+        );
+    }
+    assert_eq!(open(Some("approved")).await, (204, String::new()));
 }

@@ -2,15 +2,36 @@
 
 use std::path::Path;
 
-use tana_home::{Home, KeyFile, UserFile};
+use tana_daemons::producer;
+use tana_home::{Home, KeyFile, PushProvider, PushSettings, UserFile};
+use tana_kit::http::Limits;
+use tana_protocol::ServiceKind;
 
+use crate::daemon::Daemon;
 use crate::identity::Site;
 use crate::node::sovereign;
 use crate::{mesh, t4};
 
 #[tokio::test]
 async fn a_peer_with_none_of_our_code_finds_everything_as_agreed() {
-    let site = Site::start().await;
+    // Free a moment ago; the peer itself listens there.
+    let port = {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        free.local_addr().unwrap().port()
+    };
+    let site = Site::with(|config| {
+        config.push = Some(PushSettings {
+            provider: PushProvider::Webhook,
+            url: format!("http://127.0.0.1:{port}/"),
+            secret: None,
+        });
+    })
+    .await;
+    let settings = site.settings().clone();
+    let _producer = Daemon::start(ServiceKind::Producer, Limits::default(), |context| {
+        producer::build(settings, context)
+    })
+    .await;
     let directory = site.directory();
     let home = Home::at(directory);
     KeyFile::from(sovereign())
@@ -36,6 +57,8 @@ async fn a_peer_with_none_of_our_code_finds_everything_as_agreed() {
         .arg(directory)
         .args(["--user", "alice", "--mesh", &mesh.base])
         .args(["--identity", &site.identity.base, "--t4", &content.base])
+        .args(["--ledger", &site.settings().url(ServiceKind::Ledger)])
+        .args(["--push-port", &port.to_string()])
         .output()
         .await
         .expect("it was just run");

@@ -4,7 +4,9 @@
 Signatures come from libsodium (PyNaCl), HTTP from requests, the rest from the standard library. It reads the keys that
 it plays with from TANA_HOME: the sovereign's, the node's and one user's, who must exist on the chain.
 
-    peer.py --home DIR --user NAME --mesh URL --identity URL --t4 URL [--t4-limit BYTES]
+    peer.py --home DIR --user NAME --mesh URL --identity URL --t4 URL --ledger URL --push-port PORT
+
+The identity service must send notifications to a webhook at that port of 127.0.0.1, where this listens.
 
 Prints one line a check and exits with 1 if any failed.
 """
@@ -13,13 +15,16 @@ import base64
 import concurrent.futures
 import hashlib
 import hmac
+import http.server
 import json
 import os
 import pathlib
 import queue
+import socket
 import sys
 import threading
 import time
+import urllib.parse
 
 import requests
 from nacl.signing import SigningKey
@@ -76,6 +81,13 @@ def problem(name, response, status, code=None):
         and code in (None, body.get("code"))
     )
     check(name, fits, f"wanted {status} {code}, got {response.status_code} {response.text[:300]}")
+
+
+def until(holds, limit=20):
+    end = time.monotonic() + limit
+    while not (held := holds()) and time.monotonic() < end:
+        time.sleep(0.02)
+    return held
 
 
 def answered(name, response, wanted, /, **fields):
@@ -309,6 +321,81 @@ def t4(url, node):
     problem("delete: a producer's token", delete(node.token("producer")), 403)
     answered("delete", delete(token), 200, hash=sha, deleted=True)
     problem("delete: again", delete(token), 404)
+    store_more(url, node, put)
+
+
+def store_more(url, node, put):
+    """What is cut off, too large, listed, asked for conditionally, read against its hash."""
+    token = node.token("ledger")
+    problem("put: a token for another service", put(b"x", node.token("ledger", payload={"aud": "mesh"})), 401)
+    data = [os.urandom(5000 + n) for n in range(3)]
+    hashes = [hashlib.sha256(d).hexdigest() for d in data]
+    place = lambda sha: f"{url}/content/{sha}"
+    for d, sha in zip(data, hashes):
+        answered("put: one of three", put(d, token, place(sha)), 201, hash=sha)
+
+    # Cut off in the middle: what came is not kept.
+    whole = os.urandom(50_000)
+    sha = hashlib.sha256(whole).hexdigest()
+    address = urllib.parse.urlsplit(url)
+    with socket.create_connection((address.hostname, address.port), timeout=10) as cut:
+        head = f"PUT /content/{sha} HTTP/1.1\r\nhost: t4\r\nauthorization: Bearer {token}\r\ncontent-length: {len(whole)}\r\n\r\n"
+        cut.sendall(head.encode() + whole[:20_000])
+    problem("put: truncated, nothing is kept", requests.get(place(sha), timeout=10), 404)
+    answered("put: truncated before, whole now", put(whole, token, place(sha)), 201, size=len(whole))
+
+    limit = requests.get(f"{url}/info", timeout=10).json()["maxBytes"]
+    large = b"\0" * (limit + 1)
+    large_sha = hashlib.sha256(large).hexdigest()
+    problem("put: oversized", put(large, token, place(large_sha)), 413, "too-large")
+    parts = (large[at:at + 65536] for at in range(0, len(large), 65536))
+    problem("put: oversized, of unknown length", put(parts, token, place(large_sha)), 413, "too-large")
+    problem("get: the oversized is not there", requests.get(place(large_sha), timeout=10), 404)
+
+    get = lambda sha, **headers: requests.get(place(sha), timeout=10, headers=headers)
+    tag = get(hashes[0]).headers["etag"]
+    match = {"if-none-match": f'"other", W/{tag}'}
+    check("get: known by one tag of several, weakly", requests.get(place(hashes[0]), headers=match, timeout=10).status_code == 304)
+    ranged = {"range": "bytes=0-9", "if-range": '"other"'}
+    check("get: if-range of another tag gives all", requests.get(place(hashes[0]), headers=ranged, timeout=10).content == data[0])
+    ranged["if-range"] = tag
+    check("get: if-range of this tag gives the part", requests.get(place(hashes[0]), headers=ranged, timeout=10).content == data[0][:10])
+    nonsense = get(hashes[0], range="bytes=nonsense")
+    check("get: a range that is none gives all", nonsense.status_code == 200 and nonsense.content == data[0])
+    several = get(hashes[0], range="bytes=0-1,4-5")
+    check("get: several ranges give all", several.status_code == 200 and several.content == data[0])
+    head = requests.head(place(hashes[0]), headers={"range": "bytes=0-9"}, timeout=10)
+    check("head: a range is of GET alone", head.status_code == 200 and head.headers["content-length"] == str(len(data[0])), head.headers)
+    check("head: missing", requests.head(place("0" * 64), timeout=10).status_code == 404)
+    verified = requests.get(place(hashes[1]) + "?verify=true", timeout=10)
+    check("get: read against its hash", verified.status_code == 200 and verified.content == data[1])
+    upper = get(hashes[2].upper())
+    check("get: a hash in upper case is the same", upper.status_code == 200 and upper.content == data[2], upper.status_code)
+    problem("get: too short a hash", get("ab"), 400)
+    problem("get: a path out of the store", requests.get(f"{url}/content/..%2f..%2fetc%2fpasswd", timeout=10), 400)
+    problem("post: no such method", requests.post(place(hashes[0]), timeout=10), 405)
+
+    bearer = {"authorization": f"Bearer {token}"}
+    problem("list: without a token", requests.get(f"{url}/content", timeout=10), 401)
+    problem("list: a producer's token", requests.get(f"{url}/content", headers={"authorization": f"Bearer {node.token('producer')}"}, timeout=10), 403)
+    seen, at = [], f"{url}/content?limit=2"
+    while at:
+        page = requests.get(at, headers=bearer, timeout=10)
+        seen += [entry["hash"] for entry in page.json()]
+        at = page.links["next"]["url"] if "next" in page.links else None
+        at = urllib.parse.urljoin(url, at) if at else None
+    check("list: each once, in order, page after page", seen == sorted(set(seen)) and set(hashes) <= set(seen), seen)
+    problem("list: no such limit", requests.get(f"{url}/content?limit=501", headers=bearer, timeout=10), 400)
+    problem("list: a cursor that is none", requests.get(f"{url}/content?cursor=x", headers=bearer, timeout=10), 400)
+
+    problem("scrub: without a token", requests.post(f"{url}/scrub", timeout=10), 401)
+    answered("scrub", requests.post(f"{url}/scrub", headers=bearer, timeout=10), 200, service="t4")
+    def scrubbed():
+        return requests.get(f"{url}/info", timeout=10).json()["scrub"]
+    check("scrub: ends, and nothing has rotted", until(lambda: not scrubbed()["running"] and scrubbed().get("finishedAt"))
+          and scrubbed()["rotten"] == 0 and scrubbed()["checked"] >= 4, scrubbed())
+    info = requests.get(f"{url}/info", timeout=10).json()
+    check("info", info["count"] == len(seen) and info["bytes"] >= sum(map(len, data)) and info["quarantined"] == [], info)
 
 
 # --- the identity service ---------------------------------------------------------------------------------------------
@@ -429,11 +516,201 @@ def identity(url, user, data):
     answered("approve: a client that uses one id for both", post(f"/auth/session/{message_id}/approve", fields), 200, success=True)
 
 
+# --- transactions that a phone approves -------------------------------------------------------------------------------
+
+class Push:
+    """Takes what the identity service tells phones. Refuses the first, so that it has to come again."""
+
+    def __init__(self, port):
+        came = self.came = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                came.append(body)
+                self.send_response(503 if len(came) == 1 else 200)
+                self.send_header("content-length", "0")
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def of(self, request):
+        return [body for body in self.came if body["requestId"] == request]
+
+
+class Visit:
+    """A site at which the user is logged in, and the phone that has the user's key."""
+
+    def __init__(self, url, ledger, user, data):
+        self.url, self.ledger, self.user, self.data = url, ledger, user, data
+        session = self.post("/auth/session/create", {"appName": "Peer's shop"}).json()
+        public = session["qrData"]["sessionId"]
+        fields = {"sessionId": public, "challenge": session["challenge"], "userId": data["userId"],
+                  "username": data["username"], "timestamp": now()}
+        message = compact(fields)
+        body = {"userId": data["userId"], "username": data["username"], "publicKey": user.public,
+                "signature": user.sign(message), "message": message}
+        answered("shop: logged in", self.post(f"/auth/session/{public}/approve", body), 200)
+        view = requests.get(f"{url}/auth/session/{session['sessionId']}", timeout=10).json()
+        self.bearer = {"authorization": f"Bearer {view['sessionToken']}"}
+
+    def post(self, path, body=None, **kw):
+        return requests.post(self.url + path, json=body, timeout=10, **kw)
+
+    def get(self, path, **kw):
+        return requests.get(self.url + path, timeout=10, **kw)
+
+    def delete(self, path, **kw):
+        return requests.delete(self.url + path, timeout=10, **kw)
+
+    def wanted(self, **changes):
+        return {"type": "deposit", "to": self.data["username"], "amount": "7.25", "currencyCode": "USD",
+                "metadata": {"order": 9}} | changes
+
+    def ask(self, name, **changes):
+        answer = answered(name, self.post("/auth/transaction/request", self.wanted(**changes), headers=self.bearer), 201, status="pending")
+        return answer.get("requestId", "")
+
+    def signed(self, message, key=None):
+        key = key or self.user
+        return {"message": message, "signature": key.sign(message), "publicKey": key.public}
+
+
+def transactions(url, ledger, user, data, push):
+    visit = Visit(url, ledger, user, data)
+    post, get, bearer = visit.post, visit.get, visit.bearer
+
+    for name, body in (("no push token", {}), ("an empty push token", {"pushToken": ""}), ("a push token of another type", {"pushToken": 7}),
+                       ("an oversized push token", {"pushToken": "x" * 513}), ("a line break in its name", {"pushToken": "x", "deviceName": "a\nb"})):
+        problem(f"device: {name}", post("/devices", body, headers=bearer), 400)
+    problem("device: without a token", post("/devices", {"pushToken": "x"}), 401)
+    phone = {"pushToken": "peer token", "deviceName": "Peer's phone", "platform": "ios", "appVersion": "1"}
+    device = answered("device: registered", post("/devices", phone, headers=bearer), 201, deviceName="Peer's phone", platform="ios")
+    answered("device: again it is the same", post("/devices", phone | {"appVersion": "2"}, headers=bearer), 201, id=device["id"], appVersion="2")
+    listed = get("/devices", headers=bearer).json()
+    check("device: listed, without its push token", [d["id"] for d in listed] == [device["id"]] and "pushToken" not in listed[0], listed)
+    problem("device: listed without a token", get("/devices"), 401)
+
+    problem("ask: without a token", post("/auth/transaction/request", visit.wanted()), 401)
+    for name, changes in (("no such type", {"type": "gift"}), ("no amount that is one", {"amount": "seven"}), ("an amount that is a number", {"amount": 7.25}),
+                          ("a negative amount", {"amount": "-1"}), ("a user creation", {"type": "user_creation"}), ("nobody that can be meant", {"to": "no one"}),
+                          ("larger than a phone signs", {"metadata": {"x": "y" * 70_000}})):
+        problem(f"ask: {name}", post("/auth/transaction/request", visit.wanted(**changes), headers=bearer), 400)
+
+    request = visit.ask("ask")
+    path = f"/auth/transaction/{request}"
+    seen = answered("request: what the phone sees", get(path), 200, requestId=request, status="pending", appName="Peer's shop")
+    answered("request: the same under /status", get(path + "/status"), 200, requestId=request)
+    transaction = seen["transaction"]
+    check("request: all that is signed is shown", compact(transaction) == seen["message"] and transaction["from"] == data["userId"]
+          and transaction["amount"] == "7.25" and transaction["metadata"] == {"order": 9} and transaction["chainId"], seen)
+    check("request: its keys are in the order that is signed", list(transaction) == [k for k in (
+        "type", "from", "to", "timestamp", "nonce", "amount", "currencyCode", "contractId", "contractInput", "metadata", "chainId") if k in transaction], transaction)
+    check("push: told, and told again where it was not taken", until(lambda: len(push.of(request)) == 2), push.came)
+    told = push.of(request)[0] if push.of(request) else {}
+    check("push: what it says", told.get("type") == "transaction_approval" and told.get("transaction") == transaction
+          and told.get("device", {}).get("pushToken") == "peer token", told)
+
+    mine = get("/auth/transactions?status=pending", headers=bearer).json()
+    check("requests: listed for the user", [r["requestId"] for r in mine] == [request], mine)
+    problem("requests: without a token", get("/auth/transactions"), 401)
+    problem("requests: no such status", get("/auth/transactions?status=lost", headers=bearer), 400)
+
+    approve = lambda body: post(path + "/approve", body)
+    message = seen["message"]
+    problem("approve: another amount", approve(visit.signed(message.replace("7.25", "7.26"))), 400, "message-mismatch")
+    problem("approve: the same in another order", approve(visit.signed(compact(dict(reversed(transaction.items()))))), 400, "message-mismatch")
+    problem("approve: another's key", approve(visit.signed(message, Key())), 403, "wrong-key")
+    problem("approve: the signature of something else", approve(visit.signed(message) | {"signature": user.sign("x")}), 401, "bad-signature")
+    problem("approve: a truncated signature", approve(visit.signed(message) | {"signature": "ed25519_sig_00"}), 400)
+    problem("approve: a key of another type", approve(visit.signed(message) | {"publicKey": 1}), 400)
+    problem("approve: the half of what is needed", approve({"message": message}), 400)
+    problem("approve: both ways at once", approve(visit.signed(message) | {"transactionId": "tx_" + "0" * 64}), 400)
+    problem("approve: a transaction that nobody knows", approve({"transactionId": "tx_" + "0" * 64}), 400, "message-mismatch")
+    problem("approve: not JSON", requests.post(url + path + "/approve", data="{", headers={"content-type": "application/json"}, timeout=10), 400)
+    problem("approve: oversized", approve(visit.signed("x" * (3 << 20))), 413)
+    problem("approve: no such request", post("/auth/transaction/txreq_0000000000000000/approve", visit.signed(message)), 404)
+    problem("approve: no request's id", post("/auth/transaction/nonsense/approve", visit.signed(message)), 404)
+    answered("request: still pending after all that", get(path), 200, status="pending")
+
+    stream = Stream(url + path + "/events")
+    first = stream.next()[1] or {}
+    check("events: connected", first.get("type") == "connected" and first.get("status") == "pending", first)
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: approve(visit.signed(message)), range(4)))
+    check("approve: of four at once one", sorted(a.status_code for a in answers) == [200, 409, 409, 409], [a.text for a in answers])
+    transaction_id = next((a.json()["transactionId"] for a in answers if a.status_code == 200), "")
+    signature = bytes.fromhex(visit.signed(message)["signature"].removeprefix("ed25519_sig_"))
+    check("approve: the transaction's id follows from message and signature",
+          transaction_id == "tx_" + hashlib.sha256(message.encode() + signature).hexdigest(), transaction_id)
+    last = stream.until(lambda e: (e[1] or {}).get("type") in ("confirmed", "failed"), 30)
+    check("events: confirmed, with the transaction", last is not None and last[1]["type"] == "confirmed" and last[1]["transactionId"] == transaction_id, last)
+    check("events: then the stream ends", stream.next()[0] == "end")
+    again = requests.get(url + path + "/events", headers={"last-event-id": "confirmed"}, timeout=10)
+    check("events: who has seen the last is told to stay away", again.status_code == 204, again.status_code)
+    answered("request: confirmed", get(path), 200, status="confirmed", transactionId=transaction_id)
+    known = answered("the ledger has it", requests.get(f"{ledger}/transactions/{transaction_id}", timeout=10), 200, status="confirmed")
+    check("the ledger has what was signed", known.get("amount") == "7.25" and known.get("metadata") == {"order": 9}, known)
+    problem("approve: what is confirmed", approve(visit.signed(message)), 409)
+    problem("reject: what is confirmed", post(path + "/reject"), 409)
+
+    # The phone submits by itself and names what it has submitted.
+    request = visit.ask("ask: another")
+    path = f"/auth/transaction/{request}"
+    problem("approve: an old payment", post(path + "/approve", {"transactionId": transaction_id}), 400, "message-mismatch")
+    message = get(path).json()["message"]
+    submitted = requests.post(f"{ledger}/transactions", json=json.loads(message) | {"signature": user.sign(message)}, timeout=10)
+    answered("the phone submits it", submitted, 202)
+    answered("approve: what was submitted", post(path + "/approve", {"transactionId": submitted.json()["id"]}), 200, success=True)
+    check("request: confirmed as well", until(lambda: get(path).json()["status"] == "confirmed"), get(path).text)
+
+    request = visit.ask("ask: a third")
+    path = f"/auth/transaction/{request}"
+    problem("reject: a reason of another type", post(path + "/reject", {"reason": 7}), 400)
+    answered("reject", post(path + "/reject", {"reason": "too dear"}), 200, success=True)
+    answered("request: rejected", get(path), 200, status="rejected", reason="too dear")
+    problem("reject: twice", post(path + "/reject"), 409)
+    problem("approve: what is rejected", post(path + "/approve", visit.signed(get(path).json()["message"])), 409)
+    counts = [r["status"] for r in get("/auth/transactions", headers=bearer).json()]
+    check("requests: newest first, at every status", counts == ["rejected", "confirmed", "confirmed"], counts)
+
+    answered("device: removed", visit.delete(f"/devices/{device['id']}", headers=bearer), 200, success=True)
+    problem("device: removed twice", visit.delete(f"/devices/{device['id']}", headers=bearer), 404)
+    request = visit.ask("ask: with no phone left")
+    time.sleep(0.3)
+    check("push: nobody is told", push.of(request) == [], push.came)
+    answered("log out everywhere", visit.delete("/auth/sessions", headers=bearer), 200, success=True)
+    problem("ask: after the log-out", post("/auth/transaction/request", visit.wanted(), headers=bearer), 401)
+    answered("request: what was asked for is there still", get(f"/auth/transaction/{request}"), 200, status="pending")
+
+
+def page(url):
+    """The page for browsers, and the code as a picture."""
+    found = requests.get(url + "/", timeout=10)
+    check("page", found.status_code == 200 and found.headers["content-type"].startswith("text/html")
+          and "default-src 'none'" in found.headers["content-security-policy"], found.headers)
+    for name in ("page.js", "page.css"):
+        check(f"page: {name}", name in found.text and requests.get(f"{url}/{name}", timeout=10).status_code == 200)
+    session = requests.post(f"{url}/auth/session/create", timeout=10).json()
+    public = session["qrData"]["sessionId"]
+    code = requests.get(f"{url}/auth/session/{public}/qr.svg", timeout=10)
+    check("code: a picture", code.status_code == 200 and code.headers["content-type"] == "image/svg+xml" and code.text.startswith("<svg"), code.headers)
+    answered("code: looking at it is no scan", requests.get(f"{url}/auth/session/{session['sessionId']}", timeout=10), 200, status="waiting")
+    answered("code: rejected", requests.post(f"{url}/auth/session/{public}/reject", timeout=10), 200)
+    problem("code: none of what is over", requests.get(f"{url}/auth/session/{public}/qr.svg", timeout=10), 409)
+    problem("code: none of nothing", requests.get(f"{url}/auth/session/nonsense/qr.svg", timeout=10), 404)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--home", required=True)
     parser.add_argument("--user", required=True)
-    for service in ("mesh", "identity", "t4"):
+    parser.add_argument("--push-port", type=int, required=True)
+    for service in ("mesh", "identity", "t4", "ledger"):
         parser.add_argument(f"--{service}", required=True)
     args = parser.parse_args()
     home = pathlib.Path(args.home)
@@ -442,6 +719,8 @@ def main():
     node = mesh(args.mesh, sovereign)
     t4(args.t4, node)
     identity(args.identity, user, data)
+    transactions(args.identity, args.ledger, user, data, Push(args.push_port))
+    page(args.identity)
     print(f"{CHECKS - len(FAILED)} of {CHECKS} checks hold")
     return 1 if FAILED else 0
 

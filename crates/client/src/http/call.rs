@@ -13,7 +13,7 @@ use super::{ANSWER, Http, Repeat};
 use crate::error::ClientError;
 
 /// The largest answer that is read. The largest there is: a page of 500 transactions of 10 KiB each, with room.
-const LARGEST: usize = 32 * 1024 * 1024;
+pub(super) const LARGEST: usize = 32 * 1024 * 1024;
 /// Before the second and the third try of a request that may be repeated.
 const PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(200)];
 /// Longer `Retry-After` than this is handed to the caller instead of being waited for.
@@ -30,6 +30,7 @@ pub(crate) struct Call<'a> {
     pub(super) bearer: Option<String>,
     pub(super) headers: HeaderMap,
     pub(super) repeat: Repeat,
+    pub(super) largest: usize,
 }
 
 impl Call<'_> {
@@ -56,6 +57,12 @@ impl Call<'_> {
 
     pub(crate) fn bearer(mut self, text: String) -> Self {
         self.bearer = Some(text);
+        self
+    }
+
+    /// Reads no larger answer than this.
+    pub(crate) const fn limited(mut self, largest: usize) -> Self {
+        self.largest = largest;
         self
     }
 
@@ -119,7 +126,7 @@ impl Call<'_> {
         let response = sent.map_err(|error| self.http.failure(&request, error))?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
-        let body = self.http.read(&request, response, LARGEST).await?;
+        let body = self.http.read(&request, response, self.largest).await?;
         Ok((status, headers, body))
     }
 
@@ -176,7 +183,7 @@ impl Call<'_> {
     }
 }
 
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(reqwest::header::RETRY_AFTER)?.to_str().ok()?;
     text.parse().ok().map(Duration::from_secs)
 }

@@ -114,3 +114,22 @@ fn a_port_that_a_flag_names_is_not_moved() {
     assert_eq!(settings.url(ServiceKind::T4), "http://127.0.0.1:8080");
     assert_eq!(settings.port(ServiceKind::Mesh), 23190);
 }
+
+#[test]
+fn who_takes_notifications_is_whole_or_refused() {
+    use crate::push::PushProvider;
+    assert!(load("{}", &[]).unwrap().push.is_none());
+    let expo = load("{}", &[("PUSH_PROVIDER", "expo")]).unwrap().push;
+    let expo = expo.unwrap();
+    assert_eq!(expo.provider, PushProvider::Expo);
+    assert!(expo.url.starts_with("https://exp.host/"), "{}", expo.url);
+    let error = load(r#"{"pushProvider": "webhook"}"#, &[]).unwrap_err();
+    assert!(error.contains("pushUrl"), "{error}");
+    let error = load(r#"{"pushProvider": "pigeon"}"#, &[]).unwrap_err();
+    assert!(error.contains("none, webhook or expo"), "{error}");
+    let config =
+        r#"{"pushProvider": "webhook", "pushUrl": "http://127.0.0.1:1/x", "pushSecret": "hush"}"#;
+    let settings = load(config, &[]).unwrap();
+    assert!(!format!("{settings:?}").contains("hush"));
+    assert_eq!(settings.push.unwrap().secret.unwrap().reveal(), "hush");
+}

@@ -6,7 +6,9 @@ use tana_protocol::api::approval::RequestStatus;
 use tana_protocol::login::{RequestId, SessionId, SessionStatus};
 use tana_protocol::{Hash32, SecretKey, Timestamp, TransactionId, UserId};
 
-use super::requests::{Device, RequestStep, RequestStepped, TransactionRequest};
+use super::requests::{
+    Device, RequestFilter, RequestPlace, RequestStep, RequestStepped, TransactionRequest,
+};
 use super::{IdentityStore, Login, Session, SessionKey, Step, Stepped};
 use crate::error::StoreResult;
 
@@ -272,6 +274,66 @@ fn move_on(from: RequestStatus, to: RequestStatus) -> RequestStep {
     }
 }
 
+/// Two pending requests of the same user and the same time, in the order of their ids.
+async fn lists(
+    store: &dyn IdentityStore,
+    [first, second]: &[&TransactionRequest; 2],
+) -> StoreResult<()> {
+    let all = RequestFilter {
+        limit: 500,
+        ..RequestFilter::default()
+    };
+    let ids = |filter: RequestFilter| async move {
+        let found = store.requests(&filter).await?;
+        Ok::<_, crate::StoreError>(found.into_iter().map(|found| found.id).collect::<Vec<_>>())
+    };
+    assert_eq!(
+        ids(all.clone()).await?,
+        [&second.id, &first.id].map(Clone::clone)
+    );
+    let of = |user, status| RequestFilter {
+        user,
+        status,
+        ..all.clone()
+    };
+    assert_eq!(
+        ids(of(Some(user(1)), Some(RequestStatus::Pending)))
+            .await?
+            .len(),
+        2
+    );
+    assert!(ids(of(Some(user(9)), None)).await?.is_empty());
+    assert!(
+        ids(of(None, Some(RequestStatus::Approved)))
+            .await?
+            .is_empty()
+    );
+    let page = RequestFilter {
+        limit: 1,
+        ..all.clone()
+    };
+    let place = RequestPlace {
+        created_at: second.created_at,
+        id: second.id.clone(),
+    };
+    assert_eq!(ids(page.clone()).await?, std::slice::from_ref(&second.id));
+    let next = RequestFilter {
+        after: Some(place),
+        ..page.clone()
+    };
+    assert_eq!(ids(next).await?, std::slice::from_ref(&first.id));
+    let skipped = RequestFilter { offset: 1, ..page };
+    assert_eq!(ids(skipped).await?, std::slice::from_ref(&first.id));
+
+    let untold = store.untold(at(500)).await?;
+    assert_eq!(untold, [(*first).clone(), (*second).clone()]);
+    store.told(&first.id, at(500)).await?;
+    assert_eq!(store.untold(at(500)).await?, std::slice::from_ref(*second));
+    let over = store.untold(second.expires_at).await?;
+    assert!(over.is_empty(), "nobody is told of what is over");
+    Ok(())
+}
+
 async fn transactions(store: &dyn IdentityStore) -> StoreResult<()> {
     use RequestStatus::{Approved, Confirmed, Expired, Pending, Submitted};
     let (first, second) = (request(1), request(2));
@@ -281,6 +343,7 @@ async fn transactions(store: &dyn IdentityStore) -> StoreResult<()> {
     assert_eq!(store.request(&request(9).id).await?, None);
     assert_eq!(store.next_request_expiry().await?, Some(first.expires_at));
 
+    lists(store, &[&first, &second]).await?;
     let id = TransactionId(Hash32::of(b"tx"));
     let approve = RequestStep {
         transaction_id: Some(id),

@@ -57,6 +57,30 @@ pub enum RequestStepped {
     Unknown,
 }
 
+/// Which requests a list has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RequestFilter {
+    /// Of one user alone.
+    pub user: Option<UserId>,
+    /// At one status alone.
+    pub status: Option<RequestStatus>,
+    /// Behind this one: where the page before ended.
+    pub after: Option<RequestPlace>,
+    /// Skipping so many.
+    pub offset: u32,
+    /// At most.
+    pub limit: u32,
+}
+
+/// Where a request stands in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestPlace {
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Which it is.
+    pub id: RequestId,
+}
+
 /// A phone that is told of requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Device {
@@ -96,6 +120,18 @@ pub trait RequestStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> BoxFuture<'a, StoreResult<RequestStepped>>;
 
+    /// Requests as the filter says, newest first.
+    fn requests<'a>(
+        &'a self,
+        filter: &'a RequestFilter,
+    ) -> BoxFuture<'a, StoreResult<Vec<TransactionRequest>>>;
+
+    /// The pending requests that no phone has been told of, oldest first, at most 500.
+    fn untold(&self, now: Timestamp) -> BoxFuture<'_, StoreResult<Vec<TransactionRequest>>>;
+
+    /// Notes that the phones were told of a request, or that there is nobody to tell.
+    fn told<'a>(&'a self, id: &'a RequestId, now: Timestamp) -> BoxFuture<'a, StoreResult<()>>;
+
     /// The requests whose transaction is on its way: approved or submitted.
     fn unsettled(&self) -> BoxFuture<'_, StoreResult<Vec<TransactionRequest>>>;
 
@@ -108,7 +144,7 @@ pub trait RequestStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> BoxFuture<'_, StoreResult<Vec<TransactionRequest>>>;
 
-    /// Forgets requests that ended before `before` and are not on their way.
+    /// Forgets requests that ended before `before` and are not on their way, a thousand at most; answers how many.
     fn forget_requests(&self, before: Timestamp) -> BoxFuture<'_, StoreResult<u64>>;
 
     /// Keeps a device, or what is new about one that the user has registered; answers it as it is kept.
@@ -276,6 +312,55 @@ macro_rules! sql_request_store {
                 })
             }
 
+            async fn list_requests(
+                &self,
+                filter: &RequestFilter,
+            ) -> StoreResult<Vec<TransactionRequest>> {
+                let place = filter.after.as_ref();
+                let found: Vec<RequestRow> = sqlx::query_as(request_columns!(
+                    "SELECT",
+                    "FROM transaction_requests \
+                     WHERE (CAST($1 AS TEXT) IS NULL OR user_id = CAST($1 AS TEXT)) \
+                     AND (CAST($2 AS TEXT) IS NULL OR status = CAST($2 AS TEXT)) \
+                     AND (CAST($3 AS BIGINT) IS NULL OR created_at < CAST($3 AS BIGINT) \
+                     OR (created_at = CAST($3 AS BIGINT) AND id < CAST($4 AS TEXT))) \
+                     ORDER BY created_at DESC, id DESC LIMIT $5 OFFSET $6"
+                ))
+                .bind(filter.user.map(|user| user.to_string()))
+                .bind(filter.status.map(RequestStatus::as_str))
+                .bind(place.map(|place| ms(place.created_at)))
+                .bind(place.map(|place| place.id.as_str().to_owned()))
+                .bind(i64::from(filter.limit))
+                .bind(i64::from(filter.offset))
+                .fetch_all(self.reader())
+                .await
+                .map_err($failed("listing transaction requests"))?;
+                found.into_iter().map(TransactionRequest::try_from).collect()
+            }
+
+            async fn list_untold(&self, now: Timestamp) -> StoreResult<Vec<TransactionRequest>> {
+                let found: Vec<RequestRow> = sqlx::query_as(request_columns!(
+                    "SELECT",
+                    "FROM transaction_requests WHERE status = 'pending' \
+                     AND notified_at IS NULL AND expires_at > $1 ORDER BY created_at, id LIMIT 500"
+                ))
+                .bind(ms(now))
+                .fetch_all(self.reader())
+                .await
+                .map_err($failed("reading transaction requests"))?;
+                found.into_iter().map(TransactionRequest::try_from).collect()
+            }
+
+            async fn note_told(&self, id: &RequestId, now: Timestamp) -> StoreResult<()> {
+                sqlx::query("UPDATE transaction_requests SET notified_at = $2 WHERE id = $1")
+                    .bind(id.as_str())
+                    .bind(ms(now))
+                    .execute(self.writer())
+                    .await
+                    .map_err($failed("noting who was told"))?;
+                Ok(())
+            }
+
             async fn on_their_way(&self) -> StoreResult<Vec<TransactionRequest>> {
                 let found: Vec<RequestRow> = sqlx::query_as(request_columns!(
                     "SELECT",
@@ -313,8 +398,8 @@ macro_rules! sql_request_store {
 
             async fn delete_requests(&self, before: Timestamp) -> StoreResult<u64> {
                 let done = sqlx::query(
-                    "DELETE FROM transaction_requests WHERE expires_at < $1 \
-                     AND status NOT IN ('approved', 'submitted')",
+                    "DELETE FROM transaction_requests WHERE id IN (SELECT id FROM transaction_requests \
+                     WHERE expires_at < $1 AND status NOT IN ('approved', 'submitted') LIMIT 1000)",
                 )
                 .bind(ms(before))
                 .execute(self.writer())
@@ -391,6 +476,28 @@ macro_rules! sql_request_store {
                 now: Timestamp,
             ) -> BoxFuture<'a, StoreResult<RequestStepped>> {
                 self.take_request_step(id, step, now).boxed()
+            }
+
+            fn requests<'a>(
+                &'a self,
+                filter: &'a RequestFilter,
+            ) -> BoxFuture<'a, StoreResult<Vec<TransactionRequest>>> {
+                self.list_requests(filter).boxed()
+            }
+
+            fn untold(
+                &self,
+                now: Timestamp,
+            ) -> BoxFuture<'_, StoreResult<Vec<TransactionRequest>>> {
+                self.list_untold(now).boxed()
+            }
+
+            fn told<'a>(
+                &'a self,
+                id: &'a RequestId,
+                now: Timestamp,
+            ) -> BoxFuture<'a, StoreResult<()>> {
+                self.note_told(id, now).boxed()
             }
 
             fn unsettled(&self) -> BoxFuture<'_, StoreResult<Vec<TransactionRequest>>> {

@@ -346,8 +346,9 @@ macro_rules! sql_identity_store {
 
             async fn delete_old(&self, before: Timestamp, now: Timestamp) -> StoreResult<u64> {
                 let done = sqlx::query(
-                    "DELETE FROM auth_sessions WHERE expires_at < $1 AND NOT \
-                     (status = 'approved' AND revoked_at IS NULL AND token_expires_at > $2)",
+                    "DELETE FROM auth_sessions WHERE public_id IN (SELECT public_id FROM auth_sessions \
+                     WHERE expires_at < $1 AND NOT (status = 'approved' AND revoked_at IS NULL \
+                     AND token_expires_at > $2) LIMIT 1000)",
                 )
                 .bind(ms(before))
                 .bind(ms(now))

@@ -5,13 +5,14 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use sqlx::sqlite::SqlitePool;
+use tana_protocol::api::approval::RequestStatus;
 use tana_protocol::login::{RequestId, SessionId};
 use tana_protocol::{Hash32, Timestamp, UserId};
 
 use crate::error::StoreResult;
 use crate::identity::requests::{
-    self, Device, RequestRow, RequestStep, RequestStepped, RequestStore, TransactionRequest,
-    request_columns, sql_request_store,
+    self, Device, RequestFilter, RequestRow, RequestStep, RequestStepped, RequestStore,
+    TransactionRequest, request_columns, sql_request_store,
 };
 use crate::identity::sql::{
     self, SessionRow, StepColumns, ms, session_columns, sql_identity_store,

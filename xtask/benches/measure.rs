@@ -36,6 +36,8 @@ mod wait;
 
 #[path = "measure/chain.rs"]
 mod chain;
+#[path = "measure/content.rs"]
+mod content;
 #[path = "measure/contracts.rs"]
 mod contracts;
 #[path = "measure/figures.rs"]
@@ -52,12 +54,16 @@ mod http;
 )]
 #[path = "../tests/it/load.rs"]
 mod load;
+#[path = "measure/logins.rs"]
+mod logins;
 #[allow(
     dead_code,
     reason = "shared with the end-to-end tests, which use all of it"
 )]
 #[path = "../tests/it/servers.rs"]
 mod servers;
+#[path = "measure/services.rs"]
+mod services;
 #[path = "measure/signatures.rs"]
 mod signatures;
 #[path = "measure/transfers.rs"]
@@ -80,8 +86,13 @@ fn main() {
     if std::env::args().any(|arg| arg == "--test") {
         return;
     }
-    if binary::setting("TANA_BENCH").as_deref() == Some("chain") {
-        figures::print(&chain::figures());
+    let figures = match binary::setting("TANA_BENCH").as_deref() {
+        Some("chain") => Some(chain::figures()),
+        Some("services") => Some(services::figures()),
+        _ => None,
+    };
+    if let Some(figures) = figures {
+        figures::print(&figures);
         return;
     }
     let mut rows = signatures::rows();

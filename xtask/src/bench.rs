@@ -19,6 +19,8 @@ pub(crate) struct Options {
 enum What {
     /// The chain against PostgreSQL, Redis and raw signature checks, as ratios
     Chain,
+    /// Content store and identity service against nginx, sha256sum, SQLite and raw signature checks, as ratios
+    Services,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
@@ -37,9 +39,16 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         "measure",
     ]);
     measure.env("TANA_TEST_BIN", cargo::target_dir()?.join("release"));
-    if options.what == Some(What::Chain) {
-        machine::require(&[postgres::SERVER, redis::SERVER])?;
-        measure.env("TANA_BENCH", "chain");
+    match options.what {
+        None => {}
+        Some(What::Chain) => {
+            machine::require(&[postgres::SERVER, redis::SERVER])?;
+            measure.env("TANA_BENCH", "chain");
+        }
+        Some(What::Services) => {
+            machine::require(&[machine::NGINX])?;
+            measure.env("TANA_BENCH", "services");
+        }
     }
     cargo::run(keeper.mark(&mut measure))
 }

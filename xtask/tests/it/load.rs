@@ -21,7 +21,7 @@ const LIMIT: Duration = Duration::from_secs(120);
 #[derive(Clone)]
 pub(crate) struct Account {
     pub(crate) id: UserId,
-    key: SecretKey,
+    pub(crate) key: SecretKey,
     /// The last nonce that was signed with.
     pub(crate) nonce: u64,
 }
@@ -33,7 +33,7 @@ pub(crate) struct Load {
     pub(crate) accounts: Vec<Account>,
 }
 
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     Timestamp::from_ms(u64::try_from(since.as_millis()).unwrap())
 }

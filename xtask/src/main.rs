@@ -11,7 +11,9 @@ mod keeper;
 mod machine;
 mod postgres;
 mod redis;
+mod soak;
 mod test;
+mod types;
 mod up;
 
 use std::process::ExitCode;
@@ -37,6 +39,8 @@ enum Task {
     Test(test::Options),
     /// Kill parts of a node under load, and count that nothing is lost
     Crash(crash::Options),
+    /// Load an edge with contracts that mean harm, and a chain with generated ones
+    Soak(soak::Options),
     /// Measure, and print a table
     Bench(bench::Options),
     /// Say which JavaScript engine would be built here, and why
@@ -48,6 +52,7 @@ fn main() -> ExitCode {
         Task::Up(options) => up::run(&options),
         Task::Test(options) => test::run(&options),
         Task::Crash(options) => crash::run(&options),
+        Task::Soak(options) => soak::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Engine(wanted) => engine::run(&wanted),
     };

@@ -9,6 +9,7 @@ pub mod amount;
 pub mod api;
 pub mod block;
 pub mod contract;
+pub mod decision;
 pub mod genesis;
 pub mod hash;
 pub mod id;

@@ -1,14 +1,24 @@
-//! Runs contracts: TypeScript in, changes and receipts out, in an isolate that is made for one execution. What a host
-//! of contracts needs without an engine is in `tana-sandbox`.
+//! Runs contracts: TypeScript in, changes and receipts out, in an isolate that is made for one execution.
+//!
+//! Without an engine feature this crate is what a host needs: the messages and the pool of worker processes. With
+//! `v8` or `quickjs` it also compiles and runs.
 
-#[cfg(not(any(feature = "v8", feature = "quickjs")))]
-compile_error!("choose an engine: the feature `v8`, which is the default, or `quickjs`");
+pub mod fetch;
+pub mod message;
+pub mod pool;
 
+#[cfg(any(feature = "v8", feature = "quickjs"))]
 pub mod compile;
+#[cfg(any(feature = "v8", feature = "quickjs"))]
 pub mod engine;
+#[cfg(any(feature = "v8", feature = "quickjs"))]
 pub mod host;
+#[cfg(any(feature = "v8", feature = "quickjs"))]
 mod regexp;
+#[cfg(any(feature = "v8", feature = "quickjs"))]
 pub mod sandbox;
+#[cfg(any(feature = "v8", feature = "quickjs"))]
 pub mod worker;
 
+#[cfg(any(feature = "v8", feature = "quickjs"))]
 pub(crate) const DENO_CORE_VERSION: &str = "0.413.0";

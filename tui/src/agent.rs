@@ -32,7 +32,7 @@ const SIGN: Duration = Duration::from_secs(120);
 pub(crate) struct Agent(PathBuf);
 
 /// A key of the agent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct AgentKey {
     pub(crate) key: PublicKey,
     /// What its owner calls it.

@@ -8,27 +8,27 @@ pub(crate) mod context;
 mod contract;
 mod deploy;
 mod engine;
-mod exit;
+pub(crate) mod exit;
 pub(crate) mod launch;
 mod login;
 mod logs;
 mod mesh;
 mod money;
-mod new;
+pub(crate) mod new;
 mod node;
 mod output;
 mod passphrase;
 pub(crate) mod phone;
 mod proof;
-mod queue;
+pub(crate) mod queue;
 mod run;
 mod sovereign;
 mod start;
 mod status;
 mod stop;
-mod submit;
+pub(crate) mod submit;
 mod verify;
-mod wait;
+pub(crate) mod wait;
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -82,6 +82,12 @@ pub(crate) struct Globals {
     /// The console as lines, for screen readers and pipes: tells what changes, takes commands
     #[arg(long)]
     pub(crate) plain: bool,
+    /// Record the console's session in a new file, for `asciinema play` and for --replay; secrets are left out
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["plain", "replay"])]
+    pub(crate) record: Option<PathBuf>,
+    /// Show a session that was recorded; to a pipe, its last screen
+    #[arg(long, value_name = "FILE")]
+    pub(crate) replay: Option<PathBuf>,
     /// Change nothing: the console refuses every action that would
     #[arg(long, global = true)]
     pub(crate) read_only: bool,
@@ -171,6 +177,13 @@ pub(crate) fn open_plain(globals: &Globals) -> ExitCode {
     opened(globals, console::open_plain)
 }
 
+/// Shows a recorded session. Nothing of this home is read.
+pub(crate) fn replay(globals: &Globals) -> ExitCode {
+    let path = globals.replay.clone().unwrap_or_default();
+    let result = crate::replay::open(&path).map(|()| Exit::Done);
+    exit::report(result, globals.json)
+}
+
 fn opened(globals: &Globals, open: impl FnOnce(ConsoleOptions) -> anyhow::Result<()>) -> ExitCode {
     let result = Context::load(globals, None, None).and_then(|context| {
         open(ConsoleOptions {
@@ -186,6 +199,7 @@ fn opened(globals: &Globals, open: impl FnOnce(ConsoleOptions) -> anyhow::Result
                 Mode::ReadWrite
             },
             screen: None,
+            record: globals.record.clone(),
         })?;
         Ok(Exit::Done)
     });

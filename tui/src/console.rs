@@ -2,12 +2,16 @@
 //! The command line calls this; nothing else does.
 
 use std::io::IsTerminal as _;
+use std::path::PathBuf;
 
 use anyhow::bail;
 use jiff::tz::TimeZone;
 use tana_home::{Environment, HomeError, Settings, StoredKey};
 
+use tana_protocol::service::{NodeRole, ServiceKind};
+
 use crate::contexts;
+use crate::features::first;
 use crate::keys::Keymap;
 use crate::model::{Here, Mode, Model, Screen};
 use crate::plain;
@@ -32,6 +36,8 @@ pub(crate) struct ConsoleOptions {
     pub(crate) mode: Mode,
     /// The screen to begin with.
     pub(crate) screen: Option<Screen>,
+    /// The new file that the session is recorded in.
+    pub(crate) record: Option<PathBuf>,
 }
 
 /// Runs the console until it is left. Needs a terminal on both ends.
@@ -61,7 +67,9 @@ pub(crate) fn open(options: ConsoleOptions) -> anyhow::Result<()> {
 /// # Errors
 /// When a setting is not right, or the output fails for another reason than that nobody reads it.
 pub(crate) fn open_plain(options: ConsoleOptions) -> anyhow::Result<()> {
-    let model = model(&options)?;
+    let mut model = model(&options)?;
+    // Its steps are drawn; `tana new chain` does the same.
+    model.first = None;
     plain::run(model, options)
 }
 
@@ -93,6 +101,7 @@ impl ConsoleOptions {
                 first.mode
             },
             screen: None,
+            record: None,
         })
     }
 }
@@ -135,6 +144,11 @@ pub(crate) fn model(options: &ConsoleOptions) -> anyhow::Result<Model> {
     );
     // One and a half of the time between two heartbeats.
     model.mesh.late_after = settings.heartbeat_interval.mul_f64(1.5);
+    let nothing = settings.home.chains().is_ok_and(|chains| chains.is_empty());
+    let own = options.remote.is_none() && settings.chain_name.is_none();
+    if nothing && own && options.mode == Mode::ReadWrite && settings.role != NodeRole::Coordinator {
+        model.first = Some(first::Model::default());
+    }
     if unknown {
         let names: Vec<&str> = model.themes.names().collect();
         let text = format!(
@@ -164,6 +178,10 @@ fn here(options: &ConsoleOptions) -> Here {
         sealed: matches!(stored, Some(StoredKey::Sealed(_))),
         users: home.users().unwrap_or_default(),
         remote: options.remote.clone(),
+        mesh: match &options.remote {
+            Some(remote) => format!("{remote}:{}", settings.port(ServiceKind::Mesh)),
+            None => settings.url(ServiceKind::Mesh),
+        },
         supervised: options.remote.is_none() || !options.via.is_empty(),
         context: options.context.clone(),
         contexts: options.origin.contexts.keys().cloned().collect(),

@@ -1,9 +1,17 @@
 //! What the model asks the world to do. Plain values: `effects` carries them out.
 
-use tana_protocol::NodeId;
+use std::fmt;
+use std::path::PathBuf;
+
+use serde_json::Value;
 use tana_protocol::login::SessionId;
 use tana_protocol::message::Decision;
-use tana_protocol::service::ServiceKind;
+use tana_protocol::service::{NodeRole, ServiceKind};
+use tana_protocol::{ContractId, NodeId, TransactionId};
+
+use crate::draft::Draft;
+use crate::features::contracts::playground::Entry;
+use crate::sign::Passphrase;
 
 /// A request to the world.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,9 +23,13 @@ pub(crate) enum Effect {
     Copy(String),
     /// Keeps what is on the screen in files.
     SaveScreen,
+    /// Keeps the list in view in files.
+    Export,
     /// To the context of this name.
     TurnTo(String),
     Notify(String),
+    /// Into the playground, in place of what is there.
+    Edit(Box<Draft>),
     // Reads.
     LoadBlock(u64),
     LoadOlder {
@@ -30,8 +42,26 @@ pub(crate) enum Effect {
     LoadQueue,
     LoadContracts,
     LoadContent,
+    /// The source of a deployed contract.
+    LoadSource(ContractId),
+    /// A contract's file into the playground.
+    OpenContract(PathBuf),
+    /// Runs a source once, on no chain, and asks what its lines cost.
+    RunContract {
+        source: String,
+        input: Option<Value>,
+        entry: Entry,
+    },
     // Changes.
     StartNode,
+    /// Makes this home's first chain and starts its node.
+    MakeChain {
+        name: String,
+        role: NodeRole,
+        /// Added to every port.
+        offset: u16,
+        passphrase: Option<Passphrase>,
+    },
     Service {
         name: ServiceKind,
         order: Order,
@@ -47,6 +77,42 @@ pub(crate) enum Effect {
         session: SessionId,
         answer: PhoneAnswer,
     },
+    /// Queues a dead letter again.
+    RetryLetter(TransactionId),
+    /// Deletes a dead letter.
+    DropLetter(TransactionId),
+    /// Makes a contract's directory.
+    NewContract {
+        name: String,
+    },
+    SaveContract {
+        file: PathBuf,
+        text: String,
+        /// Whether the text came from that file: no other is overwritten.
+        own: bool,
+    },
+    DeployContract {
+        draft: Box<Draft>,
+        author: Author,
+    },
+}
+
+/// Who signs a deployment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Author {
+    /// With the passphrase where the key is sealed.
+    Sovereign(Option<Passphrase>),
+    /// A user of this home.
+    User(String),
+}
+
+impl fmt::Display for Author {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sovereign(_) => f.write_str("the sovereign"),
+            Self::User(name) => f.write_str(name),
+        }
+    }
 }
 
 /// What a service is told.
@@ -96,7 +162,9 @@ impl Effect {
             | Self::Repaint
             | Self::Copy(_)
             | Self::SaveScreen
+            | Self::Export
             | Self::TurnTo(_)
+            | Self::Edit(_)
             | Self::Notify(_) => Reach::Local,
             Self::LoadBlock(_)
             | Self::LoadOlder { .. }
@@ -105,12 +173,21 @@ impl Effect {
             | Self::LoadAgent
             | Self::LoadQueue
             | Self::LoadContracts
-            | Self::LoadContent => Reach::Reads,
+            | Self::LoadContent
+            | Self::LoadSource(_)
+            | Self::OpenContract(_)
+            | Self::RunContract { .. } => Reach::Reads,
             Self::StartNode
+            | Self::MakeChain { .. }
             | Self::Service { .. }
             | Self::Decide { .. }
             | Self::NewSession
-            | Self::Phone { .. } => Reach::Changes,
+            | Self::Phone { .. }
+            | Self::RetryLetter(_)
+            | Self::DropLetter(_)
+            | Self::NewContract { .. }
+            | Self::SaveContract { .. }
+            | Self::DeployContract { .. } => Reach::Changes,
         }
     }
 }

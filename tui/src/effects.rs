@@ -1,6 +1,8 @@
 //! Carries effects out. Read-only mode is enforced here, once: no effect that changes anything gets past `Runner::run`.
 
 mod chain;
+mod drafts;
+mod first;
 mod login;
 mod machine;
 mod node;
@@ -11,8 +13,8 @@ use std::sync::Arc;
 
 use tana_client::{ContentClient, IdentityClient, LedgerClient, MeshClient, NodeClient};
 use tana_home::{Environment, Settings};
-use tana_protocol::ServiceKind;
 use tana_protocol::api::node::NodeView;
+use tana_protocol::{ServiceKind, TransactionId};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::{AbortHandle, JoinSet};
 
@@ -289,6 +291,21 @@ impl Runner {
             Effect::StartNode => {
                 self.tasks.spawn(node::start(self.settings.clone(), outbox));
             }
+            Effect::MakeChain {
+                name,
+                role,
+                offset,
+                passphrase,
+            } => {
+                let wanted = first::Wanted {
+                    name,
+                    role,
+                    offset,
+                    passphrase,
+                };
+                self.tasks
+                    .spawn(first::make(self.settings.clone(), wanted, outbox));
+            }
             Effect::Service { name, order } => {
                 let Some(client) = self.node.clone() else {
                     return;
@@ -337,15 +354,60 @@ impl Runner {
                     identity, ledger, home, session, answer, outbox,
                 ));
             }
-            // The run loop's own.
+            Effect::RetryLetter(id) => self.letter(id, chain::Letter::Retry),
+            Effect::DropLetter(id) => self.letter(id, chain::Letter::Drop),
+            Effect::LoadSource(id) => {
+                let Some(ledger) = self.ledger.client.clone() else {
+                    return;
+                };
+                self.tasks.spawn(drafts::source(ledger, id, outbox));
+            }
+            Effect::OpenContract(path) => {
+                self.tasks.spawn(drafts::open(path, outbox));
+            }
+            Effect::RunContract {
+                source,
+                input,
+                entry,
+            } => {
+                self.tasks.spawn(drafts::run(source, input, entry, outbox));
+            }
+            Effect::NewContract { name } => {
+                self.tasks.spawn(drafts::make(name, outbox));
+            }
+            Effect::SaveContract { file, text, own } => {
+                self.tasks.spawn(drafts::save(file, text, own, outbox));
+            }
+            Effect::DeployContract { draft, author } => {
+                let Some(ledger) = self.ledger.client.clone() else {
+                    return;
+                };
+                let settings = self.settings.clone();
+                self.tasks
+                    .spawn(drafts::deploy(ledger, settings, *draft, author, outbox));
+            }
+            // The run loop's own, and the model's.
             Effect::Quit
             | Effect::Suspend
             | Effect::Repaint
             | Effect::Copy(_)
             | Effect::SaveScreen
+            | Effect::Export
             | Effect::TurnTo(_)
+            | Effect::Edit(_)
             | Effect::Notify(_) => {}
         }
+    }
+}
+
+impl Runner {
+    fn letter(&mut self, id: TransactionId, letter: chain::Letter) {
+        let Some(ledger) = self.ledger.client.clone() else {
+            return;
+        };
+        let (settings, outbox) = (self.settings.clone(), self.outbox.clone());
+        self.tasks
+            .spawn(chain::letter(ledger, settings, id, letter, outbox));
     }
 }
 

@@ -1,9 +1,10 @@
-//! One module a screen, each with `model` (what it knows), `update` (what changes it) and `view` (how it is drawn).
+//! One module a screen, and one for the first run, each with `model` (what it knows), `update` (what changes it) and `view` (how it is drawn).
 
 pub(crate) mod approvals;
 pub(crate) mod blocks;
 pub(crate) mod content;
 pub(crate) mod contracts;
+pub(crate) mod first;
 pub(crate) mod login;
 pub(crate) mod logs;
 pub(crate) mod mesh;

@@ -25,8 +25,20 @@ enum Kind {
 
 #[derive(Debug, Clone)]
 enum Word {
-    Plain(String),
+    /// Found whatever its case, without writing any text anew: a million lines are looked at while one types.
+    Plain(Box<Regex>),
     Fuzzy(String),
+}
+
+impl Word {
+    fn plain(text: &str) -> Option<Self> {
+        let regex = RegexBuilder::new(&regex::escape(text))
+            .case_insensitive(true)
+            .size_limit(REGEX_BYTES)
+            .build()
+            .ok()?;
+        Some(Self::Plain(Box::new(regex)))
+    }
 }
 
 impl Filter {
@@ -48,9 +60,9 @@ impl Filter {
             None => Kind::Words(
                 trimmed
                     .split_whitespace()
-                    .map(|w| match w.strip_prefix('~') {
-                        Some(rest) => Word::Fuzzy(rest.to_lowercase()),
-                        None => Word::Plain(w.to_lowercase()),
+                    .filter_map(|w| match w.strip_prefix('~') {
+                        Some(rest) => Some(Word::Fuzzy(rest.to_lowercase())),
+                        None => Word::plain(w),
                     })
                     .collect(),
             ),
@@ -65,13 +77,10 @@ impl Filter {
         match &self.kind {
             Kind::Regex(regex) => regex.is_match(text),
             Kind::Broken(plain) => text.to_lowercase().contains(plain),
-            Kind::Words(words) => {
-                let lower = text.to_lowercase();
-                words.iter().all(|word| match word {
-                    Word::Plain(w) => lower.contains(w),
-                    Word::Fuzzy(w) => subsequence(w, &lower),
-                })
-            }
+            Kind::Words(words) => words.iter().all(|word| match word {
+                Word::Plain(w) => w.is_match(text),
+                Word::Fuzzy(w) => subsequence(w, text),
+            }),
         }
     }
 
@@ -83,7 +92,11 @@ impl Filter {
 
 fn subsequence(needle: &str, hay: &str) -> bool {
     let mut hay = hay.chars();
-    needle.chars().all(|c| hay.any(|h| h == c))
+    needle.chars().all(|c| {
+        hay.any(|h| {
+            h == c || h.eq_ignore_ascii_case(&c) || (!h.is_ascii() && h.to_lowercase().eq([c]))
+        })
+    })
 }
 
 /// Those of `candidates` that `typed` may mean, best first.

@@ -4,8 +4,10 @@ mod agent;
 mod cli;
 mod console;
 mod contexts;
+mod draft;
 mod effect;
 mod effects;
+mod export;
 mod features;
 mod filter;
 mod keys;
@@ -14,6 +16,8 @@ mod msg;
 mod palette;
 mod picture;
 mod plain;
+mod record;
+mod replay;
 mod run;
 mod show;
 mod sign;
@@ -38,6 +42,7 @@ fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     match cli.command {
         Some(command) => cli::execute(&cli.globals, command),
+        None if cli.globals.replay.is_some() => cli::replay(&cli.globals),
         None if cli.globals.plain => cli::open_plain(&cli.globals),
         None if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() => {
             cli::open_console(&cli.globals)

@@ -1,5 +1,6 @@
 //! Everything the console knows. Changed by `update` only, drawn by `view`; nothing here does IO.
 
+pub(crate) mod clocks;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub(crate) mod link;
@@ -12,7 +13,9 @@ use tana_protocol::Timestamp;
 use tana_protocol::api::node::NodeView;
 
 use crate::effect::Effect;
-use crate::features::{approvals, blocks, content, contracts, login, logs, mesh, queue, services};
+use crate::features::{
+    approvals, blocks, content, contracts, first, login, logs, mesh, queue, services,
+};
 use crate::filter::Filter;
 use crate::keys::Keymap;
 use crate::show::Clock;
@@ -23,7 +26,9 @@ use crate::widgets::input::Input;
 pub(crate) use link::{Links, Source};
 
 /// A screen. Each has its number for good, whatever else is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 pub(crate) enum Screen {
     Services,
     Mesh,
@@ -150,11 +155,39 @@ pub(crate) enum Overlay {
         dialog: Dialog,
         effect: Effect,
     },
-    /// The passphrase of the sovereign key, for a decision that was confirmed.
+    /// A code that a phone scans to decide on a node.
+    Scan(approvals::model::Scan),
+    /// A line of text that something needs.
+    Line {
+        what: Asked,
+        input: Input,
+    },
+    /// The passphrase of the sovereign key, for what was confirmed.
     Passphrase {
         input: Input,
         effect: Effect,
     },
+}
+
+/// What a line of text is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Asked {
+    ContractName,
+    /// What `context.input()` gives.
+    RunInput,
+    /// A file for the playground's text.
+    SaveAs,
+}
+
+impl Asked {
+    /// What is asked.
+    pub(crate) fn prompt(&self) -> &'static str {
+        match self {
+            Self::ContractName => "name of the new contract",
+            Self::RunInput => "input, as JSON",
+            Self::SaveAs => "save as",
+        }
+    }
 }
 
 /// One line above the footer for a while.
@@ -173,7 +206,7 @@ pub(crate) struct Waiting {
 }
 
 /// What this machine's `TANA_HOME` says, read once at the start.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Here {
     /// The chain that the node is configured for, shown until the node answers.
     pub(crate) chain: Option<String>,
@@ -189,6 +222,8 @@ pub(crate) struct Here {
     pub(crate) users: Vec<String>,
     /// The address of another machine's node, when that is what is watched: its supervisor cannot be reached from here.
     pub(crate) remote: Option<String>,
+    /// Where the mesh is, as the settings say.
+    pub(crate) mesh: String,
     /// Whether the supervisor can be reached.
     pub(crate) supervised: bool,
     /// The context that this is, when one was chosen.
@@ -198,7 +233,7 @@ pub(crate) struct Here {
 }
 
 /// What this machine is short of.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Machine {
     /// Bytes free where `TANA_HOME` lies, when they are few.
     pub(crate) free_bytes: Option<u64>,
@@ -230,7 +265,10 @@ pub(crate) struct Model {
     pub(crate) links: Links,
     pub(crate) node: Option<NodeView>,
     pub(crate) machine: Machine,
+    pub(crate) clocks: clocks::Clocks,
     pub(crate) rung: problems::Rung,
+    /// While a home without a chain is offered one.
+    pub(crate) first: Option<first::Model>,
     pub(crate) services: services::Model,
     pub(crate) mesh: mesh::Model,
     pub(crate) approvals: approvals::Model,
@@ -270,7 +308,9 @@ impl Model {
             waiting: Vec::new(),
             node: None,
             machine: Machine::default(),
+            clocks: clocks::Clocks::default(),
             rung: problems::Rung::default(),
+            first: None,
             services: services::Model::default(),
             mesh: mesh::Model::default(),
             approvals: approvals::Model::default(),
@@ -324,7 +364,14 @@ impl Model {
             .waiting_since
             .map(|at| at.plus(rules::STALLED_AFTER))
             .filter(|at| *at > self.clock.now);
-        [notice, waiting, late, login, stalled]
+        // What is looked through goes on at once.
+        let looking =
+            (self.screen == Screen::Logs && self.logs.unseen() > 0).then_some(self.clock.now);
+        let scan = match &self.overlay {
+            Some(Overlay::Scan(scan)) => Some(scan.at.plus(approvals::model::Scan::FRESH)),
+            _ => None,
+        };
+        [notice, waiting, late, login, stalled, looking, scan]
             .into_iter()
             .flatten()
             .min()

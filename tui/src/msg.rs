@@ -2,14 +2,20 @@
 
 use crossterm::event::KeyEvent;
 use tana_protocol::api::identity::{SessionCreated, SessionEvent};
-use tana_protocol::api::ledger::{
-    BlockVerification, BlockView, ChainInfo, ContractView, QueueView,
-};
+use tana_protocol::api::ledger::{BlockVerification, BlockView, ChainInfo, ContractView};
 use tana_protocol::api::mesh::{Link as MeshLink, Node, SovereignKey};
 use tana_protocol::api::node::{LogLine, NodeView, ServiceView};
 
+use std::path::PathBuf;
+
+use tana_protocol::ContractId;
+
 use crate::agent::AgentKey;
+use crate::draft::Draft;
 use crate::features::blocks::model::WholeBlock;
+use crate::features::contracts::playground::Ran;
+use crate::features::first::model::Fresh;
+use crate::features::queue::model::Found;
 use crate::model::link::Link;
 use crate::model::{Machine, Source};
 use crate::survey::Survey;
@@ -17,7 +23,7 @@ use crate::term::watchdog::Told;
 use crate::widgets::Target;
 
 /// Something happened.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub(crate) enum Msg {
     /// The first message.
     Start,
@@ -34,6 +40,8 @@ pub(crate) enum Msg {
     Mesh(MeshNews),
     Chain(ChainNews),
     Login(LoginNews),
+    Draft(DraftNews),
+    First(FirstNews),
     Machine(Machine),
     /// An effect began that takes a while.
     Began(String),
@@ -44,14 +52,14 @@ pub(crate) enum Msg {
     },
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) enum Wheel {
     Up,
     Down,
 }
 
 /// From the supervisor.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub(crate) enum NodeNews {
     All(Box<NodeView>),
     Service(Box<ServiceView>),
@@ -60,7 +68,7 @@ pub(crate) enum NodeNews {
 }
 
 /// From the mesh.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub(crate) enum MeshNews {
     All {
         nodes: Vec<Node>,
@@ -74,7 +82,7 @@ pub(crate) enum MeshNews {
 }
 
 /// Why a node's news came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) enum Change {
     Registered,
     Decided,
@@ -83,7 +91,7 @@ pub(crate) enum Change {
 }
 
 /// From the ledger.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub(crate) enum ChainNews {
     Info(Box<ChainInfo>),
     /// Newest first.
@@ -100,17 +108,45 @@ pub(crate) enum ChainNews {
         height: u64,
         result: Result<BlockVerification, String>,
     },
-    Queue(Result<QueueView, String>),
+    Queue(Result<Box<Found>, String>),
     Contracts(Result<Vec<ContractView>, String>),
     /// What the chain refers to and what of it this node's store has.
     Content(Result<Survey, String>),
 }
 
 /// Of the login session.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub(crate) enum LoginNews {
     Created(Result<Box<SessionCreated>, String>),
     Event(Box<SessionEvent>),
     /// The stream broke; it reconnects by itself.
     Silent(String),
+}
+
+/// Of contracts and their sources.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub(crate) enum DraftNews {
+    Source {
+        id: ContractId,
+        result: Result<String, String>,
+    },
+    /// For the playground.
+    Opened(Result<Box<Draft>, String>),
+    /// Where, and the text that is there now.
+    Saved(Result<(PathBuf, String), String>),
+    Ran {
+        source: String,
+        result: Result<Box<Ran>, String>,
+    },
+    Deployed,
+}
+
+/// Of the first chain being made.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub(crate) enum FirstNews {
+    Made(Box<Fresh>),
+    Sealed,
+    /// The node runs, and its services are ready.
+    Started,
+    Failed(String),
 }

@@ -1,5 +1,7 @@
 //! What can be typed after `:`. Screens, actions and a few commands with an argument, from the same tables as keys and help.
 
+use std::path::PathBuf;
+
 use crate::contexts::HERE;
 use crate::filter::rank;
 use crate::keys::{Action, Keymap};
@@ -15,6 +17,8 @@ pub(crate) enum Command {
     Filter(String),
     /// To another context.
     Context(String),
+    /// A contract's file into the playground.
+    Open(PathBuf),
     /// Panics, in development builds only: how a real panic is raised to test what becomes of the terminal.
     #[cfg(debug_assertions)]
     Panic,
@@ -76,6 +80,10 @@ pub(crate) fn entries(keys: &Keymap, themes: &[String], contexts: &[String]) -> 
     let with_argument = [
         ("height ", "show the block of a height"),
         ("filter ", "filter the list in view"),
+        (
+            "open ",
+            "open a contract's directory or file in the playground",
+        ),
     ]
     .map(|(name, about)| Entry {
         name: name.trim_end().into(),
@@ -124,6 +132,7 @@ pub(crate) fn parse(typed: &str) -> Option<Command> {
         }
         ("filter", text) if !text.is_empty() => Some(Command::Filter(text.to_owned())),
         ("ctx" | "context", name) if !name.is_empty() => Some(Command::Context(name.to_owned())),
+        ("open", path) if !path.is_empty() => Some(Command::Open(path.into())),
         ("theme", name) if !name.is_empty() => Some(Command::Theme(name.to_owned())),
         // What fingers know from elsewhere.
         #[cfg(debug_assertions)]

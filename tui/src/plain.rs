@@ -6,6 +6,7 @@ mod command;
 mod news;
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use nix::sys::termios::{self, LocalFlags, SetArg};
@@ -13,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use crate::console::ConsoleOptions;
+use crate::console::{self, ConsoleOptions};
 use crate::effect::{Effect, Reach};
 use crate::effects::Runner;
 use crate::model::{Model, Overlay};
@@ -44,12 +45,15 @@ pub(crate) fn run(model: Model, options: ConsoleOptions) -> anyhow::Result<()> {
         .build()?;
     let result = runtime.block_on(async {
         let (outbox, inbox) = mpsc::unbounded_channel();
-        let runner = Runner::new(options, outbox);
         Plain {
             model,
-            runner,
+            screens: options.settings.home.screens_dir(),
+            runner: Runner::new(options.clone(), outbox.clone()),
+            first: options,
+            outbox,
             seen: Seen::default(),
             show: None,
+            turn_to: None,
             out: io::stdout(),
         }
         .run(inbox, lines())
@@ -89,6 +93,13 @@ fn lines() -> mpsc::UnboundedReceiver<Input> {
 struct Plain {
     model: Model,
     runner: Runner,
+    /// What it was opened with: what `ctx` resolves names by.
+    first: ConsoleOptions,
+    outbox: mpsc::UnboundedSender<Msg>,
+    /// Where lists go that are kept.
+    screens: PathBuf,
+    /// The context to turn to once the line has been taken.
+    turn_to: Option<String>,
     seen: Seen,
     /// When the screen that was asked for is told: once what it loads has come.
     show: Option<Instant>,
@@ -141,8 +152,39 @@ impl Plain {
                 _ = ended.recv() => break,
                 () = at(moment) => self.take(Msg::Wake)?,
             }
+            if let Some(name) = self.turn_to.take()
+                && self.turn(&name)?
+            {
+                // What had been said is of elsewhere.
+                while inbox.try_recv().is_ok() {}
+                self.take(Msg::Start)?;
+                tell = Some(Instant::now() + CONNECT);
+                connected = false;
+            }
         }
         Ok(())
+    }
+
+    /// Turns to another context, or says why not. Answers whether it did.
+    fn turn(&mut self, name: &str) -> io::Result<bool> {
+        let turned = self.first.turned_to(&self.first, name).and_then(|there| {
+            let model = console::model(&there)?;
+            Ok((there, model))
+        });
+        match turned {
+            Ok((there, model)) => {
+                self.runner = Runner::new(there, self.outbox.clone());
+                self.model = model;
+                self.seen = Seen::default();
+                self.show = None;
+                self.say([format!("turned to {name}")])?;
+                Ok(true)
+            }
+            Err(error) => {
+                self.say([format!("{error:#}")])?;
+                Ok(false)
+            }
+        }
     }
 
     fn take(&mut self, msg: Msg) -> io::Result<()> {
@@ -182,11 +224,11 @@ impl Plain {
                             "There is no picture to keep here; redirect the output.".to_owned()
                         ])?;
                     }
-                    Effect::TurnTo(name) => {
-                        self.say([format!(
-                            "Leave, and begin there: tana --plain --context {name}"
-                        )])?;
+                    Effect::Export => {
+                        let (_, text) = crate::run::exported(&self.model, &self.screens);
+                        self.say([text])?;
                     }
+                    Effect::TurnTo(name) => self.turn_to = Some(name),
                     // Nothing is drawn, and the shell suspends by itself.
                     _ => {}
                 },

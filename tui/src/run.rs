@@ -1,20 +1,24 @@
 //! The run loop: one channel of messages, drained before a frame is drawn; a frame only when something changed, at most twenty a
 //! second; asleep otherwise, until a message or a moment that the model waits for.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use crossterm::event::{Event, EventStream, KeyEventKind, MouseButton, MouseEventKind};
 use futures::StreamExt as _;
+use ratatui::layout::Size;
 use tokio::sync::mpsc;
 
 use crate::console::{self, ConsoleOptions, Node};
 use crate::contexts;
 use crate::effect::{Effect, Reach};
 use crate::effects::Runner;
+use crate::export;
 use crate::model::{Model, problems};
 use crate::msg::{Msg, Wheel};
 use crate::picture;
+use crate::record::{Recorder, Start};
 use crate::term::osc::{self, Wrapper};
 use crate::term::watchdog::{self, Told};
 use crate::term::{self, Term};
@@ -37,9 +41,23 @@ pub(crate) fn run(model: Model, options: ConsoleOptions, wrapper: Wrapper) -> an
     watchdog::start(move |what| {
         let _ = told.send(Msg::Told(what));
     })?;
+    // What cannot be recorded is said before anything is drawn.
+    let mut recorder = match &options.record {
+        Some(path) => {
+            let start = Start::of(&model, &options.settings.keys.changes);
+            Some(
+                Recorder::create(path, &start, term::size())
+                    .with_context(|| format!("cannot record in {}", path.display()))?,
+            )
+        }
+        None => None,
+    };
     let mut term = Term::enter()?;
     let mut hits = Hits::default();
-    term.draw(|frame| hits = view::view(&model, frame))?;
+    let frame = term.draw(|frame| hits = view::view(&model, frame))?;
+    if let Some(recorder) = &mut recorder {
+        recorder.output(&frame);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(2)
@@ -54,6 +72,7 @@ pub(crate) fn run(model: Model, options: ConsoleOptions, wrapper: Wrapper) -> an
             drawn: Instant::now(),
             dirty: false,
             turn_to: None,
+            recorder,
         }
         .run(options, outbox, inbox),
     );
@@ -73,6 +92,7 @@ struct Loop {
     dirty: bool,
     /// The context to turn to once what is being taken has been taken.
     turn_to: Option<String>,
+    recorder: Option<Recorder>,
 }
 
 /// What woke the loop.
@@ -124,10 +144,14 @@ impl Loop {
                 }) {
                     Ok((there, model)) => {
                         // The old tasks end with their runner; what they had said is of elsewhere.
+                        let there_keys = there.settings.keys.changes.clone();
                         runner = Runner::new(there, outbox.clone());
                         let kept = std::iter::from_fn(|| inbox.try_recv().ok())
                             .filter(|msg| matches!(msg, Msg::Told(_)))
                             .collect::<Vec<_>>();
+                        if let Some(recorder) = &mut self.recorder {
+                            recorder.start(Start::of(&model, &there_keys));
+                        }
                         self.turned(model);
                         self.take(Msg::Start, &mut runner)?;
                         for msg in kept {
@@ -213,6 +237,9 @@ impl Loop {
                 _ => return Ok(()),
             },
             Event::Resize(..) => {
+                if let Some(recorder) = &mut self.recorder {
+                    recorder.resize(term::size());
+                }
                 self.page();
                 self.dirty = true;
                 return Ok(());
@@ -224,16 +251,20 @@ impl Loop {
 
     /// Tells the model how many rows a page has.
     fn page(&mut self) {
-        let size = term::size();
-        let area = ratatui::layout::Rect::new(0, 0, size.width, size.height);
-        let wrong = !problems::problems(&self.model).is_empty();
-        let rows = view::layout(area, self.model.screen, wrong).body.height;
-        self.model.page = usize::from(rows.saturating_sub(2)).max(1);
+        self.model.page = page(&self.model, term::size());
     }
 
     fn take(&mut self, msg: Msg, runner: &mut Runner) -> anyhow::Result<()> {
         self.model.clock.now = tana_client::now();
         runner.overhear(&msg);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.msg(&self.model, &msg);
+            if let Some(error) = recorder.failed() {
+                let text = format!("the recording ended: {error}");
+                self.model.say(Tone::Warn, text);
+                self.recorder = None;
+            }
+        }
         self.dirty = true;
         for effect in update(&mut self.model, msg) {
             match effect.reach() {
@@ -253,6 +284,10 @@ impl Loop {
                 self.model.say(Tone::Plain, format!("copied {what}"));
             }
             Effect::SaveScreen => self.save(),
+            Effect::Export => {
+                let (tone, text) = exported(&self.model, &self.screens);
+                self.model.say(tone, text);
+            }
             Effect::TurnTo(name) => self.turn_to = Some(name),
             Effect::Notify(text) => term::write_all(osc::notify(&text, self.wrapper).as_bytes())?,
             Effect::Repaint => {
@@ -299,14 +334,46 @@ impl Loop {
     /// Back from a stop, whoever caused it.
     fn continued(&mut self) -> anyhow::Result<()> {
         self.term.re_enter()?;
+        // What has waited meanwhile is not fresh.
+        self.model.clocks.forget();
         self.draw()
     }
 
     fn draw(&mut self) -> anyhow::Result<()> {
         let (model, hits) = (&self.model, &mut self.hits);
-        self.term.draw(|frame| *hits = view::view(model, frame))?;
+        let frame = self.term.draw(|frame| *hits = view::view(model, frame))?;
+        if let Some(recorder) = &mut self.recorder {
+            recorder.output(&frame);
+        }
         self.drawn = Instant::now();
         self.dirty = false;
         Ok(())
+    }
+}
+
+/// How many rows a page of a screen has on a terminal of this size.
+pub(crate) fn page(model: &Model, size: Size) -> usize {
+    let area = ratatui::layout::Rect::new(0, 0, size.width, size.height);
+    let wrong = !problems::problems(model).is_empty();
+    let rows = view::layout(area, model.screen, wrong).body.height;
+    usize::from(rows.saturating_sub(2)).max(1)
+}
+
+/// Keeps the list in view in files; what to say of it.
+pub(crate) fn exported(model: &Model, dir: &Path) -> (Tone, String) {
+    let Some(table) = export::table(model) else {
+        return (Tone::Plain, "there is no list here".to_owned());
+    };
+    let stamp = model.clock.stamp(model.clock.now);
+    let name = format!("{}-{stamp}", model.screen.name());
+    match export::save(dir, &name, table) {
+        Ok((path, count)) => (
+            Tone::Plain,
+            format!("{count} rows in {} and the same as .json", path.display()),
+        ),
+        Err(error) => (
+            Tone::Warn,
+            format!("not kept in {}: {error}", dir.display()),
+        ),
     }
 }

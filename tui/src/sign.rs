@@ -14,6 +14,8 @@ pub(crate) enum With {
     /// `sovereign-key.json`, with the passphrase where it is sealed.
     File(Option<Passphrase>),
     Agent(PublicKey),
+    /// A phone that scans the message and hands the decision in itself.
+    Phone,
 }
 
 /// A passphrase: zeroed when dropped, never printed.
@@ -52,6 +54,8 @@ pub(crate) enum SignError {
     },
     #[error("no ssh-agent: SSH_AUTH_SOCK is not set")]
     NoAgent,
+    #[error("a phone signs by itself: it scans the code")]
+    Phone,
     #[error(transparent)]
     Agent(#[from] AgentError),
 }
@@ -69,6 +73,7 @@ impl Signer {
                 return Ok(Self::Agent(agent, Box::new(*key)));
             }
             With::File(passphrase) => passphrase,
+            With::Phone => return Err(SignError::Phone),
         };
         let path = home.sovereign_key_file();
         let named = || path.display().to_string();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use futures::{StreamExt as _, stream};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tana_client::{ClientError, ContentClient, LedgerClient, PageQuery};
 use tana_protocol::Hash32;
 
@@ -15,7 +15,7 @@ const AT_ONCE: usize = 8;
 const OBJECTS: usize = 5000;
 
 /// Content that a block refers to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Object {
     pub(crate) hash: Hash32,
     /// The newest block that refers to it.
@@ -25,7 +25,7 @@ pub(crate) struct Object {
 }
 
 /// What was found, newest first.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Survey {
     pub(crate) objects: Vec<Object>,
     /// The oldest block that was looked at.

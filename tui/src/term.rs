@@ -59,18 +59,19 @@ impl Term {
         Ok(Self { terminal, pending })
     }
 
-    /// Draws one frame in one write; writes nothing when no cell changed.
-    pub(crate) fn draw(&mut self, view: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
+    /// Draws one frame in one write; writes nothing when no cell changed. Answers what it wrote.
+    pub(crate) fn draw(&mut self, view: impl FnOnce(&mut Frame<'_>)) -> io::Result<Vec<u8>> {
         self.terminal.draw(view)?;
         let frame = std::mem::take(&mut *self.pending.borrow_mut());
         if !frame.touched {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let mut out = Vec::with_capacity(frame.bytes.len() + 16);
         out.extend_from_slice(BEGIN_SYNC);
         out.extend_from_slice(&frame.bytes);
         out.extend_from_slice(END_SYNC);
-        write_all(&out)
+        write_all(&out)?;
+        Ok(out)
     }
 
     /// Forgets what is on the screen, so that the next frame is whole.

@@ -5,7 +5,9 @@ mod overlay;
 mod tests;
 
 use crate::effect::Effect;
-use crate::features::{approvals, blocks, content, contracts, login, logs, mesh, queue, services};
+use crate::features::{
+    approvals, blocks, content, contracts, first, login, logs, mesh, queue, services,
+};
 use crate::keys::{Action, Chord, Scope};
 use crate::model::link::Link;
 use crate::model::problems::problems;
@@ -16,6 +18,7 @@ use crate::theme::Tone;
 use crate::widgets::Target;
 use crate::widgets::cursor::Move;
 use crate::widgets::details::Zoom;
+use crate::widgets::dialog::{Button, Dialog, Harm};
 use crate::widgets::input::Input;
 
 /// Takes a message.
@@ -23,27 +26,37 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     expire(model);
     let mut effects = match msg {
         Msg::Start => go(model, model.screen),
+        Msg::Key(key) if model.first.is_some() => first::update::key(model, key),
         Msg::Key(key) => match model.overlay.take() {
             Some(overlay) => overlay::key(model, overlay, key),
-            None => match Screen::of_digit(Chord::from(key).digit()) {
-                Some(screen) => go(model, screen),
-                None => model
-                    .keys
-                    .action(model.screen, Chord::from(key))
-                    .map_or_else(Vec::new, |a| act(model, a)),
+            None => match contracts::typing::key(model, key) {
+                Some(effects) => effects,
+                None => match Screen::of_digit(Chord::from(key).digit()) {
+                    Some(screen) => go(model, screen),
+                    None => model
+                        .keys
+                        .action(model.screen, Chord::from(key))
+                        .map_or_else(Vec::new, |a| act(model, a)),
+                },
             },
         },
         Msg::Paste(text) => {
-            if let Some(
+            if model.first.is_some() {
+                first::update::paste(model, &text);
+            } else if let Some(
                 Overlay::Palette { input, .. }
                 | Overlay::Filter { input }
+                | Overlay::Line { input, .. }
                 | Overlay::Passphrase { input, .. },
             ) = &mut model.overlay
             {
                 input.paste(&text);
+            } else if model.overlay.is_none() {
+                contracts::typing::paste(model, &text);
             }
             Vec::new()
         }
+        Msg::Click(_) if model.first.is_some() => Vec::new(),
         Msg::Click(target) => click(model, target),
         Msg::Wheel(wheel) => match &mut model.overlay {
             Some(Overlay::Help { scroll } | Overlay::Problems { scroll }) => {
@@ -73,12 +86,15 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Link(source, link) => link_changed(model, source, link),
         Msg::Node(news) => node_news(model, news),
         Msg::Logs(lines) => {
-            model.logs.take(&lines);
+            let filter = model.filters.get(&Screen::Logs);
+            model.logs.take(&lines, filter);
             Vec::new()
         }
         Msg::Mesh(news) => mesh::update::news(model, news),
         Msg::Chain(news) => blocks::update::news(model, news),
         Msg::Login(news) => login::update::news(model, news),
+        Msg::Draft(news) => contracts::update::news(model, news),
+        Msg::First(news) => first::update::news(model, news),
         Msg::Machine(machine) => {
             model.machine = machine;
             Vec::new()
@@ -102,7 +118,10 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             Vec::new()
         }
     };
+    approvals::update::woke(model);
     effects.extend(blocks::update::want(model));
+    effects.extend(contracts::update::want(model));
+    logs::update::look(model);
     let wrong = problems(model);
     let now = model.clock.now;
     let rings = model.rung.news(&wrong, now).into_iter();
@@ -130,6 +149,7 @@ fn expire(model: &mut Model) {
 
 fn link_changed(model: &mut Model, source: Source, link: Link) -> Vec<Effect> {
     let live = link == Link::Live;
+    model.clocks.forget();
     let changed = model.links.set(source, link);
     if !(changed && live) {
         return Vec::new();
@@ -215,7 +235,7 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             Screen::Approvals => approvals::update::act(model, action),
             Screen::Blocks => blocks::update::act(model, action),
             Screen::Queue => queue::update::act(model, action),
-            Screen::Contracts => contracts::update::act(action),
+            Screen::Contracts => contracts::update::act(model, action),
             Screen::Login => login::update::act(model, action),
             Screen::Content => content::update::act(action),
             Screen::Logs => logs::update::act(model, action),
@@ -229,13 +249,22 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::PageDown => return walk(model, Move::PageDown),
         Action::Top => return walk(model, Move::Top),
         Action::Bottom => return walk(model, Move::Bottom),
+        Action::Open
+            if model.screen == Screen::Contracts && model.contracts.in_view().is_some() =>
+        {
+            return act(model, Action::EditContract);
+        }
         Action::Open => {
+            model.contracts.scroll = 0;
             model.zoom = match model.zoom {
                 Zoom::Off => Zoom::On,
                 Zoom::On => Zoom::Off,
             };
         }
         Action::Back => {
+            if contracts::update::back(model) {
+                return Vec::new();
+            }
             if model.zoom == Zoom::On {
                 model.zoom = Zoom::Off;
             } else if model.filters.remove(&model.screen).is_none() {
@@ -244,6 +273,7 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         }
         Action::Copy => return copy(model),
         Action::SaveScreen => return vec![Effect::SaveScreen],
+        Action::Export => return vec![Effect::Export],
         Action::NextScreen => return go(model, model.screen.step(Step::Next)),
         Action::PreviousScreen => return go(model, model.screen.step(Step::Previous)),
         Action::GoWaiting => {
@@ -275,6 +305,24 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Redraw => return vec![Effect::Repaint],
         Action::Suspend => return vec![Effect::Suspend],
         Action::Quit => {
+            if let Some(playground) = contracts::update::unsaved(model) {
+                let name = crate::show::clean(playground.name());
+                model.overlay = Some(Overlay::Ask {
+                    dialog: Dialog {
+                        title: format!("leave, and give up {name}"),
+                        body: vec![format!(
+                            "What was changed in {name} is in no file yet, and is lost."
+                        )],
+                        safe: "stay",
+                        doing: "leave",
+                        chosen: Button::Safe,
+                        harm: Harm::Harmful,
+                        word: None,
+                    },
+                    effect: Effect::Quit,
+                });
+                return Vec::new();
+            }
             model.over = true;
             return vec![Effect::Quit];
         }
@@ -302,17 +350,18 @@ pub(crate) fn walk(model: &mut Model, by: Move) -> Vec<Effect> {
             let keys = approvals::model::keys(model);
             model.approvals.cursor.go(&keys, page, by);
         }
-        Screen::Contracts => {
-            let keys = contracts::model::keys(model);
-            model.contracts.cursor.go(&keys, page, by);
-        }
+        Screen::Contracts => contracts::update::go(model, by),
         Screen::Content => {
             let keys = content::model::keys(model);
             model.content.cursor.go(&keys, page, by);
         }
+        Screen::Queue => {
+            let keys = queue::model::keys(model);
+            model.queue.cursor.go(&keys, page, by);
+        }
         Screen::Blocks => return blocks::update::go(model, by),
         Screen::Logs => logs::update::go(model, by),
-        Screen::Queue | Screen::Login => {}
+        Screen::Login => {}
     }
     Vec::new()
 }
@@ -341,14 +390,17 @@ fn copy(model: &mut Model) -> Vec<Effect> {
                 .find(|b| Some(b.header.height) == height)
                 .map(|b| b.hash.to_hex())
         }
-        Screen::Contracts => contracts::model::selected(model).map(|c| c.id.to_string()),
+        Screen::Contracts => match model.contracts.in_view() {
+            Some(playground) => Some(playground.source()),
+            None => contracts::model::selected(model).map(|c| c.id.to_string()),
+        },
         Screen::Login => model.login.session().map(|s| match &s.token {
             Some(token) => token.0.clone(),
             None => s.created.qr_uri.clone(),
         }),
         Screen::Logs => logs::model::back(model).next().map(|e| e.text.to_owned()),
         Screen::Content => content::model::selected(model).map(|o| o.hash.to_hex()),
-        Screen::Queue => None,
+        Screen::Queue => queue::model::selected(model).map(|e| e.id().to_string()),
     };
     match text {
         Some(text) => vec![Effect::Copy(text)],

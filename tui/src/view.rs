@@ -11,7 +11,9 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Line;
 
-use crate::features::{approvals, blocks, content, contracts, login, logs, mesh, queue, services};
+use crate::features::{
+    approvals, blocks, content, contracts, first, login, logs, mesh, queue, services,
+};
 use crate::model::{Model, Overlay, Screen, problems};
 use crate::theme::ascii;
 use crate::widgets::details::Zoom;
@@ -121,6 +123,22 @@ pub(crate) fn view(model: &Model, frame: &mut Frame<'_>) -> Hits {
             }
             return hits;
         }
+        if let Some(first) = &model.first {
+            let layout = layout(area, Screen::Services, false);
+            let name = paint.words().title("tana").dim("   the first run").line();
+            paint.line(1, area.y, area.width.saturating_sub(1), &name);
+            for rule in [layout.rule, layout.footer_rule].into_iter().flatten() {
+                paint.rule(rule, "", &Line::default());
+            }
+            first::view::draw(model, first, layout.body, &mut paint);
+            let line = first::view::footer(first, paint.look);
+            let row = layout.footer;
+            paint.line(row.x + 1, row.y, row.width.saturating_sub(2), &line);
+            if model.look.ascii() {
+                ascii::transliterate(frame.buffer_mut());
+            }
+            return hits;
+        }
         let wrong = problems::problems(model);
         let layout = layout(area, model.screen, !wrong.is_empty());
         chrome::header(model, &wrong, layout, &mut paint);
@@ -143,10 +161,12 @@ pub(crate) fn view(model: &Model, frame: &mut Frame<'_>) -> Hits {
             Some(Overlay::Palette { input, chosen }) => {
                 over::palette(model, area, input, *chosen, &mut paint);
             }
+            Some(Overlay::Scan(scan)) => approvals::view::scan(model, scan, area, &mut paint),
             Some(Overlay::Ask { dialog, .. }) => {
                 crate::widgets::dialog::draw(&mut paint, area, dialog);
             }
-            Some(Overlay::Filter { .. } | Overlay::Passphrase { .. }) | None => {}
+            Some(Overlay::Filter { .. } | Overlay::Line { .. } | Overlay::Passphrase { .. })
+            | None => {}
         }
     }
     if model.look.ascii() {

@@ -1,6 +1,7 @@
 //! The pieces that screens are made of. Each draws values it is handed; none knows a feature.
 
 pub(crate) mod chart;
+pub(crate) mod code;
 pub(crate) mod cursor;
 pub(crate) mod details;
 pub(crate) mod dialog;
@@ -22,7 +23,7 @@ use crate::theme::Look;
 pub(crate) use words::Words;
 
 /// What a click on a place means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) enum Target {
     /// A tab.
     Screen(Screen),

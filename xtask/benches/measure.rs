@@ -40,8 +40,6 @@ mod chain;
 mod content;
 #[path = "measure/contracts.rs"]
 mod contracts;
-#[path = "measure/edge.rs"]
-mod edge;
 #[path = "measure/figures.rs"]
 mod figures;
 #[allow(
@@ -66,12 +64,6 @@ mod logins;
 mod servers;
 #[path = "measure/services.rs"]
 mod services;
-#[allow(
-    dead_code,
-    reason = "shared with the end-to-end tests, which use all of it"
-)]
-#[path = "../tests/it/edge.rs"]
-mod serving;
 #[path = "measure/signatures.rs"]
 mod signatures;
 #[path = "measure/transfers.rs"]
@@ -97,8 +89,6 @@ fn main() {
     let figures = match binary::setting("TANA_BENCH").as_deref() {
         Some("chain") => Some(chain::figures()),
         Some("services") => Some(services::figures()),
-        Some("edge") => Some(edge::figures()),
-        Some(edge::AXUM) => return edge::serve_hello(),
         _ => None,
     };
     if let Some(figures) = figures {

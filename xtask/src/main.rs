@@ -11,9 +11,7 @@ mod keeper;
 mod machine;
 mod postgres;
 mod redis;
-mod soak;
 mod test;
-mod types;
 mod up;
 
 use std::process::ExitCode;
@@ -39,8 +37,6 @@ enum Task {
     Test(test::Options),
     /// Kill parts of a node under load, and count that nothing is lost
     Crash(crash::Options),
-    /// Load an edge with contracts that mean harm, and a chain with generated ones
-    Soak(soak::Options),
     /// Measure, and print a table
     Bench(bench::Options),
     /// Say which JavaScript engine would be built here, and why
@@ -52,7 +48,6 @@ fn main() -> ExitCode {
         Task::Up(options) => up::run(&options),
         Task::Test(options) => test::run(&options),
         Task::Crash(options) => crash::run(&options),
-        Task::Soak(options) => soak::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Engine(wanted) => engine::run(&wanted),
     };

@@ -14,7 +14,7 @@ use clap::{Args, ValueEnum};
 use crate::cargo::{self, Totals};
 use crate::engine::{self, Choice};
 use crate::keeper::Keeper;
-use crate::{machine, postgres, redis, types};
+use crate::{machine, postgres, redis};
 
 /// The version that is installed where there is none.
 const CARGO_DENY: &str = "0.20.2";
@@ -44,21 +44,18 @@ enum Step {
     Unit,
     /// Examples in the documentation
     Doc,
-    /// The TypeScript compiler over the types and examples for contract authors
-    Types,
     /// The real binaries, the console in a pseudo-terminal included
     E2e,
 }
 
 impl Step {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 7] = [
         Self::Fmt,
         Self::Clippy,
         Self::Deny,
         Self::Build,
         Self::Unit,
         Self::Doc,
-        Self::Types,
         Self::E2e,
     ];
 
@@ -70,14 +67,13 @@ impl Step {
             Self::Build => "build",
             Self::Unit => "unit",
             Self::Doc => "doc",
-            Self::Types => "types",
             Self::E2e => "e2e",
         }
     }
 
     /// Whether the step compiles, and so needs a compiler and an engine.
     fn compiles(self) -> bool {
-        !matches!(self, Self::Fmt | Self::Deny | Self::Types)
+        !matches!(self, Self::Fmt | Self::Deny)
     }
 }
 
@@ -180,7 +176,6 @@ impl Run<'_> {
                 }
                 self.tests(&mut command)
             }
-            Step::Types => types::check(),
             Step::E2e => {
                 machine::require(&[postgres::SERVER, redis::SERVER])?;
                 // Builds nothing after the step `build`; alone, it makes the binaries that the tests drive.
@@ -248,12 +243,7 @@ impl Run<'_> {
         failed += self
             .failed
             .iter()
-            .filter(|step| {
-                matches!(
-                    step,
-                    Step::Fmt | Step::Clippy | Step::Deny | Step::Build | Step::Types
-                )
-            })
+            .filter(|step| matches!(step, Step::Fmt | Step::Clippy | Step::Deny | Step::Build))
             .count() as u64;
         drop(self.keeper);
         println!("\n{passed} passed, {failed} failed");

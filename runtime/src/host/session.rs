@@ -7,7 +7,7 @@ mod storage;
 use serde_json::Value;
 
 use super::Host;
-use tana_sandbox::message::{Authority, Change, Question};
+use crate::message::{Authority, Change, Question};
 
 pub(crate) use ledger::Staged;
 

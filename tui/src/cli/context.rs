@@ -103,27 +103,6 @@ impl Context {
         }
         Ok(NodeClient::new(&self.home().socket())?)
     }
-
-    /// The chain's id, for signing: this home's, which the ledger must agree with; a remote ledger's where this home
-    /// has no chain.
-    pub(crate) async fn chain_id(&self, ledger: &LedgerClient) -> anyhow::Result<String> {
-        let info = ledger.info().await?;
-        let Ok(chain) = self.settings.chain() else {
-            return Ok(info.chain_id);
-        };
-        if chain.chain_id == info.chain_id {
-            return Ok(info.chain_id);
-        }
-        Err(failure(
-            Exit::Misuse,
-            format!(
-                "the ledger at {} serves the chain {}, this home's is {}; nothing was signed; check TANA_LEDGER_URL and --home",
-                ledger.base(),
-                info.chain_id,
-                chain.chain_id
-            ),
-        ))
-    }
 }
 
 /// `http://10.0.0.5`, from what a person writes for it.

@@ -45,7 +45,7 @@ impl DeployUser {
         let path = context.home().user_file(name.bare());
         let mut file = UserFile::read(&path)?;
         let ledger = context.ledger()?;
-        let chain_id = context.chain_id(&ledger).await?;
+        let chain_id = submit::chain_id(&context.settings, &ledger).await?;
 
         match ledger.user_named(&file.username).await {
             Ok(there) if there.public_key == file.public_key => {
@@ -88,13 +88,7 @@ impl DeployUser {
         let sent = ledger.submit(&signed).await;
         let submitted = sent.map_err(|error| submit::refused(error, &what))?;
         if !self.wait.is_wanted() {
-            context.out.show(&submitted, || {
-                format!("{what}  {}  {}\n", submitted.status.as_str(), submitted.id)
-            })?;
-            context
-                .out
-                .hint("it is done once it is in a block; --wait waits for that")?;
-            return Ok(Exit::Done);
+            return submit::queued(context, &submitted, &submitted, &what, &submitted.id);
         }
         let view = confirmed(&ledger, &submitted.id, self.wait.limit()).await?;
         let exit = submit::settle(context, &view, &what, begun.elapsed())?;

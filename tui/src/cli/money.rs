@@ -7,6 +7,7 @@ use tana_protocol::{Amount, CurrencyCode, TransactionType};
 use super::context::Context;
 use super::exit::{Exit, failure};
 use super::output::{Side, Table};
+use super::passphrase;
 use super::proof;
 use super::submit::{self, Order};
 use super::wait::Wait;
@@ -66,7 +67,8 @@ impl Deposit {
     pub(crate) async fn execute(self, context: &Context) -> anyhow::Result<Exit> {
         let (amount, currency) = (amount(&self.amount)?, currency(&self.currency)?);
         let ledger = context.ledger()?;
-        let sovereign = submit::sovereign(context, &ledger).await?;
+        let passphrase = passphrase::of_home(context.home())?;
+        let sovereign = submit::sovereign(&context.settings, &ledger, passphrase).await?;
         let to = submit::user(&ledger, &self.user).await?;
         let what = format!("deposit {amount} {currency} → {}", to.username);
         let order = Order {
@@ -76,7 +78,7 @@ impl Deposit {
             currency,
             nonce: None,
         };
-        let signed = submit::sign(context, &ledger, &sovereign, order).await?;
+        let signed = submit::sign(&context.settings, &ledger, &sovereign, order).await?;
         submit::submit(context, &ledger, &signed, self.wait, &what).await
     }
 }
@@ -85,7 +87,7 @@ impl Transfer {
     pub(crate) async fn execute(self, context: &Context) -> anyhow::Result<Exit> {
         let (amount, currency) = (amount(&self.amount)?, currency(&self.currency)?);
         let ledger = context.ledger()?;
-        let sender = submit::sender(context, &ledger, &self.from).await?;
+        let sender = passphrase::sender(context, &ledger, &self.from).await?;
         let to = submit::user(&ledger, &self.to).await?;
         let what = format!(
             "transfer {amount} {currency} {} → {}",
@@ -98,7 +100,7 @@ impl Transfer {
             currency,
             nonce: self.nonce,
         };
-        let signed = submit::sign(context, &ledger, &sender, order).await?;
+        let signed = submit::sign(&context.settings, &ledger, &sender, order).await?;
         submit::submit(context, &ledger, &signed, self.wait, &what).await
     }
 }

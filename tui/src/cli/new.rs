@@ -44,7 +44,7 @@ impl New {
 }
 
 /// A name that is also a file's.
-fn file_name<'a>(what: &str, text: &'a str) -> anyhow::Result<&'a str> {
+pub(crate) fn file_name<'a>(what: &str, text: &'a str) -> anyhow::Result<&'a str> {
     let valid = (1..=40).contains(&text.len())
         && text
             .bytes()

@@ -2,14 +2,17 @@
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
+use tana_client::LedgerClient;
+
 use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
 use super::context::Context;
 use super::exit::{Exit, failure};
+use super::submit::{self, Sender};
 use crate::agent::Agent;
 use crate::sign::{Passphrase, Signer, With};
-use tana_home::StoredKey;
+use tana_home::{Home, StoredKey};
 
 /// Longer lines are no passphrase.
 const LONGEST: u16 = 1024;
@@ -48,19 +51,37 @@ pub(super) fn ask(prompt: &str) -> anyhow::Result<Passphrase> {
     Ok(Passphrase(Zeroizing::new(text.to_owned())))
 }
 
+/// The passphrase of this home's sovereign key, asked for where it is sealed.
+pub(super) fn of_home(home: &Home) -> anyhow::Result<Option<Passphrase>> {
+    let path = home.sovereign_key_file();
+    match StoredKey::find(&path)? {
+        Some(StoredKey::Sealed(_)) => Ok(Some(ask(&format!("passphrase of {}", path.display()))?)),
+        _ => Ok(None),
+    }
+}
+
+/// A user of this home as the chain knows it. The sovereign has no user file while its key is sealed: then the key file signs.
+pub(super) async fn sender(
+    context: &Context,
+    ledger: &LedgerClient,
+    name: &str,
+) -> anyhow::Result<Sender> {
+    let (settings, home) = (&context.settings, context.home());
+    let named = submit::username(name)?;
+    let sovereign = settings
+        .chain()
+        .is_ok_and(|chain| chain.sovereigns.iter().any(|s| s.username == named));
+    if sovereign && !home.user_file(named.bare()).exists() {
+        return submit::sovereign(settings, ledger, of_home(home)?).await;
+    }
+    submit::sender(settings, ledger, name).await
+}
+
 /// The sovereign's signer: a key of the ssh-agent where one is asked for, else the home's key file.
 pub(super) async fn signer(context: &Context, agent: Option<&str>) -> anyhow::Result<Signer> {
     let with = match agent {
         Some(wanted) => With::Agent(agent_key(context, wanted).await?),
-        None => {
-            let path = context.home().sovereign_key_file();
-            match StoredKey::find(&path)? {
-                Some(StoredKey::Sealed(_)) => {
-                    With::File(Some(ask(&format!("passphrase of {}", path.display()))?))
-                }
-                _ => With::File(None),
-            }
-        }
+        None => With::File(of_home(context.home())?),
     };
     Ok(Signer::ready(&with, context.home(), &context.environment)?)
 }

@@ -4,10 +4,11 @@ use std::io::Read;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
-use tana_client::{ClientError, IdentityClient, LedgerClient};
+use tana_client::{ClientError, IdentityClient, LedgerClient, MeshClient};
 use tana_home::UserFile;
 use tana_protocol::Code;
 use tana_protocol::api::identity::SessionApproved;
+use tana_protocol::decision::DecisionCode;
 use tana_protocol::login::ScannedCode;
 
 use super::context::Context;
@@ -19,7 +20,7 @@ const LONGEST: u64 = 8 * 1024;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Phone {
-    /// Scan a code and log its user in
+    /// Scan a code and do what it asks for: log its user in, or sign a sovereign's decision on a node
     Approve(Answer),
     /// Scan a code and refuse
     Reject(Answer),
@@ -37,7 +38,11 @@ pub(crate) struct Answer {
 impl Phone {
     pub(crate) async fn execute(self, context: &Context) -> anyhow::Result<Exit> {
         match self {
-            Self::Approve(answer) => {
+            Self::Approve(mut answer) => {
+                if answer.is_decision()? {
+                    answer.decide(context).await?;
+                    return Ok(Exit::Done);
+                }
                 let (code, user) = answer.read(context)?;
                 let approved = approve(&context.ledger()?, &code, &user).await?;
                 // The phone's own token is a secret of the phone's: shown to scripts alone.
@@ -45,7 +50,7 @@ impl Phone {
                     format!("approved as {}  {}\n", approved.username, code.session_id)
                 })?;
             }
-            Self::Reject(answer) => {
+            Self::Reject(mut answer) => {
                 let (code, user) = answer.read(context)?;
                 reject(&code).await?;
                 let value = json!({"success": true, "sessionId": code.session_id});
@@ -59,15 +64,52 @@ impl Phone {
 }
 
 impl Answer {
-    fn read(&self, context: &Context) -> anyhow::Result<(ScannedCode, UserFile)> {
-        let text = if self.code == "-" {
-            let mut text = String::new();
-            std::io::stdin().take(LONGEST).read_to_string(&mut text)?;
-            text
-        } else {
-            self.code.clone()
-        };
-        let code = text
+    /// What the code says.
+    fn text(&mut self) -> anyhow::Result<&str> {
+        if self.code == "-" {
+            self.code.clear();
+            std::io::stdin()
+                .take(LONGEST)
+                .read_to_string(&mut self.code)?;
+        }
+        Ok(&self.code)
+    }
+
+    fn is_decision(&mut self) -> anyhow::Result<bool> {
+        Ok(self.text()?.parse::<DecisionCode>().is_ok())
+    }
+
+    /// Signs a decision with the user's key, and hands it to the mesh that the code names.
+    async fn decide(&mut self, context: &Context) -> anyhow::Result<()> {
+        let code: DecisionCode = self.text()?.parse()?;
+        let name = username(&self.user)?;
+        let user = UserFile::read(&context.home().user_file(name.bare()))?;
+        let signature = user.secret_key.sign(&code.message());
+        let mesh = MeshClient::new(code.server.as_str())?;
+        let decided = mesh
+            .decide_signed(
+                code.decision,
+                &code.node_id,
+                user.public_key,
+                code.at,
+                signature,
+            )
+            .await?;
+        context.out.show(&decided, || {
+            format!(
+                "{} {} as {}: {}\n",
+                code.decision.verb(),
+                code.node_id,
+                user.username,
+                decided.status
+            )
+        })?;
+        Ok(())
+    }
+
+    fn read(&mut self, context: &Context) -> anyhow::Result<(ScannedCode, UserFile)> {
+        let code = self
+            .text()?
             .parse()
             .map_err(|error| failure(Exit::Misuse, format!("the code cannot be used: {error}")))?;
         let name = username(&self.user)?;

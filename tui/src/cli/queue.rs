@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use tana_home::KeyFile;
+use tana_home::{KeyFile, Settings};
 use tana_protocol::api::ledger::DeadLetterView;
 use tana_protocol::node::NodeKey;
 use tana_protocol::{ServiceKind, ServiceToken, TransactionId};
@@ -157,20 +157,20 @@ fn described(letter: &DeadLetterView) -> String {
 }
 
 /// A token of this node's producer: its ledger lets validators change the queue.
-fn token(context: &Context) -> anyhow::Result<ServiceToken> {
-    let file = KeyFile::read(&context.home().node_key_file())?;
+pub(crate) fn token(settings: &Settings) -> anyhow::Result<ServiceToken> {
+    let file = KeyFile::read(&settings.home.node_key_file())?;
     let key = NodeKey::new(file.secret_key).service_key(ServiceKind::Producer);
     Ok(ServiceToken::issue(
         &key,
         ServiceKind::Producer,
-        context.settings.node_id.clone(),
+        settings.node_id.clone(),
         tana_client::now(),
         TOKEN,
     ))
 }
 
 async fn retry(context: &Context, id: &TransactionId) -> anyhow::Result<Exit> {
-    let token = token(context)?;
+    let token = token(&context.settings)?;
     let submitted = context.ledger()?.retry_dead_letter(id, &token).await?;
     context.out.show(&submitted, || {
         format!("{} is {}\n", submitted.id, submitted.status.as_str())
@@ -179,7 +179,7 @@ async fn retry(context: &Context, id: &TransactionId) -> anyhow::Result<Exit> {
 }
 
 async fn drop_one(context: &Context, id: &TransactionId) -> anyhow::Result<Exit> {
-    let token = token(context)?;
+    let token = token(&context.settings)?;
     let dropped = context.ledger()?.drop_dead_letter(id, &token).await?;
     context
         .out

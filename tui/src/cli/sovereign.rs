@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use tana_home::{KeyFile, SealedKey, StoredKey};
+use tana_home::{KeyFile, SealedKey, StoredKey, UserFile};
 use tana_protocol::PublicKey;
 
 use super::context::Context;
@@ -98,11 +98,40 @@ fn seal(context: &Context) -> anyhow::Result<Exit> {
     }
     let sealed = SealedKey::seal(&key.secret_key, &passphrase.0)?;
     StoredKey::Sealed(sealed).replace(&path)?;
+    let copies = open_copies(context, &key.public_key)?;
+    for copy in &copies {
+        fs::remove_file(copy).with_context(|| {
+            format!(
+                "{} is an open copy of the key, and cannot be deleted",
+                copy.display()
+            )
+        })?;
+    }
     said(context, &path, "sealed", &key.public_key)?;
+    for copy in copies {
+        context.out.hint(&format!(
+            "{} was the same key without a passphrase and is deleted; commands ask for the passphrase instead",
+            copy.display()
+        ))?;
+    }
     context
         .out
         .hint("without the passphrase the key is lost; keep a copy of the file, and of the passphrase elsewhere")?;
     Ok(Exit::Done)
+}
+
+/// The user files of this home that hold the same key: the sovereign is a user of its chain too. Open, they would make the
+/// passphrase worth nothing.
+fn open_copies(context: &Context, key: &PublicKey) -> anyhow::Result<Vec<PathBuf>> {
+    let home = context.home();
+    let mut copies = Vec::new();
+    for name in home.users()? {
+        let file = home.user_file(&name);
+        if UserFile::find(&file)?.is_some_and(|user| user.public_key == *key) {
+            copies.push(file);
+        }
+    }
+    Ok(copies)
 }
 
 fn unseal(context: &Context) -> anyhow::Result<Exit> {

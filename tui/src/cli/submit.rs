@@ -1,10 +1,13 @@
 //! Making, signing and submitting a transaction, and saying what became of it.
 
+use std::fmt::Display;
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
+use serde::Serialize;
 use tana_client::{ClientError, LedgerClient, now};
-use tana_home::{KeyFile, UserFile};
-use tana_protocol::api::ledger::{TransactionStatus, TransactionView, UserView};
+use tana_home::{KeyFile, Settings, StoredKey, UserFile};
+use tana_protocol::api::ledger::{Submitted, TransactionStatus, TransactionView, UserView};
 use tana_protocol::{
     Code, Party, SecretKey, SignedTransaction, Transaction, TransactionType, Username,
 };
@@ -13,6 +16,7 @@ use super::context::Context;
 use super::exit::{Exit, failure};
 use super::wait::{Wait, confirmed};
 use crate::show::clean;
+use crate::sign::Passphrase;
 
 /// Who signs: a user of the chain whose key is here.
 #[derive(Debug)]
@@ -36,6 +40,27 @@ fn is_missing(error: &ClientError) -> bool {
     error.code() == Some(Code::NotFound)
 }
 
+/// The chain's id, for signing: this home's, which the ledger must agree with; a remote ledger's where this home has no
+/// chain.
+pub(crate) async fn chain_id(settings: &Settings, ledger: &LedgerClient) -> anyhow::Result<String> {
+    let info = ledger.info().await?;
+    let Ok(chain) = settings.chain() else {
+        return Ok(info.chain_id);
+    };
+    if chain.chain_id == info.chain_id {
+        return Ok(info.chain_id);
+    }
+    Err(failure(
+        Exit::Misuse,
+        format!(
+            "the ledger at {} serves the chain {}, this home's is {}; nothing was signed; check TANA_LEDGER_URL and --home",
+            ledger.base(),
+            info.chain_id,
+            chain.chain_id
+        ),
+    ))
+}
+
 /// A name as a person reads it: the home's spelling, without `@`.
 pub(crate) fn username(text: &str) -> anyhow::Result<Username> {
     text.parse().map_err(|error| {
@@ -48,12 +73,12 @@ pub(crate) fn username(text: &str) -> anyhow::Result<Username> {
 
 /// A user of this home, as the chain knows it.
 pub(crate) async fn sender(
-    context: &Context,
+    settings: &Settings,
     ledger: &LedgerClient,
     name: &str,
 ) -> anyhow::Result<Sender> {
     let name = username(name)?;
-    let file = UserFile::read(&context.home().user_file(name.bare()))?;
+    let file = UserFile::read(&settings.home.user_file(name.bare()))?;
     let user = match ledger.user_with_key(&file.public_key).await {
         Ok(user) => user,
         Err(error) if is_missing(&error) => {
@@ -74,13 +99,25 @@ pub(crate) async fn sender(
     })
 }
 
-/// The sovereign of this home, as the chain knows it.
-pub(crate) async fn sovereign(context: &Context, ledger: &LedgerClient) -> anyhow::Result<Sender> {
-    let home = context.home();
-    let key = KeyFile::read(&home.sovereign_key_file())?;
+/// The sovereign of this home, as the chain knows it; with the passphrase where its key is sealed.
+pub(crate) async fn sovereign(
+    settings: &Settings,
+    ledger: &LedgerClient,
+    passphrase: Option<Passphrase>,
+) -> anyhow::Result<Sender> {
+    let home = &settings.home;
+    let path = home.sovereign_key_file();
+    let key = match (StoredKey::find(&path)?, passphrase) {
+        (Some(StoredKey::Sealed(sealed)), Some(passphrase)) => {
+            // Slow on purpose: whatever else this thread does goes on meanwhile.
+            let opened = tokio::task::spawn_blocking(move || sealed.open(&passphrase.0));
+            opened.await?.with_context(|| path.display().to_string())?
+        }
+        _ => KeyFile::read(&path)?,
+    };
     let mut keys = vec![key.secret_key];
     // After a rotation the mesh has another key than the chain: the user's own file still holds the chain's.
-    if let Ok(chain) = context.settings.chain() {
+    if let Ok(chain) = settings.chain() {
         for sovereign in &chain.sovereigns {
             let path = home.user_file(sovereign.username.bare());
             keys.extend(UserFile::find(&path)?.map(|user| user.secret_key));
@@ -120,7 +157,7 @@ pub(crate) async fn user(ledger: &LedgerClient, text: &str) -> anyhow::Result<Us
 
 /// Signs an order with the sender's key and the next nonce.
 pub(crate) async fn sign(
-    context: &Context,
+    settings: &Settings,
     ledger: &LedgerClient,
     sender: &Sender,
     order: Order,
@@ -132,7 +169,7 @@ pub(crate) async fn sign(
         currency,
         nonce,
     } = order;
-    sign_with(context, ledger, sender, kind, to, |transaction| {
+    sign_with(settings, ledger, sender, kind, to, |transaction| {
         transaction.amount = Some(amount);
         transaction.currency_code = Some(currency);
         if let Some(nonce) = nonce {
@@ -144,14 +181,14 @@ pub(crate) async fn sign(
 
 /// Signs a transaction with the sender's key and the next nonce, once the caller has put in what is its own.
 pub(crate) async fn sign_with(
-    context: &Context,
+    settings: &Settings,
     ledger: &LedgerClient,
     sender: &Sender,
     kind: TransactionType,
     to: Party,
     fill: impl FnOnce(&mut Transaction),
 ) -> anyhow::Result<SignedTransaction> {
-    let chain_id = context.chain_id(ledger).await?;
+    let chain_id = chain_id(settings, ledger).await?;
     let nonce = ledger.nonce(&sender.user.id).await?.next_nonce;
     let mut transaction = Transaction::new(kind, sender.user.id.into(), to, now(), nonce);
     transaction.chain_id = Some(chain_id);
@@ -185,16 +222,27 @@ pub(crate) async fn submit(
         .map_err(|error| refused(error, what))?;
     let id = submitted.id;
     if !wait.is_wanted() {
-        context.out.show(&submitted, || {
-            format!("{what}  {}  {}\n", submitted.status.as_str(), id)
-        })?;
-        context
-            .out
-            .hint("it is done once it is in a block; --wait waits for that")?;
-        return Ok(Exit::Done);
+        return queued(context, &submitted, &submitted, what, &id);
     }
     let view = confirmed(ledger, &id, wait.limit()).await?;
     settle(context, &view, what, begun.elapsed())
+}
+
+/// Says of a transaction that it was taken, and that it is not in a block yet. `what` says it in words, `id` is what it is of.
+pub(crate) fn queued(
+    context: &Context,
+    submitted: &Submitted,
+    value: &impl Serialize,
+    what: &str,
+    id: &impl Display,
+) -> anyhow::Result<Exit> {
+    context.out.show(value, || {
+        format!("{what}  {}  {id}\n", submitted.status.as_str())
+    })?;
+    context
+        .out
+        .hint("it is done once it is in a block; --wait waits for that")?;
+    Ok(Exit::Done)
 }
 
 /// Prints a confirmed transaction; a failed one is an error.
@@ -217,7 +265,7 @@ pub(crate) fn settle(
     Ok(Exit::Done)
 }
 
-fn in_block(view: &TransactionView) -> String {
+pub(crate) fn in_block(view: &TransactionView) -> String {
     view.block_height
         .map_or_else(String::new, |height| format!(" in block {height}"))
 }

@@ -4,13 +4,15 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tana_client::{ContentClient, LedgerClient, PageQuery};
+use tana_home::Settings;
 use tana_protocol::api::ledger::{BlockView, ChainInfo, CheckName};
 use tana_protocol::block::producer_message;
 use tana_protocol::transaction::PartyRef;
-use tana_protocol::{Party, PublicKey, SignedTransaction, TransactionType};
+use tana_protocol::{Party, PublicKey, SignedTransaction, TransactionId, TransactionType};
 
 use super::Outbox;
 use crate::features::blocks::model::{Finding, LocalCheck, WholeBlock};
+use crate::features::queue::model::Found;
 use crate::msg::{ChainNews, Msg};
 
 /// Users asked for on behalf of one block.
@@ -230,9 +232,64 @@ pub(super) async fn verify(ledger: LedgerClient, height: u64, outbox: Outbox) {
     outbox.send(Msg::Chain(ChainNews::Verified { height, result }));
 }
 
+/// Dead letters that are read.
+const LETTERS: u32 = 200;
+
 pub(super) async fn queue(ledger: LedgerClient, outbox: Outbox) {
-    let result = ledger.queue().await.map_err(|e| e.to_string());
+    let found = async {
+        let (queue, pending, dead) = futures::try_join!(
+            ledger.queue(),
+            ledger.pending(),
+            ledger.dead_letters(LETTERS)
+        )?;
+        let mut waiting = pending.transactions;
+        waiting.sort_by_key(|view| view.created_at);
+        Ok::<_, tana_client::ClientError>(Box::new(Found {
+            queue,
+            waiting,
+            dead,
+        }))
+    };
+    let result = found.await.map_err(|e| e.to_string());
     outbox.send(Msg::Chain(ChainNews::Queue(result)));
+}
+
+/// What becomes of a dead letter.
+pub(super) enum Letter {
+    Retry,
+    Drop,
+}
+
+/// Queues a dead letter again or drops it, with a token of this node's producer; then the queue is read anew.
+pub(super) async fn letter(
+    ledger: LedgerClient,
+    settings: Arc<Settings>,
+    id: TransactionId,
+    letter: Letter,
+    outbox: Outbox,
+) {
+    let short = crate::show::short(&id.to_string());
+    let what = match letter {
+        Letter::Retry => format!("queueing {short} again"),
+        Letter::Drop => format!("dropping {short}"),
+    };
+    let reread = ledger.clone();
+    let work = async {
+        let token = crate::cli::queue::token(&settings).map_err(|e| format!("{e:#}"))?;
+        match letter {
+            Letter::Retry => ledger
+                .retry_dead_letter(&id, &token)
+                .await
+                .map(|submitted| format!("{short} is {}", submitted.status.as_str())),
+            Letter::Drop => ledger
+                .drop_dead_letter(&id, &token)
+                .await
+                .map(|_| format!("{short} is gone")),
+        }
+        .map_err(|e| format!("{short}: {e}"))
+    };
+    outbox.around(what, work).await;
+    queue(reread, outbox).await;
 }
 
 pub(super) async fn content(ledger: LedgerClient, store: ContentClient, outbox: Outbox) {

@@ -1,6 +1,5 @@
 //! Orders to the node: start it, start and stop its services, decide on other nodes.
 
-use std::process::Stdio;
 use std::sync::Arc;
 
 use tana_client::{MeshClient, NodeClient};
@@ -18,39 +17,10 @@ use crate::sign::{SignError, Signer, With};
 /// Runs `tana start` of this very program, detached: it outlives the console.
 pub(super) async fn start(settings: Arc<Settings>, outbox: Outbox) {
     let work = async {
-        let program = std::env::current_exe()
-            .map_err(|e| format!("this program cannot be found again: {e}"))?;
-        let mut command = tokio::process::Command::new(program);
-        command.arg("start");
-        // The XDG directories are found without being named.
-        if let Some(root) = settings.home.single_root() {
-            command.arg("--home").arg(root);
-        }
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            // Its own group: Ctrl-C and a lost terminal are the console's alone.
-            .process_group(0);
-        let child = command.spawn().map_err(|e| format!("tana start: {e}"))?;
-        let ended = child
-            .wait_with_output()
+        super::first::own(&settings, &["start"], None)
             .await
-            .map_err(|e| format!("tana start: {e}"))?;
-        if ended.status.success() {
-            return Ok("the node runs".to_owned());
-        }
-        let said = String::from_utf8_lossy(&ended.stderr);
-        let why = said
-            .lines()
-            .rev()
-            .map(str::trim)
-            .find(|l| !l.is_empty())
-            .unwrap_or("it ended with an error");
-        Err(format!(
-            "the node did not start: {}",
-            crate::show::clean(why)
-        ))
+            .map(|()| "the node runs".to_owned())
+            .map_err(|why| format!("the node did not start: {why}"))
     };
     outbox.around("starting the node".into(), work).await;
 }

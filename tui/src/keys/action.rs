@@ -26,7 +26,7 @@ pub(crate) struct Info {
 macro_rules! actions {
     ($($variant:ident $scope:expr, $name:literal, [$($key:literal),*], $footer:literal, $help:literal;)*) => {
         /// Everything that a key, the palette or a click can ask for.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
         pub(crate) enum Action { $($variant),* }
 
         impl Action {
@@ -65,9 +65,20 @@ actions! {
     Newest          On(Blocks), "newest", ["n"], "newest", "back to the newest block";
     ReceiptDown     On(Blocks), "next-transaction", ["]", "right"], "", "next transaction of the block";
     ReceiptUp       On(Blocks), "previous-transaction", ["[", "left"], "", "previous transaction of the block";
-    // Queue and contracts
+    // Queue
+    RetryLetter     On(Queue), "retry", ["a"], "queue again", "queue a dead letter again, after asking";
+    DropLetter      On(Queue), "drop", ["d"], "drop", "delete a dead letter, after asking";
     ReloadQueue     On(Queue), "reload-queue", ["r"], "reload", "ask the ledger for the queue again";
+    // Contracts
+    EditContract    On(Contracts), "edit", ["e", "i"], "edit", "edit the contract in the playground; Esc stops typing, and leaves it";
+    RunContract     On(Contracts), "run", ["f5", "x"], "run", "run it here, on no chain: what it prints, gives and changes, and gas by line";
+    DeployContract  On(Contracts), "deploy", ["f8", "D"], "deploy", "deploy what is in the playground, after asking";
+    SaveContract    On(Contracts), "write", ["ctrl-s"], "save", "save what is in the playground to its file";
+    NewContract     On(Contracts), "contract", ["n"], "new", "make a contract in this directory and open it";
     ReloadContracts On(Contracts), "reload-contracts", ["r"], "reload", "ask the ledger for the contracts again";
+    RunInput        On(Contracts), "input", ["I"], "", "what context.input() gives in the playground, as JSON";
+    RunEntry        On(Contracts), "entry", ["o"], "", "call the next export: contract, init, get, post";
+    NextAuthor      On(Contracts), "author", ["u"], "", "deploy as the next user whose key is here";
     // Login
     NewSession      On(Login), "new", ["n"], "new code", "make a new session and code";
     CopyLink        On(Login), "link", ["c"], "copy link", "copy what the code says";
@@ -81,6 +92,11 @@ actions! {
     Follow          On(Logs), "follow", ["f"], "follow", "keep to the newest line, or stay";
     Wrap            On(Logs), "wrap", ["w"], "wrap", "wrap long lines, or cut them";
     Level           On(Logs), "level", ["e"], "level", "show from the next level on: all, info, warnings, errors";
+    Around          On(Logs), "around", ["c"], "lines around", "show 2, 5 or 20 lines around each that the filter keeps, or none";
+    MarkLine        On(Logs), "mark", ["m"], "mark", "mark the line at the bottom, or take its mark away";
+    MarkUp          On(Logs), "mark-up", ["["], "", "to the marked line before";
+    MarkDown        On(Logs), "mark-down", ["]"], "", "to the marked line after";
+    CopyLines       On(Logs), "copy-lines", ["Y"], "", "copy the lines on the screen";
     LogService      On(Logs), "service", ["v"], "service", "show the next service only, then all again";
     // Everywhere
     Up              Everywhere, "up", ["up", "k"], "", "one up";
@@ -93,6 +109,7 @@ actions! {
     Back            Everywhere, "back", ["esc"], "", "back: close, clear the filter, leave details";
     Copy            Everywhere, "copy", ["y"], "", "copy key, hash or address of what is selected";
     SaveScreen      Everywhere, "save", ["s"], "", "keep the screen in files: as text and as a picture";
+    Export          Everywhere, "export", ["E"], "", "keep the list in files, as CSV and JSON: whole, in its order, under its filter";
     NextScreen      Everywhere, "next", ["tab"], "", "next screen; a digit goes to its screen";
     PreviousScreen  Everywhere, "previous", ["shift-tab"], "", "previous screen";
     GoWaiting       Everywhere, "waiting", ["!"], "", "to what waits for you";

@@ -6,17 +6,25 @@ use std::str::FromStr;
 use jiff::tz::TimeZone;
 use serde_json::json;
 use tana_protocol::api::identity::SessionCreated;
-use tana_protocol::api::ledger::{BlockView, CheckName};
+use tana_protocol::api::ledger::{
+    BlockView, CheckName, ContractView, DeadLetterView, QueueView, TransactionStatus,
+    TransactionView,
+};
 use tana_protocol::api::mesh::{Link as MeshLink, Node, NodeService, NodeStatus};
 use tana_protocol::api::node::{LogLevel, LogLine, NodeView, ServiceState, ServiceView};
 use tana_protocol::block::{BlockHeader, Receipt};
 use tana_protocol::login::QrData;
 use tana_protocol::service::{NodeRole, ServiceKind};
-use tana_protocol::{Hash32, SecretKey, Timestamp, Transaction, TransactionType, UserId, message};
+use tana_protocol::{
+    Code, ContractId, Hash32, SecretKey, Timestamp, Transaction, TransactionId, TransactionType,
+    UserId, message,
+};
 
 use super::link::{Link, Source};
 use super::{Here, Mode, Model};
 use crate::features::blocks::model::{Finding, LocalCheck, WholeBlock};
+use crate::features::contracts::playground::Ran;
+use crate::features::queue::model::Found;
 use crate::keys::Keymap;
 use crate::msg::{ChainNews, LoginNews, MeshNews, Msg, NodeNews};
 use crate::show::Clock;
@@ -52,6 +60,7 @@ pub(crate) fn empty(caps: Caps) -> Model {
         sealed: false,
         users: vec!["alice".into(), "bob".into()],
         remote: None,
+        mesh: "http://127.0.0.1:8190".into(),
         supervised: true,
         context: None,
         contexts: vec!["fra".into(), "test".into()],
@@ -66,27 +75,33 @@ pub(crate) fn empty(caps: Caps) -> Model {
     )
 }
 
-/// A console that has seen a node at work: one service failed, one waits, a node wants in, another is late.
-pub(crate) fn busy(caps: Caps) -> Model {
-    let mut model = empty(caps);
-    let mut tell = |msg| {
-        let _ = update(&mut model, msg);
-    };
-    tell(Msg::Start);
-    tell(Msg::Node(NodeNews::All(Box::new(node()))));
-    tell(Msg::Mesh(MeshNews::All {
-        nodes: nodes(),
-        links: links(),
-    }));
-    tell(Msg::Chain(ChainNews::Recent(blocks())));
-    for source in [Source::Node, Source::Ledger, Source::Mesh] {
-        tell(Msg::Link(source, Link::Live));
-    }
-    tell(Msg::Logs(log()));
-    tell(Msg::Chain(ChainNews::Whole {
+/// What a console hears of a node at work: one service failed, one waits, a node wants in, another is late.
+pub(crate) fn history() -> Vec<Msg> {
+    let mut heard = vec![
+        Msg::Start,
+        Msg::Node(NodeNews::All(Box::new(node()))),
+        Msg::Mesh(MeshNews::All {
+            nodes: nodes(),
+            links: links(),
+        }),
+        Msg::Chain(ChainNews::Recent(blocks())),
+    ];
+    let live = |source| Msg::Link(source, Link::Live);
+    heard.extend([Source::Node, Source::Ledger, Source::Mesh].map(live));
+    heard.push(Msg::Logs(log()));
+    heard.push(Msg::Chain(ChainNews::Whole {
         height: 12_408,
         result: Ok(Box::new(whole())),
     }));
+    heard
+}
+
+/// A console that has seen all that.
+pub(crate) fn busy(caps: Caps) -> Model {
+    let mut model = empty(caps);
+    for msg in history() {
+        drop(update(&mut model, msg));
+    }
     model
 }
 
@@ -414,4 +429,100 @@ pub(crate) fn session_event(kind: &str, status: &str) -> Msg {
     Msg::Login(LoginNews::Event(Box::new(
         serde_json::from_value(event).expect("an event as the service sends it"),
     )))
+}
+
+/// Two contracts, one of which was deployed again.
+pub(crate) fn contracts() -> Vec<ContractView> {
+    let contract = |name: &str, version: &str, height: u64| {
+        let created = TransactionId(Hash32::of(format!("{name} {version}").as_bytes()));
+        ContractView {
+            id: ContractId::created_by(&created),
+            owner_id: UserId(uuid::Uuid::from_bytes([1; 16])),
+            name: name.into(),
+            version: version.into(),
+            description: Some(format!("what {name} is for")),
+            code_hash: Hash32::of(name.as_bytes()),
+            metered_hash: None,
+            gas_schedule: Some(1),
+            has_contract: true,
+            has_init: false,
+            has_get: name == "counter",
+            has_post: false,
+            is_active: true,
+            deployed_in_block: height,
+            deployment_tx_id: created,
+            created_at: at(12_500 - height),
+            source_code: None,
+        }
+    };
+    vec![
+        contract("counter", "0.2.0", 12_300),
+        contract("raffle", "1.0.0", 11_800),
+    ]
+}
+
+/// What the playground's runtime says of the template.
+pub(crate) fn ran() -> Ran {
+    serde_json::from_value(json!({
+        "outcome": {
+            "success": true, "result": {"calls": 1, "input": null}, "error": null, "gasUsed": 4312,
+            "changes": [
+                {"type": "data_update", "key": "calls", "value": "\u{0}1"},
+                {"type": "transfer", "from": "alice", "to": "bob", "amount": "12.5", "currency": "USD"}
+            ],
+            "logs": [
+                {"level": "log", "text": "call 1 by nobody"},
+                {"level": "error", "text": "nobody calls"}
+            ],
+            "usage": {"cpuUs": 900, "wallUs": 1540, "heapBytes": 1}
+        },
+        "charges": [{"line": 5, "gas": 12}, {"line": 10, "gas": 30}, {"line": 10, "gas": 4}]
+    }))
+    .expect("an outcome as tana-runtime prints it")
+}
+
+/// A queue with two that wait and one that no block can take.
+pub(crate) fn queue() -> Found {
+    let key = SecretKey::from_seed(&[7; 32]);
+    let transfer = |nonce: u64, amount: &str, ago: u64| {
+        let user = |n: u8| UserId(uuid::Uuid::from_bytes([n; 16]));
+        let kind = TransactionType::Transfer;
+        let mut t = Transaction::new(kind, user(1).into(), user(2).into(), at(ago), nonce);
+        t.amount = Some(parsed(amount));
+        t.currency_code = Some(parsed("USD"));
+        t.sign(&key)
+    };
+    let waiting = |signed: tana_protocol::SignedTransaction| TransactionView {
+        id: signed.id(),
+        created_at: signed.transaction.timestamp,
+        signed,
+        status: TransactionStatus::Queued,
+        block_height: None,
+        confirmed_at: None,
+        receipt: None,
+    };
+    let dead = transfer(3, "250", 700);
+    Found {
+        queue: QueueView {
+            backend: "redis".into(),
+            length: 2,
+            pending: 1,
+            dead: 1,
+            oldest_ms: Some(12_000),
+            consumers: vec!["validator-1".into()],
+            warning: None,
+        },
+        waiting: vec![
+            waiting(transfer(4, "12.34", 12)),
+            waiting(transfer(5, "1", 2)),
+        ],
+        dead: vec![DeadLetterView {
+            id: dead.id(),
+            stream_id: "1763646700000-0".into(),
+            code: Code::BadNonce,
+            reason: "the nonce 3 was used by another transaction".into(),
+            buried_at: at(600),
+            signed: dead,
+        }],
+    }
 }

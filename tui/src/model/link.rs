@@ -3,7 +3,7 @@
 use tana_protocol::Timestamp;
 
 /// Where data comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub(crate) enum Source {
     Node,
     Ledger,
@@ -23,7 +23,7 @@ impl Source {
 }
 
 /// How one connection stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) enum Link {
     /// No answer yet, nor a refusal.
     Connecting,

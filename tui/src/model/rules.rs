@@ -297,11 +297,14 @@ impl Rule for Nodes {
     }
 }
 
-/// A time from elsewhere that lies ahead of this machine's clock.
+/// A clock elsewhere that is ahead of this machine's, or behind it.
 struct Clocks;
 
 /// Signatures are refused from a minute on; before that is time to act.
 const SKEW: Duration = Duration::from_secs(10);
+/// What is done about it, whichever is wrong.
+const COMPARE: &str =
+    "compare both machines with NTP (timedatectl): from 60 s on signatures are refused";
 
 impl Rule for Clocks {
     fn look(&self, model: &Model, found: &mut Vec<Problem>) -> Verdict {
@@ -324,13 +327,23 @@ impl Rule for Clocks {
                 Problem::new(
                     Tone::Warn,
                     "clock",
-                    format!("{who}'s clock is {} s ahead of this one", ahead(at).as_secs()),
+                    format!(
+                        "{who}'s clock is {} s ahead of this one",
+                        ahead(at).as_secs()
+                    ),
                     Screen::Mesh,
                 )
-                .todo(
-                    "compare both machines with NTP (timedatectl): from 60 s on signatures are refused"
-                        .to_owned(),
-                ),
+                .todo(COMPARE.to_owned()),
+            );
+        } else if let Some((who, by)) = model.clocks.most_behind().filter(|(_, by)| *by >= SKEW) {
+            found.push(
+                Problem::new(
+                    Tone::Warn,
+                    "clock",
+                    format!("{who}'s clock is {} s behind this one", by.as_secs()),
+                    Screen::Mesh,
+                )
+                .todo(COMPARE.to_owned()),
             );
         }
         Verdict::LookOn

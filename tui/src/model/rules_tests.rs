@@ -209,6 +209,40 @@ fn a_time_from_the_future_is_a_clock_that_is_wrong() {
 }
 
 #[test]
+fn a_clock_that_is_behind_is_told_by_times_that_came_fresh() {
+    let mut model = well();
+    let block_at = |model: &mut Model, height, behind: u64| {
+        let mut block = block(height, 0);
+        block.header.timestamp = Timestamp::from_ms(NOW - behind * 1000);
+        update(model, Msg::Chain(ChainNews::Block(Box::new(block))));
+    };
+    block_at(&mut model, 12_409, 40);
+    assert_eq!(found(&Clocks, &model), [], "one may have been on its way");
+    block_at(&mut model, 12_410, 34);
+    finds(&Clocks, &model, Tone::Warn, &["34 s behind", "NTP"]);
+    block_at(&mut model, 12_412, 1);
+    assert_eq!(found(&Clocks, &model), [], "a fresh one is right");
+    for height in 12_300..12_310 {
+        block_at(&mut model, height, 300);
+    }
+    assert_eq!(found(&Clocks, &model), [], "old blocks told again are old");
+    // Heartbeats count alike.
+    let mut node = mesh_node("validator-7", 7, NodeStatus::Active, 0);
+    for ago in [55, 25] {
+        node.last_heartbeat = Some(at(ago));
+        let news = MeshNews::One(Box::new(node.clone()), crate::msg::Change::Heartbeat);
+        update(&mut model, Msg::Mesh(news));
+    }
+    finds(&Clocks, &model, Tone::Warn, &["validator-7", "25 s behind"]);
+    update(&mut model, Msg::Link(Source::Mesh, Link::Live));
+    assert_eq!(
+        found(&Clocks, &model),
+        [],
+        "a new stream may bring old news"
+    );
+}
+
+#[test]
 fn versions_are_compared_here_and_in_the_mesh() {
     let mut model = well();
     model.node.as_mut().unwrap().version = "0.0.9".into();

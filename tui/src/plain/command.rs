@@ -5,7 +5,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::layout::{Rect, Size};
 
 use crate::effect::Effect;
-use crate::features::{approvals, content, contracts, mesh, services};
+use crate::features::{approvals, content, contracts, mesh, queue, services};
 use crate::keys::{Action, Scope};
 use crate::model::{Model, Overlay, Screen, problems};
 use crate::msg::Msg;
@@ -16,6 +16,7 @@ use crate::theme::Tone;
 use crate::update::{self, update};
 use crate::view;
 use crate::widgets::cursor::Move;
+use crate::widgets::dialog::Word;
 
 /// What comes of a line.
 #[derive(Debug, Default)]
@@ -36,6 +37,18 @@ const PAGE: Size = Size {
 pub(super) fn take(model: &mut Model, line: &str) -> Said {
     let line = line.trim();
     match &model.overlay {
+        Some(Overlay::Ask { dialog, .. }) if dialog.word.is_some() => {
+            let left = format!("left: {}", dialog.safe);
+            let keys = line.chars().map(KeyCode::Char).chain([KeyCode::Enter]);
+            let mut effects: Vec<Effect> = keys.flat_map(|key| update(model, press(key))).collect();
+            let open = model.overlay.is_some();
+            effects.extend(update(model, press(KeyCode::Esc)));
+            return Said {
+                lines: open.then_some(left).into_iter().collect(),
+                effects,
+                show: false,
+            };
+        }
         Some(Overlay::Ask { dialog, .. }) => {
             let yes = ["y", "yes", dialog.doing].contains(&line);
             let key = if yes { 'y' } else { 'n' };
@@ -146,7 +159,8 @@ fn rows(model: &Model) -> Vec<String> {
         Screen::Approvals => texts(&approvals::model::keys(model)),
         Screen::Contracts => texts(&contracts::model::keys(model)),
         Screen::Content => texts(&content::model::keys(model)),
-        Screen::Blocks | Screen::Queue | Screen::Login | Screen::Logs => Vec::new(),
+        Screen::Queue => texts(&queue::model::keys(model)),
+        Screen::Blocks | Screen::Login | Screen::Logs => Vec::new(),
     }
 }
 
@@ -158,12 +172,24 @@ fn asked(model: &mut Model) -> Vec<String> {
             let mut lines = vec![format!("{}?", dialog.title)];
             let body = dialog.body.iter().filter(|line| !line.is_empty());
             lines.extend(body.map(|line| format!("  {}", clean(line))));
+            let word = dialog.word.as_ref().map_or("yes", Word::expected);
             lines.push(format!(
-                "type yes to {}, anything else: {}",
+                "type {word} to {}, anything else: {}",
                 dialog.doing, dialog.safe
             ));
             lines
         }
+        Some(Overlay::Scan(scan)) => {
+            let code = scan.code(model).map(|code| code.uri());
+            let mut lines = vec![format!(
+                "a phone with a sovereign's key signs this and hands it in, to {} {}; type n to leave it:",
+                scan.decision.verb(),
+                scan.node
+            )];
+            lines.extend(code);
+            lines
+        }
+        Some(Overlay::Line { what, .. }) => vec![format!("{}:", what.prompt())],
         Some(Overlay::Passphrase { .. }) => {
             vec!["the sovereign key's passphrase (it is not shown):".to_owned()]
         }
@@ -200,7 +226,7 @@ fn help() -> Vec<String> {
     let screens = Screen::ALL.map(Screen::name).join(" ");
     let mut lines = vec![
         format!("screens: {screens}"),
-        "height N: a block   filter WORDS: of the screen in view   problems   quit".to_owned(),
+        "height N: a block   filter WORDS: of the screen in view   ctx NAME: to another node   problems   quit".to_owned(),
         "a name after an action says for which row, such as approve validator-2".to_owned(),
     ];
     for action in Action::ALL {

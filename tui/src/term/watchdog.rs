@@ -17,7 +17,7 @@ const GRACE: Duration = Duration::from_millis(400);
 const RESTORE: Duration = Duration::from_millis(200);
 
 /// What the main loop is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) enum Told {
     /// End now.
     End,

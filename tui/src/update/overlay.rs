@@ -3,9 +3,10 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::{act, go};
-use crate::effect::Effect;
+use crate::effect::{Author, Effect};
+use crate::features::approvals::model::Scan;
 use crate::filter::Filter;
-use crate::model::{Model, Overlay};
+use crate::model::{Asked, Model, Overlay};
 use crate::palette::{self, Command};
 use crate::sign::{Passphrase, With};
 use crate::theme::Tone;
@@ -46,6 +47,13 @@ pub(super) fn key(model: &mut Model, overlay: Overlay, key: KeyEvent) -> Vec<Eff
             Vec::new()
         }
         Overlay::Ask { dialog, effect } => ask(model, dialog, effect, key),
+        Overlay::Scan(scan) => {
+            if !matches!(key.code, KeyCode::Char('q' | 'n')) {
+                model.overlay = Some(Overlay::Scan(scan));
+            }
+            Vec::new()
+        }
+        Overlay::Line { what, input } => line(model, what, input, key),
         Overlay::Passphrase { input, effect } => passphrase(model, input, effect, key),
     }
 }
@@ -131,6 +139,7 @@ pub(super) fn run(model: &mut Model, command: Command) -> Vec<Effect> {
             Vec::new()
         }
         Command::Context(name) => vec![Effect::TurnTo(name)],
+        Command::Open(path) => vec![Effect::OpenContract(path)],
         Command::Theme(name) => {
             match model.themes.get(&name) {
                 Some(theme) => model.look.theme = theme,
@@ -179,14 +188,52 @@ fn set_filter(model: &mut Model, text: &str) {
     }
 }
 
+/// A line of text for something that asked for it.
+fn line(model: &mut Model, what: Asked, mut input: Input, key: KeyEvent) -> Vec<Effect> {
+    if key.code == KeyCode::Enter {
+        return crate::features::contracts::update::line(model, &what, &input.text());
+    }
+    input.key(key);
+    model.overlay = Some(Overlay::Line { what, input });
+    Vec::new()
+}
+
 /// Carries out what was confirmed; asks for the passphrase first where the key that signs is sealed.
 pub(super) fn confirmed(model: &mut Model, effect: Effect) -> Vec<Effect> {
-    if let Effect::Decide {
-        with: With::File(None),
-        ..
-    } = &effect
-        && model.here.sealed
-    {
+    match effect {
+        // The model's own.
+        Effect::Edit(draft) => {
+            crate::features::contracts::update::edit_now(model, *draft);
+            return Vec::new();
+        }
+        Effect::Quit => model.over = true,
+        Effect::Decide {
+            node,
+            key,
+            decision,
+            with: With::Phone,
+        } => {
+            model.overlay = Some(Overlay::Scan(Scan {
+                node,
+                key: *key,
+                decision,
+                at: model.clock.now,
+            }));
+            return Vec::new();
+        }
+        _ => {}
+    }
+    let sealed = matches!(
+        &effect,
+        Effect::Decide {
+            with: With::File(None),
+            ..
+        } | Effect::DeployContract {
+            author: Author::Sovereign(None),
+            ..
+        }
+    );
+    if sealed && model.here.sealed {
         model.overlay = Some(Overlay::Passphrase {
             input: Input::default(),
             effect,
@@ -216,6 +263,10 @@ fn passphrase(model: &mut Model, mut input: Input, effect: Effect, key: KeyEvent
             decision,
             with: With::File(Some(Passphrase(input.into_secret()))),
         }],
+        (KeyCode::Enter, Effect::DeployContract { draft, .. }) => vec![Effect::DeployContract {
+            draft,
+            author: Author::Sovereign(Some(Passphrase(input.into_secret()))),
+        }],
         (_, effect) => {
             input.key(key);
             model.overlay = Some(Overlay::Passphrase { input, effect });
@@ -225,6 +276,14 @@ fn passphrase(model: &mut Model, mut input: Input, effect: Effect, key: KeyEvent
 }
 
 fn ask(model: &mut Model, mut dialog: Dialog, effect: Effect, key: KeyEvent) -> Vec<Effect> {
+    if let Some(word) = &mut dialog.word {
+        if key.code == KeyCode::Enter && word.fits() {
+            return confirmed(model, effect);
+        }
+        word.typed.key(key);
+        model.overlay = Some(Overlay::Ask { dialog, effect });
+        return Vec::new();
+    }
     match key.code {
         KeyCode::Enter if dialog.chosen == Button::Do => return confirmed(model, effect),
         KeyCode::Enter | KeyCode::Char('n' | 'q') => return Vec::new(),

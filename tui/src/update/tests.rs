@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod contracts;
+mod first;
+mod queue;
+
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tana_protocol::api::mesh::NodeStatus;
 use tana_protocol::api::node::ServiceState;

@@ -266,7 +266,9 @@ pub(super) fn wrong_now(model: &Model, wrong: &[Problem], area: Rect, paint: &mu
 
 /// Whether an action of the screen in view can do anything now: the footer shows no others.
 fn works(model: &Model, action: Action) -> bool {
-    use crate::features::{approvals, content, contracts, mesh};
+    use crate::features::contracts::playground::Typing;
+    use crate::features::queue::model::Entry;
+    use crate::features::{approvals, content, contracts, mesh, queue};
     match model.screen {
         Screen::Services => {
             let node = model.node.is_some() && model.links.silent_since(Source::Node).is_none();
@@ -290,9 +292,29 @@ fn works(model: &Model, action: Action) -> bool {
         Screen::Approvals => !approvals::model::keys(model).is_empty(),
         Screen::Mesh => !mesh::model::keys(model).is_empty(),
         Screen::Blocks => model.blocks.newest().is_some(),
-        Screen::Contracts => action != Action::Open || !contracts::model::keys(model).is_empty(),
+        Screen::Contracts => {
+            let playground = model.contracts.in_view();
+            let typing = playground.is_some_and(|p| p.typing == Typing::On);
+            match action {
+                Action::SaveContract => playground.is_some(),
+                Action::DeployContract => playground.is_some(),
+                Action::Open | Action::NewContract | Action::ReloadContracts => {
+                    playground.is_none()
+                        && (action != Action::Open || !contracts::model::keys(model).is_empty())
+                }
+                Action::EditContract => !typing,
+                _ => true,
+            }
+        }
         Screen::Content => action != Action::Open || !content::model::keys(model).is_empty(),
-        Screen::Queue | Screen::Logs => true,
+        Screen::Queue => match action {
+            Action::RetryLetter | Action::DropLetter => {
+                matches!(queue::model::selected(model), Some(Entry::Dead(_)))
+            }
+            Action::Open => !queue::model::keys(model).is_empty(),
+            _ => true,
+        },
+        Screen::Logs => true,
     }
 }
 
@@ -305,6 +327,15 @@ pub(super) fn footer(model: &Model, area: Rect, paint: &mut Paint<'_>) {
                 .line(paint.look, usize::from(area.width.saturating_sub(14)))
                 .spans,
         );
+        paint.line(area.x + 1, area.y, area.width.saturating_sub(2), &line);
+        return;
+    }
+    if let Some(Overlay::Line { what, input }) = &model.overlay {
+        let mut line = Words::new(paint.look)
+            .accent(format!("{}: ", what.prompt()))
+            .line();
+        let room = usize::from(area.width.saturating_sub(4)).saturating_sub(line.width());
+        line.spans.extend(input.line(paint.look, room).spans);
         paint.line(area.x + 1, area.y, area.width.saturating_sub(2), &line);
         return;
     }
@@ -336,9 +367,7 @@ pub(super) fn footer(model: &Model, area: Rect, paint: &mut Paint<'_>) {
             .filter(move |a| a.info().scope == scope && !a.info().footer.is_empty())
     };
     let mut left: Vec<(Action, Line<'static>)> = Vec::new();
-    if !matches!(model.screen, Screen::Login | Screen::Logs | Screen::Queue)
-        && works(model, Action::Open)
-    {
+    if !matches!(model.screen, Screen::Login | Screen::Logs) && works(model, Action::Open) {
         left.push(entry(Action::Open));
     }
     left.extend(

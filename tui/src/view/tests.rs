@@ -7,9 +7,11 @@ use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier};
 
+mod scenes;
+
 use super::view;
 use crate::keys::Action;
-use crate::model::fixture::{busy, empty, session, session_event, survey};
+use crate::model::fixture::{busy, contracts, empty, queue, session, session_event, survey};
 use crate::model::link::{Link, Source};
 use crate::model::{Model, Overlay, Screen, problems};
 use crate::msg::{ChainNews, Msg};
@@ -98,51 +100,53 @@ fn on(screen: Screen, caps: Caps) -> Model {
     drop(effects);
     match screen {
         Screen::Login => drop(update(&mut model, Msg::Login(session()))),
-        Screen::Queue => {
-            let queue = serde_json::from_value(serde_json::json!({
-                "backend": "embedded", "length": 3, "pending": 1, "dead": 0, "oldestMs": 12_000, "consumers": ["validator-1"]
-            }))
-            .unwrap();
-            drop(update(&mut model, Msg::Chain(ChainNews::Queue(Ok(queue)))));
-        }
+        Screen::Queue => drop(update(
+            &mut model,
+            Msg::Chain(ChainNews::Queue(Ok(Box::new(queue())))),
+        )),
         Screen::Content => drop(update(
             &mut model,
             Msg::Chain(ChainNews::Content(Ok(survey()))),
         )),
         Screen::Contracts => drop(update(
             &mut model,
-            Msg::Chain(ChainNews::Contracts(Ok(Vec::new()))),
+            Msg::Chain(ChainNews::Contracts(Ok(contracts()))),
         )),
         _ => {}
     }
     model
 }
 
+/// Pictures of what `make` makes, at three sizes: in colour with its roles, without colour, in ASCII.
+fn pictures(name: &str, make: impl Fn(Caps) -> Model) {
+    for size in SIZES {
+        let name = format!("{name}-{}x{}", size.0, size.1);
+        let model = make(caps(Depth::True, Charset::Unicode));
+        let buf = draw(&model, size);
+        insta::assert_snapshot!(
+            format!("{name}-colour"),
+            format!("{}\n{}", text(&buf), roles(&model, &buf))
+        );
+        let model = make(caps(Depth::None, Charset::Unicode));
+        let buf = draw(&model, size);
+        assert!(
+            buf.content
+                .iter()
+                .all(|c| c.fg == Color::Reset && c.bg == Color::Reset),
+            "{name}: colour in spite of NO_COLOR"
+        );
+        insta::assert_snapshot!(format!("{name}-no-color"), text(&buf));
+        let model = make(caps(Depth::None, Charset::Ascii));
+        let buf = draw(&model, size);
+        assert!(text(&buf).is_ascii(), "{name}: not ASCII");
+        insta::assert_snapshot!(format!("{name}-ascii"), text(&buf));
+    }
+}
+
 #[test]
 fn every_screen_in_colour_without_and_in_ascii() {
     for screen in Screen::ALL {
-        for size in SIZES {
-            let name = format!("{}-{}x{}", screen.name(), size.0, size.1);
-            let model = on(screen, caps(Depth::True, Charset::Unicode));
-            let buf = draw(&model, size);
-            insta::assert_snapshot!(
-                format!("{name}-colour"),
-                format!("{}\n{}", text(&buf), roles(&model, &buf))
-            );
-            let model = on(screen, caps(Depth::None, Charset::Unicode));
-            let buf = draw(&model, size);
-            assert!(
-                buf.content
-                    .iter()
-                    .all(|c| c.fg == Color::Reset && c.bg == Color::Reset),
-                "{name}: colour in spite of NO_COLOR"
-            );
-            insta::assert_snapshot!(format!("{name}-no-color"), text(&buf));
-            let model = on(screen, caps(Depth::None, Charset::Ascii));
-            let buf = draw(&model, size);
-            assert!(text(&buf).is_ascii(), "{name}: not ASCII");
-            insta::assert_snapshot!(format!("{name}-ascii"), text(&buf));
-        }
+        pictures(screen.name(), |caps| on(screen, caps));
     }
 }
 

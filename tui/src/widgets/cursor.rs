@@ -54,13 +54,20 @@ impl<K: PartialEq + Clone> Cursor<K> {
         Some(found.unwrap_or(self.last.min(keys.len() - 1)))
     }
 
-    /// The same, but `otherwise` until it was moved for the first time.
+    /// The selected row, but `otherwise` until it was moved for the first time.
     pub(crate) fn index_or(&self, keys: &[K], otherwise: usize) -> Option<usize> {
         if self.key.is_none() && otherwise < keys.len() {
             Some(otherwise)
         } else {
             self.index(keys)
         }
+    }
+
+    /// The selected one of `rows`, which `key` names.
+    pub(crate) fn pick<R>(&self, mut rows: Vec<R>, key: impl Fn(&R) -> K) -> Option<R> {
+        let keys: Vec<K> = rows.iter().map(key).collect();
+        let at = self.index(&keys)?;
+        Some(rows.swap_remove(at))
     }
 
     /// Moves among `keys`.

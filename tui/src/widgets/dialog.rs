@@ -4,10 +4,11 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 use ratatui::widgets::{Clear, Widget as _};
 
+use super::input::Input;
 use super::{Paint, Target};
 
 /// The two answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) enum Button {
     /// Leaves everything as it is.
     Safe,
@@ -27,6 +28,34 @@ pub(crate) struct Dialog {
     pub(crate) chosen: Button,
     /// Whether `doing` harms, and so is drawn as a warning.
     pub(crate) harm: Harm,
+    /// What must be typed to do it, where it cannot be undone.
+    pub(crate) word: Option<Word>,
+}
+
+/// A word that is typed rather than a key pressed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Word {
+    expected: String,
+    pub(crate) typed: Input,
+}
+
+impl Word {
+    pub(crate) fn new(expected: String) -> Self {
+        Self {
+            expected,
+            typed: Input::default(),
+        }
+    }
+
+    /// The word.
+    pub(crate) fn expected(&self) -> &str {
+        &self.expected
+    }
+
+    /// Whether it was typed.
+    pub(crate) fn fits(&self) -> bool {
+        self.typed.text().trim() == self.expected
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +107,25 @@ pub(crate) fn draw(paint: &mut Paint<'_>, screen: Rect, dialog: &Dialog) {
     let y = area.bottom().saturating_sub(if tall { 3 } else { 2 });
     let mut x = area.x + 3;
     paint.hits.clear();
+    if let Some(word) = &dialog.word {
+        let look = paint.look;
+        let mut line = paint
+            .words()
+            .text("type ")
+            .strong(word.expected.clone())
+            .text(format!(" to {}: ", dialog.doing))
+            .line();
+        line.spans.extend(word.typed.line(look, 12).spans);
+        line.spans.extend(
+            paint
+                .words()
+                .dim(format!("   Esc {}", dialog.safe))
+                .line()
+                .spans,
+        );
+        paint.line(x, y, area.right().saturating_sub(x + 1), &line);
+        return;
+    }
     for (button, letter, text) in [
         (Button::Safe, "n", dialog.safe),
         (Button::Do, "y", dialog.doing),

@@ -7,41 +7,56 @@ use super::Paint;
 use super::details::{self, Zoom};
 use super::grid::{self, Column, Rows};
 
-/// A list of `rows`, one of them selected.
-pub(crate) struct List<'a, T> {
-    pub(crate) columns: &'a [Column],
-    pub(crate) rows: &'a [T],
-    pub(crate) selected: Option<usize>,
+/// How the rows of a list are drawn: `row` gives the cells of one, `detail` draws the selected one where there is room for it.
+/// Both are handed what the whole screen is drawn from.
+pub(crate) struct List<M, T> {
+    columns: &'static [Column],
     /// Rows that the details want where they stand below the list.
-    pub(crate) wanted: u16,
-    pub(crate) zoom: Zoom,
+    wanted: u16,
+    row: fn(&M, &Paint<'_>, &T) -> Vec<Line<'static>>,
+    detail: fn(&M, Rect, &mut Paint<'_>, &T),
 }
 
-impl<T> List<'_, T> {
-    /// Draws it: `row` gives the cells of a row, `detail` draws the selected one where there is room for it.
+impl<M, T> List<M, T> {
+    pub(crate) fn new(
+        columns: &'static [Column],
+        wanted: u16,
+        row: fn(&M, &Paint<'_>, &T) -> Vec<Line<'static>>,
+        detail: fn(&M, Rect, &mut Paint<'_>, &T),
+    ) -> Self {
+        Self {
+            columns,
+            wanted,
+            row,
+            detail,
+        }
+    }
+
+    /// Draws `rows`, one of them selected.
     pub(crate) fn draw(
         &self,
-        paint: &mut Paint<'_>,
+        model: &M,
+        zoom: Zoom,
+        (rows, selected): (&[&T], Option<usize>),
         area: Rect,
-        row: impl Fn(&Paint<'_>, &T) -> Vec<Line<'static>>,
-        detail: impl FnOnce(&mut Paint<'_>, Rect, &T),
+        paint: &mut Paint<'_>,
     ) {
-        let heading_and_rows = u16::try_from(self.rows.len())
+        let heading_and_rows = u16::try_from(rows.len())
             .unwrap_or(u16::MAX)
             .saturating_add(1);
-        let split = details::split(area, heading_and_rows, self.wanted, self.zoom);
+        let split = details::split(area, heading_and_rows, self.wanted, zoom);
         if let Some(list) = split.list {
-            let rows = Rows {
-                count: self.rows.len(),
-                selected: self.selected,
+            let shown = Rows {
+                count: rows.len(),
+                selected,
             };
-            grid::draw(paint, list, self.columns, rows, |paint, i| {
-                row(paint, &self.rows[i])
+            grid::draw(paint, list, self.columns, shown, |paint, i| {
+                (self.row)(model, paint, rows[i])
             });
         }
-        let selected = self.selected.and_then(|i| self.rows.get(i));
+        let selected = selected.and_then(|i| rows.get(i));
         if let (Some(area), Some(selected)) = (split.details, selected) {
-            detail(paint, area, selected);
+            (self.detail)(model, area, paint, selected);
         }
     }
 }

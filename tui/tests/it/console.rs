@@ -18,7 +18,7 @@ struct Console {
     master: Box<dyn MasterPty + Send>,
     keys: Box<dyn Write + Send>,
     parser: Arc<Mutex<vt100::Parser>>,
-    _home: Home,
+    home: Home,
 }
 
 fn size(cols: u16, rows: u16) -> PtySize {
@@ -40,8 +40,13 @@ impl Console {
     }
 
     fn open_in(home: Home, cols: u16, rows: u16) -> Self {
+        Self::open_with(home, &[], cols, rows)
+    }
+
+    fn open_with(home: Home, arguments: &[&str], cols: u16, rows: u16) -> Self {
         let pair = native_pty_system().openpty(size(cols, rows)).unwrap();
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_tana"));
+        command.args(arguments);
         command.env_clear();
         command.env("TANA_HOME", home.path());
         command.env("HOME", home.path());
@@ -65,7 +70,7 @@ impl Console {
             master: pair.master,
             keys,
             parser,
-            _home: home,
+            home,
         }
     }
 
@@ -262,4 +267,41 @@ fn any_size_is_survived_and_the_next_is_drawn_whole() {
     console.until("The node does not run.");
     console.press("q");
     assert_eq!(console.until_gone().0, 0);
+}
+
+#[test]
+fn a_home_without_a_chain_is_offered_one_and_esc_leaves_it_as_it_is() {
+    let mut console = Console::open_in(Home::new(), 80, 24);
+    console.until("No chain is here yet");
+    console.press("\r");
+    console.until("What is the chain called?");
+    console.press("\x7f\x7f\x7f\x7fMY CHAIN\r");
+    console.until("a name is 1 to 40");
+    console.press("\x1b");
+    console.until("No chain is here yet");
+    console.press("\x1b");
+    console.until("The node does not run.");
+    console.press("q");
+    assert_eq!(console.until_gone().0, 0);
+    console.assert_restored();
+    assert!(!console.home.file("chains").exists(), "nothing was made");
+}
+
+#[test]
+fn a_session_is_recorded_and_its_last_screen_replayed_without_a_terminal() {
+    let home = Home::with_chain();
+    let file = home.file("session.cast");
+    let name = file.to_str().unwrap().to_owned();
+    let mut console = Console::open_with(home, &["--record", &name], 100, 30);
+    console.until("The node does not run.");
+    console.press("2");
+    console.until("No data from the mesh");
+    console.press("q");
+    assert_eq!(console.until_gone().0, 0);
+    let again = console.home.tana(&["--replay", &name]).exits(0);
+    assert!(again.out.contains("No data from the mesh"), "{again:?}");
+    // A recording is not written over.
+    let mut second = Console::open_with(Home::with_chain(), &["--record", &name], 100, 30);
+    assert_eq!(second.until_gone().0, 1);
+    second.until("cannot record in");
 }

@@ -8,39 +8,13 @@ use tana_protocol::ContractId;
 
 use crate::node::Node;
 use crate::transfers::Sender;
-use crate::{Row, http, milliseconds, row, transfers};
+use crate::{Row, http, milliseconds, row};
 
 const MANY: u64 = 200;
 const ROUNDS: usize = 3;
 
 /// After `transfers`, which makes Alice and Bob.
 pub(crate) fn rows(node: &Node) -> Vec<Row> {
-    let (calls, transfers) = measure(node);
-    vec![row(
-        "a contract call in a block, over a native transfer",
-        format!("+{}", milliseconds(calls.saturating_sub(transfers))),
-        &format!(
-            "transfer contract, {MANY} at once: {} against {} each, fastest of {ROUNDS}",
-            milliseconds(calls),
-            milliseconds(transfers)
-        ),
-    )]
-}
-
-/// Milliseconds that a call takes more, on a fresh node.
-pub(crate) fn more_than_a_transfer(node: &Node) -> f64 {
-    transfers::accounts(node);
-    let (calls, transfers) = measure(node);
-    println!(
-        "in blocks: a call of the transfer contract {}, a transfer {}",
-        milliseconds(calls),
-        milliseconds(transfers)
-    );
-    calls.saturating_sub(transfers).as_secs_f64() * 1e3
-}
-
-/// What one call takes, and one transfer.
-fn measure(node: &Node) -> (Duration, Duration) {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/transfer.ts");
     let source = source.to_str().unwrap();
     let deployed = node.json(&["deploy", "contract", source, "--name", "pay", "--wait"]);
@@ -60,7 +34,18 @@ fn measure(node: &Node) -> (Duration, Duration) {
         let times = (0..ROUNDS).map(|_| together(&sender, make));
         times.min().unwrap() / u32::try_from(MANY).unwrap()
     };
-    (each(&call), each(&transfer))
+    let (calls, transfers) = (each(&call), each(&transfer));
+    let more = calls.saturating_sub(transfers);
+
+    vec![row(
+        "a contract call in a block, over a native transfer",
+        format!("+{}", milliseconds(more)),
+        &format!(
+            "transfer contract, {MANY} at once: {} against {} each, fastest of {ROUNDS}",
+            milliseconds(calls),
+            milliseconds(transfers)
+        ),
+    )]
 }
 
 /// Submits many together and waits until the last is in a block. All of them must have done what they say.

@@ -5,6 +5,7 @@ use tana_protocol::api::node::{NodeView, ServiceState};
 use super::Finding;
 use crate::cli::context::Context;
 use crate::cli::start::why;
+use crate::cli::submit;
 
 pub(super) async fn look(context: &Context, view: Option<&NodeView>) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -54,7 +55,7 @@ fn services(view: &NodeView, findings: &mut Vec<Finding>) {
 /// The chain is this home's, and its last block lies in the past.
 async fn tip(context: &Context) -> anyhow::Result<Finding> {
     let ledger = context.ledger()?;
-    context.chain_id(&ledger).await?;
+    submit::chain_id(&context.settings, &ledger).await?;
     let tip = ledger.latest_block().await?;
     let now = tana_client::now();
     if tip.header.timestamp > now {

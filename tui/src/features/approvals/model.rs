@@ -2,8 +2,12 @@
 
 use std::collections::HashMap;
 
+use std::time::Duration;
+
 use tana_protocol::api::mesh::{Node, SovereignKey};
-use tana_protocol::{NodeId, PublicKey, Signature};
+use tana_protocol::decision::DecisionCode;
+use tana_protocol::message::Decision;
+use tana_protocol::{NodeId, PublicKey, ServiceKind, Signature, Timestamp};
 
 use crate::agent::AgentKey;
 use crate::sign::With;
@@ -24,16 +28,17 @@ pub(crate) struct Model {
 /// A key that can sign a decision here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SignKey {
-    pub(crate) key: PublicKey,
-    /// Where it is: the key file, or the ssh-agent's comment.
+    /// A phone's is not known here.
+    pub(crate) key: Option<PublicKey>,
+    /// Where it is: the key file, the ssh-agent's comment, or a phone.
     pub(crate) place: String,
     pub(crate) with: With,
 }
 
-/// The keys that can sign: the file of `TANA_HOME`, then those of the ssh-agent that are a sovereign's.
+/// The keys that can sign: the file of `TANA_HOME`, those of the ssh-agent that are a sovereign's, then a phone's.
 pub(crate) fn signers(model: &crate::model::Model) -> Vec<SignKey> {
     let file = model.here.sovereign.map(|key| SignKey {
-        key,
+        key: Some(key),
         place: format!(
             "{}/sovereign-key.json{}",
             model.here.home,
@@ -47,21 +52,53 @@ pub(crate) fn signers(model: &crate::model::Model) -> Vec<SignKey> {
         .iter()
         .filter(|a| approvals.sovereigns.iter().any(|s| s.public_key == a.key))
         .map(|a| SignKey {
-            key: a.key,
+            key: Some(a.key),
             place: format!("ssh-agent, {}", crate::show::clean(&a.comment)),
             with: With::Agent(a.key),
         });
-    file.into_iter().chain(agent).collect()
+    let phone = SignKey {
+        key: None,
+        place: "a phone that scans the message".to_owned(),
+        with: With::Phone,
+    };
+    file.into_iter().chain(agent).chain([phone]).collect()
 }
 
 /// The one that is to sign.
-pub(crate) fn signer(model: &crate::model::Model) -> Option<SignKey> {
+pub(crate) fn signer(model: &crate::model::Model) -> SignKey {
     let mut signers = signers(model);
-    if signers.is_empty() {
-        return None;
-    }
     let at = model.approvals.signer % signers.len();
-    Some(signers.swap_remove(at))
+    signers.swap_remove(at)
+}
+
+/// A decision that a phone is to scan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Scan {
+    pub(crate) node: NodeId,
+    pub(crate) key: PublicKey,
+    pub(crate) decision: Decision,
+    /// The time that is signed.
+    pub(crate) at: Timestamp,
+}
+
+impl Scan {
+    /// A mesh takes a signed time for a minute; a phone has half of it at the least.
+    pub(crate) const FRESH: Duration = Duration::from_secs(30);
+
+    /// What the code says; nothing where it is not known which mesh is asked.
+    pub(crate) fn code(&self, model: &crate::model::Model) -> Option<DecisionCode> {
+        let services = model.node.iter().flat_map(|node| &node.services);
+        let told = services
+            .filter(|s| s.name == ServiceKind::Mesh && model.here.remote.is_none())
+            .find_map(|s| s.url.clone());
+        Some(DecisionCode {
+            decision: self.decision,
+            node_id: self.node.clone(),
+            node_key: self.key,
+            at: self.at,
+            server: told.as_deref().unwrap_or(&model.here.mesh).parse().ok()?,
+        })
+    }
 }
 
 /// Whether a registration's signature fits.
@@ -83,13 +120,7 @@ pub(crate) fn keys(model: &crate::model::Model) -> Vec<NodeId> {
 }
 
 pub(crate) fn selected(model: &crate::model::Model) -> Option<&Node> {
-    let rows = rows(model);
-    let keys: Vec<NodeId> = rows.iter().map(|n| n.id.clone()).collect();
-    model
-        .approvals
-        .cursor
-        .index(&keys)
-        .and_then(|i| rows.get(i).copied())
+    model.approvals.cursor.pick(rows(model), |n| n.id.clone())
 }
 
 pub(crate) fn check(model: &crate::model::Model, node: &NodeId) -> Option<Check> {

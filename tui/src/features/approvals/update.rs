@@ -1,11 +1,12 @@
 //! Approving and denying: what is asked, and what may be asked at all.
 
-use super::model::{self, Check};
+use super::model::{self, Check, Scan};
 use crate::effect::Effect;
 use crate::keys::Action;
 use crate::model::{Mode, Model, Overlay};
 use crate::theme::Tone;
 use crate::widgets::dialog::{Button, Dialog, Harm};
+use tana_protocol::api::mesh::NodeStatus;
 use tana_protocol::message::Decision;
 
 /// Checks the signatures of registrations that are new or have changed.
@@ -41,14 +42,7 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Deny => Decision::Deny,
         Action::NextSigner => {
             let count = model::signers(model).len();
-            if count < 2 {
-                model.say(
-                    Tone::Plain,
-                    "no other key can sign here: an ssh-agent's key must be a sovereign's (tana sovereign add)",
-                );
-            } else {
-                model.approvals.signer = (model.approvals.signer + 1) % count;
-            }
+            model.approvals.signer = (model.approvals.signer + 1) % count;
             return Vec::new();
         }
         _ => return Vec::new(),
@@ -64,14 +58,7 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         );
         return Vec::new();
     }
-    let Some(signer) = model::signer(model) else {
-        let text = format!(
-            "no sovereign key in {} nor in an ssh-agent; bring one, or decide where it is",
-            model.here.home
-        );
-        model.say(Tone::Warn, text);
-        return Vec::new();
-    };
+    let signer = model::signer(model);
     let check = model::check(model, &node.id);
     if decision == Decision::Approve && check == Some(Check::Wrong) {
         let text = format!(
@@ -85,7 +72,10 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     let host = crate::show::clean(&node.tailscale_hostname);
     let key = node.public_key;
     let id = node.id.clone();
-    let signed = format!("Signed with {} ({}).", signer.key.short(), signer.place);
+    let signed = match signer.key {
+        Some(key) => format!("Signed with {} ({}).", key.short(), signer.place),
+        None => "Signed by a phone: a code to scan comes next.".to_owned(),
+    };
     let halves = halves(&key.fingerprint());
     let dialog = match decision {
         Decision::Approve => Dialog {
@@ -104,6 +94,7 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             doing: "approve",
             chosen: Button::Safe,
             harm: Harm::None,
+            word: None,
         },
         Decision::Deny => Dialog {
             title: format!("deny {id}"),
@@ -119,6 +110,7 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             doing: "deny",
             chosen: Button::Safe,
             harm: Harm::Harmful,
+            word: None,
         },
     };
     model.overlay = Some(Overlay::Ask {
@@ -131,6 +123,25 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         },
     });
     Vec::new()
+}
+
+/// Renews a code whose time is running out, and puts it away once the decision is there.
+pub(crate) fn woke(model: &mut Model) {
+    let now = model.clock.now;
+    let Some(Overlay::Scan(scan)) = &mut model.overlay else {
+        return;
+    };
+    if now.since(scan.at) >= Scan::FRESH {
+        scan.at = now;
+    }
+    let standing = model.mesh.nodes.get(&scan.node).map(|node| node.status);
+    let text = match standing {
+        Some(NodeStatus::Pending) => return,
+        Some(status) => format!("{} is decided on: {status}", scan.node),
+        None => format!("{} is gone", scan.node),
+    };
+    model.overlay = None;
+    model.say(Tone::Good, text);
 }
 
 /// A fingerprint in two lines of eight groups, as the details show it.

@@ -1,10 +1,12 @@
 //! Draws the screen Approvals.
 
+use std::time::Duration;
+
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 use tana_protocol::api::mesh::Node;
 
-use super::model::{self, Check};
+use super::model::{self, Check, Scan};
 use crate::features::mesh::model::role;
 use crate::features::mesh::view::fingerprint_lines;
 use crate::keys::Action;
@@ -12,9 +14,10 @@ use crate::model::{Mode, Model, Source};
 use crate::show::clean;
 use crate::theme::Tone;
 use crate::widgets::details::{self, labelled};
+use crate::widgets::fold::fold;
 use crate::widgets::grid::Column;
 use crate::widgets::list::List;
-use crate::widgets::{Paint, Words};
+use crate::widgets::{Paint, Words, qr};
 
 const COLUMNS: [Column; 6] = [
     Column::left("waiting", 14, 10).up_to(24),
@@ -37,19 +40,8 @@ pub(crate) fn draw(model: &Model, area: Rect, paint: &mut Paint<'_>) {
     }
     let keys: Vec<_> = rows.iter().map(|n| n.id.clone()).collect();
     let selected = model.approvals.cursor.index(&keys);
-    List {
-        columns: &COLUMNS,
-        rows: &rows,
-        selected,
-        wanted: 13,
-        zoom: model.zoom,
-    }
-    .draw(
-        paint,
-        area,
-        |paint, node| row(model, paint, node),
-        |paint, area, node| detail(model, area, paint, node),
-    );
+    let list = List::new(&COLUMNS, 13, row, detail);
+    list.draw(model, model.zoom, (&rows, selected), area, paint);
 }
 
 fn signature<'w>(words: Words<'w>, check: Option<Check>) -> Words<'w> {
@@ -141,18 +133,19 @@ fn detail(model: &Model, area: Rect, paint: &mut Paint<'_>, node: &Node) {
         .text(" keeps it out for good");
     lines.extend(labelled(look, area.width, "decide", both));
     let signers = model::signers(model).len();
-    let sign = match (model::signer(model), model.mode) {
+    let signer = model::signer(model);
+    let sign = match (signer.key, model.mode) {
         (_, Mode::ReadOnly) => {
             words().tone(Tone::Warn, "read-only: nothing is decided in this console")
         }
-        (Some(signer), _) => {
+        (Some(key), _) => {
             let known = model
                 .approvals
                 .sovereigns
                 .iter()
-                .find(|k| k.public_key == signer.key);
+                .find(|k| k.public_key == key);
             let mut line = words()
-                .text(signer.key.short())
+                .text(key.short())
                 .dim(format!("   {}", signer.place));
             if signers > 1 {
                 line = line
@@ -168,14 +161,109 @@ fn detail(model: &Model, area: Rect, paint: &mut Paint<'_>, node: &Node) {
                 None => line,
             }
         }
-        (None, _) => words().tone(
-            Tone::Warn,
-            format!(
-                "no sovereign key in {} nor in an ssh-agent",
-                model.here.home
-            ),
-        ),
+        (None, _) => {
+            let line = words().text(signer.place);
+            if signers > 1 {
+                line.gap(3)
+                    .accent(model.keys.key(Action::NextSigner))
+                    .dim(" another key")
+            } else {
+                line.dim(format!(
+                    "   no sovereign key in {} nor in an ssh-agent",
+                    model.here.home
+                ))
+            }
+        }
     };
     lines.extend(labelled(look, area.width, "sign with", sign));
     paint.lines(area, &lines);
 }
+
+/// The code that a phone scans to decide, over the whole screen, and what it is about.
+pub(crate) fn scan(model: &Model, scan: &Scan, area: Rect, paint: &mut Paint<'_>) {
+    let look = paint.look;
+    let words = || Words::new(look);
+    paint.hits.clear();
+    ratatui::widgets::Widget::render(ratatui::widgets::Clear, area, paint.buf);
+    paint.buf.set_style(area, look.base());
+    let last = area.bottom().saturating_sub(1);
+    let keys = words()
+        .accent("Esc")
+        .dim(" not now   a new code every half minute")
+        .line();
+    paint.line(area.x + 1, last, area.width.saturating_sub(2), &keys);
+    let area = Rect {
+        height: area.height.saturating_sub(1),
+        ..area
+    };
+    let Some(code) = scan.code(model) else {
+        let line = words()
+            .tone(Tone::Warn, "it is not known where the mesh is")
+            .line();
+        paint.lines(area, &[line]);
+        return;
+    };
+    let (rich, short) = (code.json(), code.uri());
+    let offered = [rich.as_str(), short.as_str()];
+    let beside = area.width.saturating_sub(TEXT + 3);
+    let fits = |width: u16| qr::plan(&offered, width, area.height, look);
+    let (plan, text) = match fits(beside.saturating_sub(2)) {
+        Ok(plan) => {
+            let x = area.x + plan.width + 4;
+            let right = Rect {
+                x,
+                y: area.y + u16::from(area.height > 12),
+                width: area.right().saturating_sub(x + 1).min(70),
+                ..area
+            };
+            (Some(plan), Some(right))
+        }
+        Err(_) => (fits(area.width).ok(), None),
+    };
+    let text = match (&plan, text) {
+        (Some(plan), text) => {
+            qr::draw(plan, area, paint.buf, look);
+            let Some(text) = text else { return };
+            text
+        }
+        (None, _) => Rect {
+            x: area.x + 1,
+            width: area.width.saturating_sub(2),
+            ..area
+        },
+    };
+    let title = format!("{} {}", scan.decision.verb(), scan.node);
+    let mut lines = vec![words().title(title).line(), Line::default()];
+    if plan.is_none() {
+        if let Err(small) = fits(area.width) {
+            let need = format!(
+                "the code needs {} columns and {} rows",
+                small.columns,
+                small.rows + 1
+            );
+            lines.push(words().tone(Tone::Warn, need).line());
+        }
+        lines.push(words().strong(code.uri()).line());
+    }
+    lines.extend(fingerprint_lines(look, text.width, &scan.key.fingerprint()));
+    lines.push(Line::default());
+    for (label, value) in [
+        ("signs", code.message()),
+        ("hands it to", code.server.to_string()),
+        (
+            "until",
+            model.clock.time(scan.at.plus(Duration::from_secs(60))),
+        ),
+    ] {
+        lines.extend(labelled(look, text.width, label, words().text(value)));
+    }
+    lines.push(Line::default());
+    let note = "A phone with a sovereign's key signs what stands here and hands it to the mesh, which it must be able to reach.";
+    lines.push(words().dim(note).line());
+    let width = usize::from(text.width.max(1));
+    let lines: Vec<Line<'static>> = lines.into_iter().flat_map(|l| fold(l, width)).collect();
+    paint.lines(text, &lines);
+}
+
+/// Columns that the text beside the code needs at the least.
+const TEXT: u16 = 34;

@@ -70,7 +70,7 @@ impl Waiting {
 }
 
 /// A block with all it holds and what was checked of it here.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct WholeBlock {
     pub(crate) block: BlockView,
     pub(crate) checks: Vec<LocalCheck>,
@@ -79,13 +79,13 @@ pub(crate) struct WholeBlock {
 }
 
 /// A check that was done in this process.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct LocalCheck {
     pub(crate) name: CheckName,
     pub(crate) finding: Finding,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) enum Finding {
     Holds,
     Broken(String),

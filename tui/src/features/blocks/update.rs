@@ -26,6 +26,14 @@ pub(crate) fn news(model: &mut Model, news: ChainNews) -> Vec<Effect> {
         }
         ChainNews::Recent(list) | ChainNews::Older(list) => blocks.take(list),
         ChainNews::Block(block) => {
+            // What a stream tells again is no fresh time.
+            if blocks
+                .newest()
+                .is_some_and(|known| block.header.height > known.header.height)
+            {
+                let producer = block.header.producer.as_str();
+                model.clocks.fresh(producer, block.header.timestamp, now);
+            }
             if let Some(info) = &mut blocks.info {
                 info.height = info.height.max(block.header.height);
             }
@@ -88,7 +96,10 @@ pub(crate) fn news(model: &mut Model, news: ChainNews) -> Vec<Effect> {
             }
             model.blocks.replayed.insert(height, replay);
         }
-        ChainNews::Queue(result) => crate::features::queue::update::answered(model, result),
+        ChainNews::Queue(result) => {
+            let result = result.map(|found| *found);
+            return crate::features::queue::update::answered(model, result);
+        }
         ChainNews::Content(result) => crate::features::content::update::answered(model, result),
         ChainNews::Contracts(result) => crate::features::contracts::update::answered(model, result),
     }

@@ -37,10 +37,7 @@ pub(crate) fn keys(model: &crate::model::Model) -> Vec<Hash32> {
 }
 
 pub(crate) fn selected(model: &crate::model::Model) -> Option<&Object> {
-    let rows = rows(model);
-    let keys: Vec<Hash32> = rows.iter().map(|o| o.hash).collect();
-    let at = model.content.cursor.index(&keys)?;
-    rows.get(at).copied()
+    model.content.cursor.pick(rows(model), |o| o.hash)
 }
 
 /// The other nodes that keep content and can be asked for it.

@@ -46,18 +46,13 @@ pub(crate) fn draw(model: &Model, area: Rect, paint: &mut Paint<'_>) {
         return;
     }
     let keys = model::keys(model);
-    List {
-        columns: &COLUMNS,
-        rows: &rows,
-        selected: model.content.cursor.index(&keys),
-        wanted: 8,
-        zoom: model.zoom,
-    }
-    .draw(
-        paint,
+    let list = List::new(&COLUMNS, 8, row, detail);
+    list.draw(
+        model,
+        model.zoom,
+        (&rows, model.content.cursor.index(&keys)),
         area,
-        |paint, object| row(paint, object),
-        |paint, area, object| detail(model, area, paint, object),
+        paint,
     );
 }
 
@@ -120,7 +115,7 @@ fn state<'w>(words: Words<'w>, object: &Object) -> Words<'w> {
     }
 }
 
-fn row(paint: &Paint<'_>, object: &Object) -> Vec<Line<'static>> {
+fn row(_: &Model, paint: &Paint<'_>, object: &Object) -> Vec<Line<'static>> {
     let w = || paint.words();
     [
         w().strong(short(&object.hash.to_hex())),

@@ -1,10 +1,12 @@
-//! Draws the screen Contracts.
+//! Draws the screen Contracts: the list, one contract with its source. The playground is drawn by its own `view`.
 
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 use tana_protocol::api::ledger::ContractView;
 
-use super::model;
+use super::model::{self, Source as Code};
+use super::playground;
+use crate::keys::Action;
 use crate::model::{Model, Source};
 use crate::show::{clean, count, short};
 use crate::theme::Tone;
@@ -23,6 +25,10 @@ const COLUMNS: [Column; 6] = [
 ];
 
 pub(crate) fn draw(model: &Model, area: Rect, paint: &mut Paint<'_>) {
+    if let Some(playground) = model.contracts.in_view() {
+        playground::view::draw(model, playground, area, paint);
+        return;
+    }
     let rows = model::rows(model);
     if rows.is_empty() {
         let (failed, asked) = (
@@ -37,28 +43,17 @@ pub(crate) fn draw(model: &Model, area: Rect, paint: &mut Paint<'_>) {
             None if asked => w.dim("asking the ledger for the contracts…"),
             None => w
                 .text("No contract is deployed. ")
-                .strong("tana new contract NAME")
+                .accent(model.keys.key(Action::NewContract))
                 .text(" makes one, ")
-                .strong("tana run")
-                .text(" tries it."),
+                .accent(model.keys.key(Action::EditContract))
+                .text(" opens the playground to try something."),
         });
         return;
     }
     let keys = model::keys(model);
     let selected = model.contracts.cursor.index(&keys);
-    List {
-        columns: &COLUMNS,
-        rows: &rows,
-        selected,
-        wanted: 9,
-        zoom: model.zoom,
-    }
-    .draw(
-        paint,
-        area,
-        |paint, contract| row(model, paint, contract),
-        |paint, area, contract| detail(model, area, paint, contract),
-    );
+    let list = List::new(&COLUMNS, 20, row, detail);
+    list.draw(model, model.zoom, (&rows, selected), area, paint);
 }
 
 fn answers(contract: &ContractView) -> String {
@@ -111,7 +106,7 @@ fn detail(model: &Model, area: Rect, paint: &mut Paint<'_>, contract: &ContractV
     let look = paint.look;
     let words = || Words::new(look);
     let mut lines = Vec::new();
-    if let Some(text) = &contract.description {
+    if let Some(text) = contract.description.as_deref().filter(|t| !t.is_empty()) {
         lines.extend(labelled(
             look,
             area.width,
@@ -119,13 +114,61 @@ fn detail(model: &Model, area: Rect, paint: &mut Paint<'_>, contract: &ContractV
             words().text(clean(text)),
         ));
     }
-    for (label, value) in [
+    let facts = [
         ("id", contract.id.to_string()),
         ("owner", contract.owner_id.to_string()),
         ("code", contract.code_hash.to_hex()),
         ("transaction", contract.deployment_tx_id.to_string()),
-    ] {
-        lines.extend(labelled(look, area.width, label, words().text(value)));
+    ];
+    // Where there is little room the source is worth more than what the list has already.
+    let facts = &facts[..if area.height >= 24 { 4 } else { 1 }];
+    for (label, value) in facts {
+        lines.extend(labelled(
+            look,
+            area.width,
+            label,
+            words().text(value.clone()),
+        ));
     }
-    paint.lines(area, &lines);
+    let used = paint.lines(area, &lines);
+    let gap = u16::from(area.height > used + 6);
+    let below = Rect {
+        y: area.y + used + gap,
+        height: area.height.saturating_sub(used + gap),
+        ..area
+    };
+    source(model, below, paint, contract);
+}
+
+fn source(model: &Model, area: Rect, paint: &mut Paint<'_>, contract: &ContractView) {
+    let words = || Words::new(paint.look);
+    let code = match model.contracts.sources.get(&contract.id) {
+        Some(Code::Here { code, .. }) => code,
+        Some(Code::Failed(why)) => {
+            let why = format!("the source cannot be read: {}", clean(why));
+            let line = words().tone(Tone::Warn, why).line();
+            paint.lines(area, &[line]);
+            return;
+        }
+        Some(Code::Asked) | None => {
+            let line = words().dim("reading the source…").line();
+            paint.lines(area, &[line]);
+            return;
+        }
+    };
+    let rows = usize::from(area.height);
+    let first = model.contracts.scroll.min(code.len().saturating_sub(rows));
+    for (y, at) in (area.y..area.bottom()).zip(first..code.len()) {
+        let number = paint.words().dim(format!("{:>4}", at + 1)).line();
+        paint.line(area.x, y, 4, &number);
+        let line = code.line(paint.look, at);
+        paint.line(area.x + 6, y, area.width.saturating_sub(6), &line);
+    }
+    let left = code.len().saturating_sub(first + rows);
+    if left > 0 && area.width >= 40 {
+        let line = paint.words().dim(format!(" {left} more ")).line();
+        let width = u16::try_from(line.width()).unwrap_or(0);
+        let x = area.right().saturating_sub(width);
+        paint.line(x, area.bottom().saturating_sub(1), width, &line);
+    }
 }

@@ -4,9 +4,10 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 use tana_protocol::api::node::LogLevel;
 
-use super::model::{Entry, Wrap, back};
+use super::model::{AROUND, Entry, Wrap, back};
 use crate::keys::Action;
 use crate::model::{Model, Source};
+use crate::show::count;
 use crate::theme::Tone;
 use crate::widgets::{Paint, Words};
 
@@ -28,6 +29,9 @@ pub(crate) fn draw(model: &Model, area: Rect, paint: &mut Paint<'_>) {
         area
     };
     let mut entries = back(model).peekable();
+    if entries.peek().is_none() && model.logs.unseen() > 0 {
+        return;
+    }
     if entries.peek().is_none() {
         let line = paint
             .words()
@@ -89,6 +93,19 @@ fn status(model: &Model, area: Rect, paint: &mut Paint<'_>) {
             format!("   no data since {}", model.clock.time(since)),
         );
     }
+    let around = AROUND[logs.around % AROUND.len()];
+    if around > 0 && model.filter().is_some() {
+        words = words.dim(format!(", {around} lines around each"));
+    }
+    if logs.unseen() > 0 {
+        words = words.tone(
+            Tone::Accent,
+            format!(
+                "   looking, {} lines left",
+                count(u64::try_from(logs.unseen()).unwrap_or(u64::MAX))
+            ),
+        );
+    }
     let line = words.line();
     let margin = 1.min(area.width);
     paint.line(area.x + margin, area.y, area.width - margin, &line);
@@ -114,6 +131,8 @@ fn lines(model: &Model, paint: &Paint<'_>, entry: &Entry<'_>, width: u16) -> Vec
         service,
         level,
         text,
+        fits,
+        marked,
         ..
     } = entry;
     let w = || Words::new(paint.look);
@@ -123,6 +142,12 @@ fn lines(model: &Model, paint: &Paint<'_>, entry: &Entry<'_>, width: u16) -> Vec
         LogLevel::Info => Tone::Plain,
         LogLevel::Debug | LogLevel::Trace => Tone::Dim,
     };
+    // What only stands around a line that matches steps back.
+    let tone = if *fits || model.filter().is_none() {
+        tone
+    } else {
+        Tone::Dim
+    };
     // The word stands where colour alone would say it.
     let word = match level {
         LogLevel::Error => "error ",
@@ -131,7 +156,14 @@ fn lines(model: &Model, paint: &Paint<'_>, entry: &Entry<'_>, width: u16) -> Vec
     };
     let mut head = w();
     if width >= 50 {
-        head = head.dim(model.clock.time(*at)).gap(2);
+        let time = model.clock.time(*at);
+        head = if *marked {
+            head.tone(Tone::Accent, format!("{time} ›"))
+        } else {
+            head.dim(time).gap(2)
+        };
+    } else if *marked {
+        head = head.tone(Tone::Accent, "›");
     }
     if model.logs.only.is_none() {
         head = head.dim(format!("{:<9}", service.name())).gap(1);

@@ -11,12 +11,16 @@ use crate::widgets::cursor::Cursor;
 
 /// Heartbeats remembered of a node.
 const BEATS: usize = 64;
+/// Round trips remembered of a node.
+const TRIPS: usize = 32;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Model {
     pub(crate) nodes: BTreeMap<NodeId, Node>,
     pub(crate) links: Vec<Link>,
     pub(crate) beats: HashMap<NodeId, VecDeque<Timestamp>>,
+    /// The round trips from here to each node, as they were told, and when the last was measured.
+    trips: HashMap<NodeId, (Timestamp, VecDeque<u64>)>,
     pub(crate) cursor: Cursor<NodeId>,
     pub(crate) graph: Shown,
     pub(crate) denied: Shown,
@@ -48,6 +52,7 @@ impl Default for Model {
             nodes: BTreeMap::new(),
             links: Vec::new(),
             beats: HashMap::new(),
+            trips: HashMap::new(),
             cursor: Cursor::default(),
             graph: Shown::Yes,
             denied: Shown::No,
@@ -150,6 +155,34 @@ impl Model {
             .filter(|l| (&l.from == from && &l.to == to) || (&l.from == to && &l.to == from))
             .max_by_key(|l| (&l.from == from, l.at))
             .map(|l| l.latency_ms)
+    }
+
+    /// Remembers the round trips that this node has measured since they were last told.
+    pub(crate) fn saw_links(&mut self, here: Option<&NodeId>) {
+        let Some(here) = here else { return };
+        for link in &self.links {
+            if &link.from != here {
+                continue;
+            }
+            let other = &link.to;
+            let (last, trips) = self
+                .trips
+                .entry(other.clone())
+                .or_insert_with(|| (Timestamp::from_ms(0), VecDeque::new()));
+            if link.at > *last {
+                *last = link.at;
+                trips.push_back(u64::from(link.latency_ms));
+                if trips.len() > TRIPS {
+                    trips.pop_front();
+                }
+            }
+        }
+    }
+
+    /// The round trips from here to a node, in milliseconds, the newest last.
+    pub(crate) fn trips(&self, node: &NodeId) -> Vec<u64> {
+        let trips = self.trips.get(node);
+        trips.map_or_else(Vec::new, |(_, trips)| trips.iter().copied().collect())
     }
 
     /// The greatest height that any node reports.

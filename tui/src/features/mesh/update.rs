@@ -14,6 +14,7 @@ pub(crate) fn news(model: &mut Model, news: MeshNews) -> Vec<Effect> {
             model.mesh.watched_since.get_or_insert(model.clock.now);
             let known = std::mem::take(&mut model.mesh.nodes);
             model.mesh.links = links;
+            model.mesh.saw_links(model.here.node.as_ref());
             let mut effects = Vec::new();
             for node in nodes {
                 model.mesh.saw_beat(&node);
@@ -31,6 +32,17 @@ pub(crate) fn news(model: &mut Model, news: MeshNews) -> Vec<Effect> {
             let before = model.mesh.nodes.get(&node.id).map(|n| n.status);
             if node.status == NodeStatus::Pending && before != Some(NodeStatus::Pending) {
                 effects.push(asks(node.id.as_str()));
+            }
+            let known = model
+                .mesh
+                .nodes
+                .get(&node.id)
+                .and_then(|n| n.last_heartbeat);
+            if let Some(at) = node.last_heartbeat.filter(|at| Some(*at) > known)
+                && change == Change::Heartbeat
+            {
+                let now = model.clock.now;
+                model.clocks.fresh(node.id.as_str(), at, now);
             }
             model.mesh.saw_beat(&node);
             model.mesh.nodes.insert(node.id.clone(), *node);

@@ -11,22 +11,23 @@ use crate::theme::Tone;
 use crate::widgets::details::{self, Zoom, labelled};
 use crate::widgets::grid::Column;
 use crate::widgets::list::List;
-use crate::widgets::{Paint, Words};
+use crate::widgets::{Paint, Words, chart};
 
-const COLUMNS: [Column; 9] = [
+const COLUMNS: [Column; 10] = [
     Column::left("node", 14, 10).up_to(24),
     Column::left("state", 10, 9),
     Column::left("role", 11, 5),
     Column::left("region", 6, 1),
     Column::right("latency", 7, 3),
+    Column::left("round trips", 12, 1),
     Column::right("height", 9, 6),
     Column::right("last beat", 12, 7),
     Column::left("heartbeats seen", 16, 2).up_to(30),
     Column::left("version", 8, 4),
 ];
 
-/// More nodes than this are a table, not a picture.
-const GRAPH_NODES: usize = 12;
+/// Nodes named that reach one.
+const SEEN_BY: usize = 8;
 
 pub(crate) fn draw(model: &Model, area: Rect, paint: &mut Paint<'_>) {
     let rows = model::rows(model);
@@ -42,34 +43,17 @@ pub(crate) fn draw(model: &Model, area: Rect, paint: &mut Paint<'_>) {
     let selected = model.mesh.cursor.index(&keys);
     let mut area = area;
     let graph = model.mesh.graph == Shown::Yes && model.zoom == Zoom::Off;
-    let linked = rows.iter().filter(|n| n.approved_at.is_some()).count();
-    if graph
-        && (2..=GRAPH_NODES).contains(&linked)
-        && !model.mesh.links.is_empty()
-        && area.width >= 70
-        && area.height >= 24
-    {
-        let height = (area.height * 2 / 5).clamp(9, 16);
-        super::graph::draw(model, Rect { height, ..area }, paint);
+    if graph && let Some(height) = super::graph::rows(model, area) {
+        let chosen = selected.and_then(|i| rows.get(i).copied());
+        super::graph::draw(model, chosen, Rect { height, ..area }, paint);
         area = Rect {
             y: area.y + height + 1,
             height: area.height - height - 1,
             ..area
         };
     }
-    List {
-        columns: &COLUMNS,
-        rows: &rows,
-        selected,
-        wanted: 9,
-        zoom: model.zoom,
-    }
-    .draw(
-        paint,
-        area,
-        |paint, node| row(model, paint, node),
-        |paint, area, node| detail(model, area, paint, node),
-    );
+    let list = List::new(&COLUMNS, 9, row, detail);
+    list.draw(model, model.zoom, (&rows, selected), area, paint);
 }
 
 fn row(model: &Model, paint: &Paint<'_>, node: &Node) -> Vec<Line<'static>> {
@@ -101,6 +85,7 @@ fn row(model: &Model, paint: &Paint<'_>, node: &Node) -> Vec<Line<'static>> {
         w().text(model::role(node)),
         w().text(node.region.clone().unwrap_or_default()),
         latency,
+        w().dim(chart::bars(&model.mesh.trips(&node.id), 12)),
         height,
         beat,
         w().dim(beats(model, node, 30)),
@@ -196,13 +181,27 @@ fn detail(model: &Model, area: Rect, paint: &mut Paint<'_>, node: &Node) {
         .collect();
     if !seen.is_empty() {
         let mut value = words();
-        for (i, link) in seen.iter().enumerate() {
+        for (i, link) in seen.iter().take(SEEN_BY).enumerate() {
             value = value
                 .text(if i > 0 { ", " } else { "" })
                 .text(link.from.as_str())
                 .dim(format!(" {} ms", link.latency_ms));
         }
+        if seen.len() > SEEN_BY {
+            value = value.dim(format!(" and {} more", seen.len() - SEEN_BY));
+        }
         lines.extend(labelled(look, area.width, "seen by", value));
+    }
+    let trips = model.mesh.trips(&node.id);
+    if let (Some(last), Some(least), Some(most)) =
+        (trips.last(), trips.iter().min(), trips.iter().max())
+    {
+        let value = words()
+            .text(format!("{last} ms"))
+            .gap(2)
+            .dim(chart::bars(&trips, 24))
+            .dim(format!("  {least} to {most} ms from here"));
+        lines.extend(labelled(look, area.width, "round trip", value));
     }
     if let Some(key) = &node.approved_by {
         let value = words().text(key.short()).dim(

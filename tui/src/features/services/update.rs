@@ -127,6 +127,7 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
                     doing: "stop it",
                     chosen: Button::Safe,
                     harm: Harm::Harmful,
+                    word: None,
                 },
                 effect: Effect::Service {
                     name,

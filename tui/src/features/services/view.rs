@@ -33,19 +33,8 @@ pub(crate) fn draw(model: &Model, area: Rect, paint: &mut Paint<'_>) {
     }
     let rows = model::rows(model);
     let selected = model::selected_row(model);
-    List {
-        columns: &COLUMNS,
-        rows: &rows,
-        selected,
-        wanted: 9,
-        zoom: model.zoom,
-    }
-    .draw(
-        paint,
-        area,
-        |paint, service| row(model, paint, service),
-        |paint, area, service| detail(model, area, paint, service),
-    );
+    let list = List::new(&COLUMNS, 9, row, detail);
+    list.draw(model, model.zoom, (&rows, selected), area, paint);
 }
 
 fn row(model: &Model, paint: &Paint<'_>, service: &ServiceView) -> Vec<Line<'static>> {
@@ -167,13 +156,7 @@ fn detail(model: &Model, area: Rect, paint: &mut Paint<'_>, service: &ServiceVie
     let used = paint.lines(area, &lines);
     let gap = u16::from(used > 0);
     let rest = usize::from(area.height.saturating_sub(used + gap));
-    let mut newest: Vec<_> = model
-        .logs
-        .lines()
-        .rev()
-        .filter(|l| l.service == service.name)
-        .take(rest)
-        .collect();
+    let mut newest: Vec<_> = model.logs.newest_of(service.name).take(rest).collect();
     newest.reverse();
     let tail: Vec<Line<'_>> = newest
         .iter()

@@ -1,0 +1,259 @@
+//! One worker process and the messages with it.
+
+use std::process::Stdio;
+
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+
+use super::{Answers, EngineName, PoolError, PoolOptions};
+use crate::message::{Failure, FromWorker, Invocation, Metered, Outcome, Question, ToWorker};
+
+/// The longest line that is read: an outcome holds a result, output and an answer.
+const MAX_LINE_BYTES: usize = 16 << 20;
+
+#[derive(Debug)]
+pub(super) struct Worker {
+    program: std::path::PathBuf,
+    child: Child,
+    input: ChildStdin,
+    lines: Lines,
+    wanted: Option<EngineName>,
+    state: State,
+    /// Executions so far.
+    uses: u32,
+    /// Executions after which it is replaced.
+    most: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Starting,
+    Ready,
+}
+
+/// How an execution ended.
+pub(super) enum Ended {
+    Done(Box<Outcome>),
+    Died(String),
+}
+
+impl Worker {
+    pub(super) fn start(options: &PoolOptions) -> Result<Self, PoolError> {
+        let start = |source| PoolError::Start {
+            program: options.program.clone(),
+            source,
+        };
+        let mut child = Command::new(&options.program)
+            .arg("worker")
+            // Nothing of the host's environment reaches contracts, not even its time zone.
+            .env_clear()
+            .env("TZ", "UTC")
+            .env("V82JSC_NO_BC_CACHE", "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(start)?;
+        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(start(std::io::Error::other("it has no streams")));
+        };
+        Ok(Self {
+            program: options.program.clone(),
+            child,
+            input,
+            lines: Lines {
+                output: BufReader::new(output),
+                part: Vec::new(),
+            },
+            wanted: options.engine.clone(),
+            state: State::Starting,
+            uses: 0,
+            most: options.uses,
+        })
+    }
+
+    /// Waits until it can take an execution.
+    pub(super) async fn ready(&mut self) -> Result<(), PoolError> {
+        if self.state == State::Ready {
+            return Ok(());
+        }
+        let reason = match self.read().await {
+            Ok(Some(FromWorker::Ready {
+                engine,
+                schedule,
+                executions,
+                gaps,
+                ..
+            })) => {
+                let found = EngineName { engine, schedule };
+                match &self.wanted {
+                    Some(wanted) if *wanted != found => {
+                        format!("it runs {found}, and {wanted} is needed")
+                    }
+                    _ => {
+                        self.state = State::Ready;
+                        for gap in gaps {
+                            tracing::warn!(
+                                "a worker is not shut in as it should be: {gap}; contracts of others should not run here"
+                            );
+                        }
+                        self.most = self.most.min(executions.unwrap_or(u32::MAX));
+                        return Ok(());
+                    }
+                }
+            }
+            Ok(Some(_)) => "it spoke out of turn".to_owned(),
+            Ok(None) => self.why().await,
+            Err(error) => error.to_string(),
+        };
+        Err(PoolError::NoWorker {
+            program: self.program.clone(),
+            reason,
+        })
+    }
+
+    /// Whether it has done its share.
+    pub(super) fn is_used_up(&self) -> bool {
+        self.uses >= self.most
+    }
+
+    pub(super) async fn run(&mut self, invocation: Invocation, answers: &dyn Answers) -> Ended {
+        self.uses += 1;
+        let id = u64::from(self.uses);
+        if let Err(error) = self
+            .write(&ToWorker::Run {
+                id,
+                invocation: Box::new(invocation),
+            })
+            .await
+        {
+            return Ended::Died(error.to_string());
+        }
+        let mut fetches = FuturesUnordered::new();
+        loop {
+            let message = tokio::select! {
+                message = self.lines.next() => message,
+                Some((question, answer)) = fetches.next() => {
+                    if let Err(error) = write(&mut self.input, &ToWorker::Answer { question, answer }).await {
+                        return Ended::Died(error.to_string());
+                    }
+                    continue;
+                }
+            };
+            match message {
+                Ok(Some(FromWorker::Ask {
+                    question,
+                    ask: ask @ Question::Fetch { .. },
+                })) => {
+                    fetches.push(async move { (question, answers.answer(ask).await) });
+                }
+                Ok(Some(FromWorker::Ask { question, ask })) => {
+                    let answer = tokio::select! {
+                        answer = answers.answer(ask) => answer,
+                        // It waits for the answer, so it ends only when something ends it.
+                        _ = self.child.wait() => return Ended::Died(self.why().await),
+                    };
+                    if let Err(error) =
+                        write(&mut self.input, &ToWorker::Answer { question, answer }).await
+                    {
+                        return Ended::Died(error.to_string());
+                    }
+                }
+                Ok(Some(FromWorker::Done { id: done, outcome })) if done == id => {
+                    return Ended::Done(outcome);
+                }
+                Ok(Some(_)) => return Ended::Died("it spoke out of turn".to_owned()),
+                Ok(None) => return Ended::Died(self.why().await),
+                Err(error) => return Ended::Died(error.to_string()),
+            }
+        }
+    }
+
+    pub(super) fn lives(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    pub(super) async fn compile(
+        &mut self,
+        file: &str,
+        source: &str,
+    ) -> Result<Result<Metered, Failure>, String> {
+        self.uses += 1;
+        let id = u64::from(self.uses);
+        let request = ToWorker::Compile {
+            id,
+            file: file.to_owned(),
+            source: source.to_owned(),
+        };
+        self.write(&request)
+            .await
+            .map_err(|error| error.to_string())?;
+        match self.read().await {
+            Ok(Some(FromWorker::Compiled { id: of, metered })) if of == id => Ok(metered),
+            Ok(Some(_)) => Err("it spoke out of turn".to_owned()),
+            Ok(None) => Err(self.why().await),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    async fn why(&mut self) -> String {
+        match self.child.wait().await {
+            Ok(status) => status.to_string(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    async fn write(&mut self, message: &ToWorker) -> std::io::Result<()> {
+        write(&mut self.input, message).await
+    }
+
+    async fn read(&mut self) -> std::io::Result<Option<FromWorker>> {
+        self.lines.next().await
+    }
+}
+
+async fn write(input: &mut ChildStdin, message: &ToWorker) -> std::io::Result<()> {
+    let mut line = serde_json::to_vec(message)?;
+    line.push(b'\n');
+    input.write_all(&line).await?;
+    input.flush().await
+}
+
+/// The lines of a worker.
+#[derive(Debug)]
+struct Lines {
+    output: BufReader<ChildStdout>,
+    /// The part of a line that has come already: a read may be abandoned half way and taken up again.
+    part: Vec<u8>,
+}
+
+impl Lines {
+    /// The next message, or none at the end.
+    async fn next(&mut self) -> std::io::Result<Option<FromWorker>> {
+        loop {
+            let bytes = self.output.fill_buf().await?;
+            if bytes.is_empty() {
+                return if self.part.is_empty() {
+                    Ok(None)
+                } else {
+                    Err(std::io::Error::other("its answer broke off"))
+                };
+            }
+            let end = bytes.iter().position(|byte| *byte == b'\n');
+            let count = end.map_or(bytes.len(), |end| end + 1);
+            self.part.extend_from_slice(&bytes[..count]);
+            self.output.consume(count);
+            if self.part.len() > MAX_LINE_BYTES {
+                return Err(std::io::Error::other("its answer is too long"));
+            }
+            if end.is_some() {
+                let message = serde_json::from_slice(&self.part).map_err(std::io::Error::other);
+                self.part.clear();
+                return message.map(Some);
+            }
+        }
+    }
+}

@@ -231,7 +231,8 @@ impl<'a> Overlay<'a> {
 
     /// Keeps what the transaction wrote.
     pub(crate) fn keep(&mut self) {
-        self.block.append(&mut self.transaction);
+        // Not `append`: it goes through all that the block has written so far, for each of its transactions.
+        self.block.extend(std::mem::take(&mut self.transaction));
     }
 
     /// Drops what the transaction wrote.

@@ -330,12 +330,54 @@ impl Transaction {
 
 /// A transaction and its signature: what is submitted, queued and put into a block.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "SignedFields")]
 pub struct SignedTransaction {
     /// What was signed.
     #[serde(flatten)]
     pub transaction: Transaction,
     /// By whom `from` names, or by the new key in a user creation.
     pub signature: Signature,
+}
+
+/// The same fields side by side, as they are read: a flattened struct would have each read twice.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SignedFields {
+    #[serde(rename = "type")]
+    kind: TransactionType,
+    from: Party,
+    to: Party,
+    #[serde(with = "ms")]
+    timestamp: Timestamp,
+    nonce: u64,
+    amount: Option<AmountText>,
+    currency_code: Option<CurrencyCode>,
+    contract_id: Option<ContractId>,
+    contract_input: Option<Value>,
+    metadata: Option<Value>,
+    chain_id: Option<String>,
+    signature: Signature,
+}
+
+impl From<SignedFields> for SignedTransaction {
+    fn from(fields: SignedFields) -> Self {
+        Self {
+            transaction: Transaction {
+                kind: fields.kind,
+                from: fields.from,
+                to: fields.to,
+                timestamp: fields.timestamp,
+                nonce: fields.nonce,
+                amount: fields.amount,
+                currency_code: fields.currency_code,
+                contract_id: fields.contract_id,
+                contract_input: fields.contract_input,
+                metadata: fields.metadata,
+                chain_id: fields.chain_id,
+            },
+            signature: fields.signature,
+        }
+    }
 }
 
 impl SignedTransaction {

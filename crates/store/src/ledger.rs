@@ -14,7 +14,7 @@ mod write;
 
 pub(crate) use backend::{Argument, Backend, Query, Transaction, same_key};
 pub use stored::{Difference, StoredBlock};
-pub(crate) use table::{Answer, Cell, Column, Kind, Table, list};
+pub(crate) use table::{Answer, Cell, Column, Kind, Rows, Table, list};
 
 use std::collections::BTreeMap;
 

@@ -29,8 +29,13 @@ pub use queue::SqliteQueue;
 const BUSY: Duration = Duration::from_secs(10);
 /// Readers at most; each costs a thread and up to [`CACHE_KIB`].
 const READERS: u32 = 4;
-/// Page cache of a connection.
+/// Page cache of a reader.
 const CACHE_KIB: i32 = 2048;
+/// Page cache of the writer: a block's rows go to as many pages of the indexes, again and again.
+const WRITER_CACHE_KIB: i32 = 16 * 1024;
+/// Pages that the write-ahead log grows to before they are copied into the file. SQLite's own default is about one full
+/// block, so that each would wait for the copying.
+const LOG_PAGES: i32 = 4000;
 
 /// When a write is on the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +78,7 @@ impl Sqlite {
                 .after_release(|connection, _| Box::pin(is_clean(connection)))
         };
         let writer = pool(1)
-            .connect_with(options.clone())
+            .connect_with((options.clone()).pragma("cache_size", format!("-{WRITER_CACHE_KIB}")))
             .await
             .map_err(|error| opening(&path, error))?;
         migrate(&path, migrations, &writer).await?;
@@ -136,6 +141,7 @@ fn options(address: &str, durability: Durability) -> StoreResult<SqliteConnectOp
         })
         .busy_timeout(BUSY)
         .pragma("cache_size", format!("-{CACHE_KIB}"))
+        .pragma("wal_autocheckpoint", LOG_PAGES.to_string())
         .pragma("temp_store", "memory"))
 }
 

@@ -1,5 +1,5 @@
-//! The chain's data in SQLite. Batches travel as one JSON parameter, so that a batch costs one statement whatever its
-//! length. What is written and read is in `crate::ledger`.
+//! The chain's data in SQLite. What is written travels as the values of a statement of many rows; keys that are asked for
+//! as one JSON parameter, so that they cost one statement whatever their number. What is written and read is in `crate::ledger`.
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -173,14 +173,7 @@ impl Transaction for SqliteTransaction {
         table: &'static Table,
         rows: &'a [Vec<Cell>],
     ) -> BoxFuture<'a, StoreResult<()>> {
-        async move {
-            if table.columns.iter().any(|(_, kind)| *kind == Kind::Bytes) {
-                self.write_values(table, rows).await
-            } else {
-                self.write_json(table, rows).await
-            }
-        }
-        .boxed()
+        self.write_values(table, rows).boxed()
     }
 
     fn remove<'a>(
@@ -210,22 +203,6 @@ impl Transaction for SqliteTransaction {
 const CHUNK: usize = 64;
 
 impl SqliteTransaction {
-    async fn write_json(&mut self, table: &'static Table, rows: &[Vec<Cell>]) -> StoreResult<()> {
-        let list: Vec<Value> = rows.iter().map(|row| json_row(row)).collect();
-        let columns: Vec<String> = (0..table.columns.len())
-            .map(|at| format!("value ->> {at}"))
-            .collect();
-        let sql = format!(
-            "{} SELECT {} FROM json_each($1) WHERE true{}",
-            table.insert(),
-            columns.join(", "),
-            table.or_replace()
-        );
-        let list = Argument::Cell(Cell::Text(json!(list).to_string()));
-        let done = statement(sql, vec![list]).execute(&mut *self.0).await;
-        done.map(drop).map_err(failed(WRITING))
-    }
-
     async fn write_values(&mut self, table: &'static Table, rows: &[Vec<Cell>]) -> StoreResult<()> {
         for part in rows.chunks(CHUNK) {
             let mut query = QueryBuilder::<sqlx::Sqlite>::new(table.insert());
@@ -254,7 +231,6 @@ fn json_row(row: &[Cell]) -> Value {
             Cell::Null => Value::Null,
             Cell::Integer(value) => (*value).into(),
             Cell::Text(value) => value.as_str().into(),
-            // Tables with bytes are written otherwise.
             Cell::Bytes(value) => hex::encode(value).into(),
         })
         .collect()

@@ -1,11 +1,11 @@
-//! The embedded queue: one SQLite file that ledger and producer share. Batches travel as one JSON parameter, so that
-//! a batch costs one statement whatever its length.
+//! The embedded queue: one SQLite file that ledger and producer share. Ids travel as one JSON parameter, so that a batch of
+//! them costs one statement whatever its length.
 
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt as _};
 use serde_json::json;
-use sqlx::{Row, SqliteConnection};
+use sqlx::{QueryBuilder, Row, SqliteConnection};
 use tana_protocol::{SignedTransaction, Timestamp, TransactionId};
 
 use crate::error::{StoreError, StoreResult};
@@ -19,6 +19,9 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/qu
 /// Ledger and producer both write: the lock is asked for at once, not at the first write, where waiting could end in
 /// a deadlock.
 const IMMEDIATE: &str = "BEGIN IMMEDIATE";
+
+/// Entries that one statement adds. One length for nearly all of them: the prepared statement is found again.
+const ROWS: usize = 50;
 
 /// The queue in one SQLite file. Clones share its connections.
 #[derive(Clone, Debug)]
@@ -344,7 +347,8 @@ async fn insert(
     bodies: &[(TransactionId, String)],
     now: Timestamp,
 ) -> sqlx::Result<Vec<Option<Pushed>>> {
-    let list = json!(bodies).to_string();
+    let ids: Vec<&TransactionId> = bodies.iter().map(|(id, _)| id).collect();
+    let ids = json!(ids).to_string();
     let before: i64 = sqlx::query_scalar(
         "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'tx_queue'",
     )
@@ -355,22 +359,24 @@ async fn insert(
             .bind(integer(now.ms()))
             .fetch_one(&mut *change)
             .await?;
-    sqlx::query(
-        "INSERT INTO tx_queue (ms, tx_id, body) SELECT ?2, value ->> 0, value ->> 1 FROM json_each(?1) \
-         WHERE true ORDER BY key ON CONFLICT (tx_id) DO NOTHING",
-    )
-    .bind(&list)
-    .bind(ms)
-    .execute(&mut *change)
-    .await?;
-    sqlx::query("DELETE FROM dead_letters WHERE tx_id IN (SELECT value ->> 0 FROM json_each(?))")
-        .bind(&list)
+    for part in bodies.chunks(ROWS) {
+        let mut query = QueryBuilder::new("INSERT INTO tx_queue (ms, tx_id, body) ");
+        query.push_values(part, |mut row, (id, body)| {
+            row.push_bind(ms)
+                .push_bind(id.to_string())
+                .push_bind(body.as_str());
+        });
+        query.push(" ON CONFLICT (tx_id) DO NOTHING");
+        query.build().execute(&mut *change).await?;
+    }
+    sqlx::query("DELETE FROM dead_letters WHERE tx_id IN (SELECT value FROM json_each(?))")
+        .bind(&ids)
         .execute(&mut *change)
         .await?;
     let rows = sqlx::query(
-        "SELECT b.key, q.ms, q.seq FROM json_each(?) b JOIN tx_queue q ON q.tx_id = b.value ->> 0",
+        "SELECT b.key, q.ms, q.seq FROM json_each(?) b JOIN tx_queue q ON q.tx_id = b.value",
     )
-    .bind(&list)
+    .bind(&ids)
     .fetch_all(&mut *change)
     .await?;
     let mut pushed = vec![None; bodies.len()];

@@ -16,6 +16,7 @@ use futures::stream::BoxStream;
 use tana_client::{LedgerClient, LedgerEvent, StreamItem};
 use tana_home::{KeyFile, Settings};
 use tana_kit::{App, Check, Context, ServiceSpec, run_service};
+use tana_protocol::api::ledger::event;
 use tana_protocol::node::NodeKey;
 use tana_protocol::{ServiceKind, ServiceToken};
 use tana_store::queue::{Consumer, TxQueue};
@@ -107,7 +108,7 @@ async fn heed(mut arrivals: BoxStream<'static, ()>, wake: &Notify) {
 
 /// Wakes the sealer when something is queued, and whenever the ledger is there again.
 async fn listen(ledger: &LedgerClient, reachable: &Check, wake: &Notify) {
-    let mut events = ledger.events();
+    let mut events = ledger.events_of(&[event::QUEUE]);
     while let Some(item) = events.next().await {
         match item {
             StreamItem::Connected => {

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Value, json};
 use tana_client::{ClientError, LedgerClient, LedgerEvent, StreamItem};
+use tana_protocol::api::ledger::event;
 use tana_protocol::{Code, ContractId, ContractName, TransactionId, UserId, Username};
 use tana_runtime::message::{BlockContext, Question};
 
@@ -47,7 +48,7 @@ impl Chain {
 
     /// Drops what is kept whenever a block comes; never ends while the ledger may come back.
     pub(crate) async fn follow(&self) {
-        let mut events = self.ledger.events();
+        let mut events = self.ledger.events_of(&[event::BLOCK]);
         while let Some(item) = events.next().await {
             match item {
                 StreamItem::Connected => self.forget(true),

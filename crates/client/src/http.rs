@@ -174,7 +174,7 @@ impl Http {
             method,
             path: path.iter().map(|&segment| segment.to_owned()).collect(),
             query: Vec::new(),
-            body: Vec::new(),
+            body: Bytes::new(),
             media: None,
             bearer: None,
             headers: HeaderMap::new(),

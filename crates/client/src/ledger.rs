@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use reqwest::Method;
+use serde::de::DeserializeOwned;
 use tana_protocol::api::content::SyncStatus;
 use tana_protocol::api::health::Health;
 use tana_protocol::api::ledger::{
@@ -11,9 +12,10 @@ use tana_protocol::api::ledger::{
     NonceView, Pending, ProofView, QueueEvent, QueueView, Submitted, TransactionEvent,
     TransactionStatus, TransactionView, UserQueued, UserView, event,
 };
+use tana_protocol::block::SignedBlockText;
 use tana_protocol::{
-    Block, ContractId, ContractName, PublicKey, ServiceToken, SignedTransaction, StateKey,
-    TransactionId, TransactionType, UserId, Username,
+    ContractId, ContractName, PublicKey, ServiceToken, SignedTransaction, StateKey, TransactionId,
+    TransactionType, UserId, Username,
 };
 
 use crate::error::ClientError;
@@ -272,11 +274,11 @@ impl LedgerClient {
     ///
     /// # Errors
     /// The problem when it is refused.
-    pub async fn build_block(
+    pub async fn build_block<B: DeserializeOwned>(
         &self,
         request: &BuildRequest,
         token: &ServiceToken,
-    ) -> Result<Built, ClientError> {
+    ) -> Result<Built<B>, ClientError> {
         self.0
             .request(Method::POST, &["blocks", "build"])
             .repeat(Repeat::Allowed)
@@ -292,13 +294,13 @@ impl LedgerClient {
     /// `wrong-height` with the height that was expected, or another problem.
     pub async fn commit_block(
         &self,
-        block: &Block,
+        block: impl Into<SignedBlockText>,
         token: &ServiceToken,
     ) -> Result<BlockAccepted, ClientError> {
         self.0
             .request(Method::POST, &["blocks"])
             .token(token)
-            .body(block)
+            .text(block.into().into())
             .json()
             .await
     }
@@ -397,5 +399,12 @@ impl LedgerClient {
     #[must_use]
     pub fn events(&self) -> EventStream<LedgerEvent> {
         EventStream::open(self.0.clone(), &["events"], Vec::new())
+    }
+
+    /// The same without those of other names than these of [`event`]: a busy chain has one for each transaction.
+    #[must_use]
+    pub fn events_of(&self, names: &[&str]) -> EventStream<LedgerEvent> {
+        let only = vec![("only", names.join(","))];
+        EventStream::open(self.0.clone(), &["events"], only)
     }
 }

@@ -27,7 +27,7 @@ pub use auth::{Caller, ServiceGuard, ServiceKeys};
 pub use clock::{Clock, SystemClock};
 pub use error::{ApiError, ApiResult};
 pub use events::{EventHub, LastEventId};
-pub use extract::{Json, Path, Query};
+pub use extract::{Json, JsonText, Path, Query};
 pub use page::{PageQuery, Paged};
 pub use readiness::{Check, Readiness};
 pub use retry::Backoff;

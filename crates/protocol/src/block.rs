@@ -1,5 +1,7 @@
 //! Blocks as values: header, body, receipts, state changes. What they must hold is decided in `chain`.
 
+mod text;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -9,6 +11,8 @@ use crate::json::canonical;
 use crate::key::{KeyError, PublicKey, Signature};
 use crate::time::Timestamp;
 use crate::transaction::SignedTransaction;
+
+pub use text::{BlockText, SignedBlockText, signature_on};
 
 /// Everything that a block's hash covers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,7 +121,7 @@ impl Receipt {
 
 /// A block that nobody has signed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", from = "BlockFields")]
 pub struct UnsignedBlock {
     /// What the hash covers.
     #[serde(flatten)]
@@ -146,13 +150,77 @@ impl UnsignedBlock {
 
 /// A block as it is stored and answered. The genesis alone has no signature: every node computes it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "BlockFields")]
 pub struct Block {
     /// Header, hash and body.
     #[serde(flatten)]
     pub content: UnsignedBlock,
     /// The producer's, over the hash.
-    #[serde(default)]
     pub signature: Option<Signature>,
+}
+
+/// The fields of header, body and signature side by side, as they are read: flattened structs would have each of them,
+/// the transactions too, read twice and more.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct BlockFields {
+    chain_id: String,
+    height: u64,
+    previous_hash: Hash32,
+    timestamp: Timestamp,
+    producer: NodeId,
+    tx_root: Hash32,
+    receipts_root: Hash32,
+    changes_hash: Hash32,
+    state_root: Hash32,
+    tx_count: u32,
+    gas_used: u64,
+    gas_limit: u64,
+    content_refs: Vec<Hash32>,
+    validators_hash: Hash32,
+    next_validators_hash: Hash32,
+    hash: Hash32,
+    transactions: Vec<SignedTransaction>,
+    receipts: Vec<Receipt>,
+    state_changes: Vec<StateChange>,
+    signature: Option<Signature>,
+}
+
+impl From<BlockFields> for Block {
+    fn from(fields: BlockFields) -> Self {
+        Self {
+            content: UnsignedBlock {
+                header: BlockHeader {
+                    chain_id: fields.chain_id,
+                    height: fields.height,
+                    previous_hash: fields.previous_hash,
+                    timestamp: fields.timestamp,
+                    producer: fields.producer,
+                    tx_root: fields.tx_root,
+                    receipts_root: fields.receipts_root,
+                    changes_hash: fields.changes_hash,
+                    state_root: fields.state_root,
+                    tx_count: fields.tx_count,
+                    gas_used: fields.gas_used,
+                    gas_limit: fields.gas_limit,
+                    content_refs: fields.content_refs,
+                    validators_hash: fields.validators_hash,
+                    next_validators_hash: fields.next_validators_hash,
+                },
+                hash: fields.hash,
+                transactions: fields.transactions,
+                receipts: fields.receipts,
+                state_changes: fields.state_changes,
+            },
+            signature: fields.signature,
+        }
+    }
+}
+
+impl From<BlockFields> for UnsignedBlock {
+    fn from(fields: BlockFields) -> Self {
+        Block::from(fields).content
+    }
 }
 
 impl Block {

@@ -1,15 +1,24 @@
-//! The ledger over HTTP: bodies in, bodies out, and which status goes with what. Submissions are in `intake`, lists and
-//! single things in `answers`.
+//! The ledger over HTTP: bodies in, bodies out, and which status goes with what. Submissions are in `intake`, what is
+//! asked for in a module each.
 
-mod answers;
+mod accounts;
+mod blocks;
+mod contracts;
 mod intake;
+mod lists;
+mod queue;
+mod transactions;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::response::Response;
 use axum::routing::{delete, get, post};
-use tana_kit::{Json, LastEventId, ServiceGuard};
+use serde::Deserialize;
+use tana_kit::events::{Published, Wanted};
+use tana_kit::{ApiError, ApiResult, Json, LastEventId, Query, ServiceGuard};
 use tana_protocol::api::content::SyncStatus;
+use tana_protocol::api::ledger::event;
+use tana_protocol::problem::Code;
 
 use super::content::ContentSync;
 use super::service::Ledger;
@@ -36,39 +45,42 @@ pub(super) fn router(ledger: Ledger, guard: ServiceGuard, largest_block: usize) 
         .route("/contracts", post(intake::contract))
         .layer(DefaultBodyLimit::max(LARGEST_SUBMISSION));
     Router::new()
-        .route("/info", get(answers::info))
-        .route("/transactions", get(answers::transactions))
-        .route("/transactions/pending", get(answers::pending_list))
+        .route("/info", get(blocks::info))
+        .route("/transactions", get(transactions::transactions))
+        .route("/transactions/pending", get(transactions::pending_list))
         .route(
             "/transactions/account/{id}",
-            get(answers::account_transactions),
+            get(transactions::account_transactions),
         )
-        .route("/transactions/{id}", get(answers::transaction))
-        .route("/pending", get(answers::pending))
-        .route("/users", get(answers::users))
-        .route("/users/{id}", get(answers::user))
-        .route("/users/username/{name}", get(answers::user_named))
-        .route("/users/publicKey/{key}", get(answers::user_with_key))
-        .route("/users/{id}/nonce", get(answers::nonce))
-        .route("/users/{id}/balances", get(answers::user_balances))
-        .route("/users/{id}/transactions", get(answers::user_transactions))
-        .route("/balances", get(answers::balances))
-        .route("/balances/currencies", get(answers::currencies))
-        .route("/currencies", get(answers::currencies))
-        .route("/blocks", get(answers::blocks))
-        .route("/blocks/latest", get(answers::latest_block))
-        .route("/blocks/hash/{hash}", get(answers::block_with_hash))
-        .route("/blocks/{height}", get(answers::block))
-        .route("/blocks/{height}/verify", get(answers::verify))
-        .route("/contracts", get(answers::contracts))
-        .route("/contracts/{id}", get(answers::contract))
-        .route("/contracts/{id}/data", get(answers::contract_data))
-        .route("/contracts/name/{name}", get(answers::contract_named))
-        .route("/contracts/owner/{id}", get(answers::owner_contracts))
-        .route("/proof/{*key}", get(answers::proof))
-        .route("/queue", get(answers::queue))
-        .route("/queue/dead", get(answers::dead_letters))
-        .route("/queue/dead/{id}", get(answers::dead_letter))
+        .route("/transactions/{id}", get(transactions::transaction))
+        .route("/pending", get(transactions::pending))
+        .route("/users", get(accounts::users))
+        .route("/users/{id}", get(accounts::user))
+        .route("/users/username/{name}", get(accounts::user_named))
+        .route("/users/publicKey/{key}", get(accounts::user_with_key))
+        .route("/users/{id}/nonce", get(accounts::nonce))
+        .route("/users/{id}/balances", get(accounts::user_balances))
+        .route(
+            "/users/{id}/transactions",
+            get(transactions::user_transactions),
+        )
+        .route("/balances", get(accounts::balances))
+        .route("/balances/currencies", get(accounts::currencies))
+        .route("/currencies", get(accounts::currencies))
+        .route("/blocks", get(blocks::blocks))
+        .route("/blocks/latest", get(blocks::latest_block))
+        .route("/blocks/hash/{hash}", get(blocks::block_with_hash))
+        .route("/blocks/{height}", get(blocks::block))
+        .route("/blocks/{height}/verify", get(blocks::verify))
+        .route("/contracts", get(contracts::contracts))
+        .route("/contracts/{id}", get(contracts::contract))
+        .route("/contracts/{id}/data", get(contracts::contract_data))
+        .route("/contracts/name/{name}", get(contracts::contract_named))
+        .route("/contracts/owner/{id}", get(contracts::owner_contracts))
+        .route("/proof/{*key}", get(blocks::proof))
+        .route("/queue", get(queue::queue))
+        .route("/queue/dead", get(queue::dead_letters))
+        .route("/queue/dead/{id}", get(queue::dead_letter))
         .route("/events", get(events))
         .merge(submissions)
         .merge(producers)
@@ -103,42 +115,72 @@ async fn content_status(State(sync): State<ContentSync>) -> Json<SyncStatus> {
         intake::commit,
         intake::retry,
         intake::drop_dead,
-        answers::info,
-        answers::transactions,
-        answers::pending_list,
-        answers::account_transactions,
-        answers::transaction,
-        answers::pending,
-        answers::users,
-        answers::user,
-        answers::user_named,
-        answers::user_with_key,
-        answers::nonce,
-        answers::user_balances,
-        answers::user_transactions,
-        answers::balances,
-        answers::currencies,
-        answers::blocks,
-        answers::latest_block,
-        answers::block_with_hash,
-        answers::block,
-        answers::verify,
-        answers::contracts,
-        answers::contract,
-        answers::contract_named,
-        answers::contract_data,
-        answers::owner_contracts,
-        answers::proof,
-        answers::queue,
-        answers::dead_letters,
-        answers::dead_letter,
+        blocks::info,
+        transactions::transactions,
+        transactions::pending_list,
+        transactions::account_transactions,
+        transactions::transaction,
+        transactions::pending,
+        accounts::users,
+        accounts::user,
+        accounts::user_named,
+        accounts::user_with_key,
+        accounts::nonce,
+        accounts::user_balances,
+        transactions::user_transactions,
+        accounts::balances,
+        accounts::currencies,
+        blocks::blocks,
+        blocks::latest_block,
+        blocks::block_with_hash,
+        blocks::block,
+        blocks::verify,
+        contracts::contracts,
+        contracts::contract,
+        contracts::contract_named,
+        contracts::contract_data,
+        contracts::owner_contracts,
+        blocks::proof,
+        queue::queue,
+        queue::dead_letters,
+        queue::dead_letter,
         content_status,
         events
     )
 )]
 pub(super) struct ApiDoc;
 
-#[utoipa::path(get, path = "/events", responses((status = 200, description = "blocks, transactions and the queue's length as server-sent events")))]
-async fn events(State(ledger): State<Ledger>, last: LastEventId) -> Response {
-    ledger.hub().stream(&last)
+#[derive(Deserialize)]
+struct Events {
+    /// Names of events with commas between them; absent: all.
+    only: Option<String>,
+}
+
+#[utoipa::path(get, path = "/events", params(("only" = Option<String>, Query, description = "such as `block,queue`; absent: all")),
+    responses((status = 200, description = "blocks, transactions and the queue's length as server-sent events"), (status = 400)))]
+async fn events(
+    State(ledger): State<Ledger>,
+    Query(Events { only }): Query<Events>,
+    last: LastEventId,
+) -> ApiResult<Response> {
+    let Some(only) = only else {
+        return Ok(ledger.hub().stream(&last));
+    };
+    let named = |name: &str| event::ALL.into_iter().find(|event| *event == name);
+    let only: Option<Vec<&str>> = only.split(',').map(|name| named(name.trim())).collect();
+    let only = only.ok_or_else(|| {
+        let wanted = event::ALL.join(", ");
+        ApiError::new(
+            Code::Malformed,
+            format!("only names events with commas between them; there are {wanted}"),
+        )
+    })?;
+    let wanted = move |event: &Published| {
+        if only.contains(&event.name()) {
+            Wanted::Yes
+        } else {
+            Wanted::No
+        }
+    };
+    Ok(ledger.hub().stream_where(&last, wanted))
 }

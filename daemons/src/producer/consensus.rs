@@ -5,12 +5,13 @@
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use tana_protocol::{Block, SecretKey, UnsignedBlock};
+use tana_protocol::SecretKey;
+use tana_protocol::block::{BlockText, SignedBlockText};
 
 /// Has a block agreed on.
 pub trait Consensus: Send + Sync + 'static {
     /// The block with what proves that the validators agree on it.
-    fn agree(&self, block: UnsignedBlock) -> BoxFuture<'_, anyhow::Result<Block>>;
+    fn agree<'a>(&'a self, block: &'a BlockText) -> BoxFuture<'a, anyhow::Result<SignedBlockText>>;
 }
 
 /// One validator: agreed at once.
@@ -27,7 +28,7 @@ impl Solo {
 }
 
 impl Consensus for Solo {
-    fn agree(&self, block: UnsignedBlock) -> BoxFuture<'_, anyhow::Result<Block>> {
+    fn agree<'a>(&'a self, block: &'a BlockText) -> BoxFuture<'a, anyhow::Result<SignedBlockText>> {
         let signed = block.sign(&self.key);
         async move { Ok(signed) }.boxed()
     }

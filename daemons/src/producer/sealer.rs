@@ -6,7 +6,8 @@ use std::time::Duration;
 use tana_client::{ClientError, LedgerClient};
 use tana_kit::{Backoff, Clock, Shutdown};
 use tana_protocol::api::ledger::{BuildRequest, Built, WhenEmpty};
-use tana_protocol::{ServiceToken, Timestamp, TransactionId};
+use tana_protocol::block::BlockText;
+use tana_protocol::{ServiceToken, Timestamp};
 use tana_store::StoreError;
 use tana_store::queue::{Burial, Consumer, QueueEntry, Take};
 use tokio::sync::Notify;
@@ -168,7 +169,10 @@ impl Sealer {
             block,
             known,
             rejected,
-        } = self.ledger.build_block(&request, &token).await?;
+        } = self
+            .ledger
+            .build_block::<BlockText>(&request, &token)
+            .await?;
         if !rejected.is_empty() {
             tracing::warn!(
                 "{} queued transactions can be in no block; they are dead letters now",
@@ -188,26 +192,16 @@ impl Sealer {
             self.queue.ack(&known).await?;
         }
         let Some(block) = block else { return Ok(()) };
-        let block = self
-            .consensus
-            .agree(block)
-            .await
-            .map_err(SealError::Consensus)?;
+        let agreed = (self.consensus.agree(&block).await).map_err(SealError::Consensus)?;
         let started = Instant::now();
-        self.ledger.commit_block(&block, &token).await?;
-        let ids: Vec<TransactionId> = block
-            .content
-            .receipts
-            .iter()
-            .map(|receipt| receipt.transaction_id)
-            .collect();
+        self.ledger.commit_block(agreed, &token).await?;
         tracing::info!(
             "block {} sealed: {} transactions, committed in {} ms",
             block.height(),
-            ids.len(),
+            block.transactions().len(),
             started.elapsed().as_millis()
         );
-        self.queue.ack(&ids).await?;
+        self.queue.ack(block.transactions()).await?;
         Ok(())
     }
 }

@@ -25,7 +25,7 @@ pub(crate) struct Call<'a> {
     pub(super) method: Method,
     pub(super) path: Vec<String>,
     pub(super) query: Vec<(&'static str, String)>,
-    pub(super) body: Vec<u8>,
+    pub(super) body: Bytes,
     pub(super) media: Option<&'static str>,
     pub(super) bearer: Option<String>,
     pub(super) headers: HeaderMap,
@@ -44,8 +44,13 @@ impl Call<'_> {
         self
     }
 
-    pub(crate) fn body<B: Serialize + ?Sized>(mut self, body: &B) -> Self {
-        self.body = tana_protocol::json::compact(body).into_bytes();
+    pub(crate) fn body<B: Serialize + ?Sized>(self, body: &B) -> Self {
+        self.text(tana_protocol::json::compact(body))
+    }
+
+    /// A body that is JSON text already.
+    pub(crate) fn text(mut self, json: String) -> Self {
+        self.body = json.into();
         self.media = Some("application/json");
         self
     }

@@ -47,6 +47,8 @@ pub mod event {
     pub const TRANSACTION: &str = "transaction";
     /// The queue's length changed.
     pub const QUEUE: &str = "queue";
+    /// All of them.
+    pub const ALL: [&str; 3] = [BLOCK, TRANSACTION, QUEUE];
 }
 
 /// A transaction is in a block.

@@ -1,12 +1,13 @@
 //! What comes in: transactions of clients, blocks of producers.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use tana_chain::Prepared;
-use tana_kit::{ApiError, ApiResult, Caller, Json, Path};
+use tana_kit::{ApiError, ApiResult, Caller, Json, JsonText, Path};
 use tana_protocol::api::ledger::{
     BatchAnswer, BlockAccepted, BuildRequest, Built, ContractQueued, CreateUser, DeadLetterDropped,
     Submitted, UserQueued,
@@ -14,7 +15,7 @@ use tana_protocol::api::ledger::{
 use tana_protocol::problem::Code;
 use tana_protocol::transaction::{NewUser, Party};
 use tana_protocol::{
-    Block, ContractId, SignedTransaction, Transaction, TransactionId, TransactionType, UserId,
+    ContractId, SignedTransaction, Transaction, TransactionId, TransactionType, UserId,
 };
 
 use crate::ledger::error::LedgerError;
@@ -24,11 +25,6 @@ use crate::ledger::views;
 
 /// Transactions that one request may hold.
 const MOST: usize = 500;
-
-fn read<T: DeserializeOwned>(body: &RawValue) -> ApiResult<T> {
-    serde_json::from_str(body.get())
-        .map_err(|error| ApiError::new(Code::Malformed, format!("the body does not fit: {error}")))
-}
 
 async fn submit_one(ledger: &Ledger, signed: SignedTransaction) -> ApiResult<Accepted> {
     let mut answers = ledger.submit(vec![Prepared::new(signed)]).await?;
@@ -57,30 +53,20 @@ async fn answer_one(
     (status = 400), (status = 401), (status = 413), (status = 415), (status = 422), (status = 429), (status = 503), (status = 507)))]
 pub(super) async fn transactions(
     State(ledger): State<Ledger>,
-    Json(body): Json<Box<RawValue>>,
+    body: JsonText,
 ) -> ApiResult<Response> {
-    if body.get().trim_start().starts_with('[') {
-        return Ok(Json(batch(&ledger, &body).await?).into_response());
+    let first = body.bytes().iter().find(|byte| !byte.is_ascii_whitespace());
+    if first == Some(&b'[') {
+        return Ok(Json(batch(&ledger, body).await?).into_response());
     }
-    Ok(answer_one(&ledger, read(&body)?).await?.into_response())
+    Ok(answer_one(&ledger, body.read()?).await?.into_response())
 }
 
 /// Each member is judged for itself; the good ones are queued together.
-async fn batch(ledger: &Ledger, body: &RawValue) -> ApiResult<Vec<BatchAnswer>> {
-    let members: Vec<Box<RawValue>> = read(body)?;
-    if members.len() > MOST {
-        return Err(ApiError::new(
-            Code::OutOfRange,
-            format!("{} transactions at once; {MOST} are allowed", members.len()),
-        ));
-    }
-    let read_all = move || {
-        let one = |member: Box<RawValue>| read::<SignedTransaction>(&member).map(Prepared::new);
-        members.into_iter().map(one).collect::<Vec<_>>()
-    };
-    let members = tokio::task::spawn_blocking(read_all)
+async fn batch(ledger: &Ledger, body: JsonText) -> ApiResult<Vec<BatchAnswer>> {
+    let members = tokio::task::spawn_blocking(move || members(&body))
         .await
-        .map_err(LedgerError::from)?;
+        .map_err(LedgerError::from)??;
     let mut prepared = Vec::with_capacity(members.len());
     let mut answers: Vec<Option<ApiError>> = Vec::with_capacity(members.len());
     for member in members {
@@ -113,22 +99,40 @@ async fn batch(ledger: &Ledger, body: &RawValue) -> ApiResult<Vec<BatchAnswer>> 
         .collect())
 }
 
+/// The members of a batch, each read for itself.
+fn members(body: &JsonText) -> ApiResult<Vec<ApiResult<Prepared>>> {
+    let members: Vec<&RawValue> = body.read()?;
+    if members.len() > MOST {
+        return Err(ApiError::new(
+            Code::OutOfRange,
+            format!("{} transactions at once; {MOST} are allowed", members.len()),
+        ));
+    }
+    let one = |member: &RawValue| {
+        let signed = serde_json::from_str(member.get()).map_err(|error| {
+            ApiError::new(Code::Malformed, format!("the body does not fit: {error}"))
+        })?;
+        Ok(Prepared::new(signed))
+    };
+    Ok(members.into_iter().map(one).collect())
+}
+
 #[utoipa::path(post, path = "/users", request_body = Object,
     responses((status = 202, description = "queued"), (status = 200, description = "had been submitted before"),
     (status = 400), (status = 401), (status = 413), (status = 415), (status = 422), (status = 429), (status = 503), (status = 507)))]
 pub(super) async fn user(
     State(ledger): State<Ledger>,
-    Json(body): Json<Box<RawValue>>,
+    body: JsonText,
 ) -> ApiResult<(StatusCode, Json<UserQueued>)> {
     #[derive(serde::Deserialize)]
     struct Form {
         #[serde(rename = "type")]
         kind: Option<TransactionType>,
     }
-    let signed = match read::<Form>(&body)?.kind {
-        Some(TransactionType::UserCreation) => read(&body)?,
+    let signed = match body.read::<Form>()?.kind {
+        Some(TransactionType::UserCreation) => body.read()?,
         Some(kind) => return Err(wrong_kind(kind, TransactionType::UserCreation)),
-        None => flat(read(&body)?)?,
+        None => flat(body.read()?)?,
     };
     let accepted = submit_one(&ledger, signed).await?;
     let answer = UserQueued {
@@ -258,7 +262,7 @@ pub(super) async fn build(
     State(ledger): State<Ledger>,
     Caller(claims): Caller,
     Json(request): Json<BuildRequest>,
-) -> ApiResult<Json<Built>> {
+) -> ApiResult<Json<Built<Arc<RawValue>>>> {
     let built = ledger
         .build(claims.node_id, request.transactions, request.when_empty)
         .await?;
@@ -269,7 +273,11 @@ pub(super) async fn build(
     responses((status = 201, description = "committed"), (status = 400), (status = 401), (status = 403), (status = 409), (status = 413), (status = 422)))]
 pub(super) async fn commit(
     State(ledger): State<Ledger>,
-    Json(block): Json<Block>,
+    body: JsonText,
 ) -> ApiResult<(StatusCode, Json<BlockAccepted>)> {
-    Ok((StatusCode::CREATED, Json(ledger.commit(block).await?)))
+    let accepted = match ledger.commit_built(body.bytes()).await? {
+        Some(accepted) => accepted,
+        None => ledger.commit(body.read()?).await?,
+    };
+    Ok((StatusCode::CREATED, Json(accepted)))
 }

@@ -55,11 +55,11 @@ pub enum WhenEmpty {
     Build,
 }
 
-/// The answer to `POST /blocks/build`.
+/// The answer to `POST /blocks/build`. The block is read and written as its text where nobody needs its parts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Built {
+pub struct Built<B = UnsignedBlock> {
     /// The block to sign; `None` when nothing was left to put into one.
-    pub block: Option<UnsignedBlock>,
+    pub block: Option<B>,
     /// Those that are in a block already: to be acknowledged, not repeated.
     pub known: Vec<TransactionId>,
     /// Those that can never be in a block (such as a signature that does not fit), with the reason: dead letters.

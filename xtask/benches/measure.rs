@@ -1,41 +1,50 @@
 //! Measurements of the real programs, printed as a table. Run by `cargo xtask bench`, which builds the release.
 //!
 //! Each row says what was done and how often; nothing is extrapolated. A number is only comparable within one run.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 #[allow(
     dead_code,
+    clippy::unwrap_used,
     reason = "shared with the end-to-end tests, which use all of it"
 )]
 #[path = "../tests/it/binary.rs"]
 mod binary;
 #[allow(
     dead_code,
+    clippy::unwrap_used,
     reason = "shared with the end-to-end tests, which use all of it"
 )]
 #[path = "../tests/it/node.rs"]
 mod node;
 #[allow(
     dead_code,
+    clippy::unwrap_used,
     reason = "shared with the end-to-end tests, which use all of it"
 )]
 #[path = "../tests/it/process.rs"]
 mod process;
 #[allow(
     dead_code,
+    clippy::unwrap_used,
     reason = "shared with the end-to-end tests, which use all of it"
 )]
 #[path = "../tests/it/terminal.rs"]
 mod terminal;
 #[allow(
     dead_code,
+    clippy::unwrap_used,
     reason = "shared with the end-to-end tests, which use all of it"
 )]
 #[path = "../tests/it/wait.rs"]
 mod wait;
 
+#[path = "measure/accounts.rs"]
+mod accounts;
+#[path = "measure/blocks.rs"]
+mod blocks;
 #[path = "measure/chain.rs"]
 mod chain;
+#[allow(clippy::unwrap_used, reason = "a measurement ends where one fails")]
 #[path = "measure/content.rs"]
 mod content;
 #[path = "measure/contracts.rs"]
@@ -44,20 +53,26 @@ mod contracts;
 mod figures;
 #[allow(
     dead_code,
+    clippy::unwrap_used,
     reason = "shared with the end-to-end tests, which use all of it"
 )]
 #[path = "../tests/it/http.rs"]
 mod http;
 #[allow(
     dead_code,
+    clippy::unwrap_used,
     reason = "shared with the end-to-end tests, which use all of it"
 )]
 #[path = "../tests/it/load.rs"]
 mod load;
+#[allow(clippy::unwrap_used, reason = "a measurement ends where one fails")]
 #[path = "measure/logins.rs"]
 mod logins;
+#[path = "measure/queue.rs"]
+mod queue;
 #[allow(
     dead_code,
+    clippy::unwrap_used,
     reason = "shared with the end-to-end tests, which use all of it"
 )]
 #[path = "../tests/it/servers.rs"]
@@ -66,10 +81,14 @@ mod servers;
 mod services;
 #[path = "measure/signatures.rs"]
 mod signatures;
+#[path = "measure/throughput.rs"]
+mod throughput;
 #[path = "measure/transfers.rs"]
 mod transfers;
 
 use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
 
 use crate::node::Node;
 use crate::terminal::Terminal;
@@ -81,33 +100,35 @@ struct Row {
     how: String,
 }
 
-fn main() {
+fn main() -> Result<()> {
     // `cargo test --benches` passes this to every harness; there is nothing to test here.
     if std::env::args().any(|arg| arg == "--test") {
-        return;
+        return Ok(());
     }
     let figures = match binary::setting("TANA_BENCH").as_deref() {
-        Some("chain") => Some(chain::figures()),
+        Some("chain") => Some(chain::figures()?),
         Some("services") => Some(services::figures()),
         _ => None,
     };
     if let Some(figures) = figures {
         figures::print(&figures);
-        return;
+        return Ok(());
     }
-    let mut rows = signatures::rows();
+    let mut rows = signatures::rows()?;
     rows.push(start());
     let node = Node::running();
     rows.push(first_frame(&node));
-    rows.push(memory(&node));
-    rows.extend(transfers::rows(&node));
-    rows.extend(contracts::rows(&node));
-    print(&rows);
+    rows.push(memory(&node)?);
+    rows.extend(transfers::rows(&node)?);
+    rows.extend(contracts::rows(&node)?);
+    let cells = rows.into_iter().map(|row| [row.what, row.value, row.how]);
+    figures::table(&cells.collect::<Vec<_>>());
+    Ok(())
 }
 
 fn start() -> Row {
     let node = Node::with_chain();
-    let times = (0..3).map(|_| {
+    let time = fastest::<3>(|| {
         let start = Instant::now();
         node.start();
         let took = start.elapsed();
@@ -116,31 +137,34 @@ fn start() -> Row {
     });
     row(
         "node start until every service is ready",
-        milliseconds(times.min().unwrap()),
+        milliseconds(time),
         "fastest of 3",
     )
 }
 
 fn first_frame(node: &Node) -> Row {
-    let times = (0..5).map(|_| Terminal::console(node.home(), 120, 36).first_frame());
-    row(
-        "console, first frame",
-        milliseconds(times.min().unwrap()),
-        "fastest of 5",
-    )
+    let time = fastest::<5>(|| Terminal::console(node.home(), 120, 36).first_frame());
+    row("console, first frame", milliseconds(time), "fastest of 5")
 }
 
-fn memory(node: &Node) -> Row {
-    let services = node.services().unwrap();
+/// The shortest time of so many tries.
+fn fastest<const TRIES: usize>(mut once: impl FnMut() -> Duration) -> Duration {
+    let times = (0..TRIES).map(|_| once());
+    times.min().unwrap_or(Duration::MAX)
+}
+
+fn memory(node: &Node) -> Result<Row> {
+    let services = node.services().map_err(anyhow::Error::msg)?;
     let mib: f64 = services
         .iter()
-        .map(|service| process::resident_mib(service.pid.unwrap()))
-        .sum();
-    row(
+        .map(|service| Some(process::resident_mib(service.pid?)))
+        .sum::<Option<f64>>()
+        .context("a service does not run")?;
+    Ok(row(
         "resident memory of all six services",
         format!("{mib:.0} MiB"),
         "after start",
-    )
+    ))
 }
 
 fn row(what: &str, value: String, how: &str) -> Row {
@@ -153,17 +177,4 @@ fn row(what: &str, value: String, how: &str) -> Row {
 
 fn milliseconds(time: Duration) -> String {
     format!("{:.1} ms", time.as_secs_f64() * 1000.0)
-}
-
-fn print(rows: &[Row]) {
-    let width = |of: fn(&Row) -> &str| {
-        rows.iter()
-            .map(|row| of(row).chars().count())
-            .max()
-            .unwrap_or(0)
-    };
-    let (what, value) = (width(|row| &row.what), width(|row| &row.value));
-    for row in rows {
-        println!("{:<what$}  {:>value$}  {}", row.what, row.value, row.how);
-    }
 }

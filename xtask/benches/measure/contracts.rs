@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use anyhow::{Context as _, Result};
 use serde_json::json;
 use tana_protocol::ContractId;
 
@@ -14,12 +15,12 @@ const MANY: u64 = 200;
 const ROUNDS: usize = 3;
 
 /// After `transfers`, which makes Alice and Bob.
-pub(crate) fn rows(node: &Node) -> Vec<Row> {
+pub(crate) fn rows(node: &Node) -> Result<Vec<Row>> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/transfer.ts");
-    let source = source.to_str().unwrap();
+    let source = source.to_str().context("the path is not UTF-8")?;
     let deployed = node.json(&["deploy", "contract", source, "--name", "pay", "--wait"]);
-    let id: ContractId = deployed["contractId"].as_str().unwrap().parse().unwrap();
-    let sender = Sender::of(node);
+    let id: ContractId = deployed["contractId"].as_str().context("no id")?.parse()?;
+    let sender = Sender::of(node)?;
     let call = |nonce| {
         sender.transaction(nonce, |transaction| {
             transaction.kind = tana_protocol::TransactionType::ContractCall;
@@ -30,14 +31,16 @@ pub(crate) fn rows(node: &Node) -> Vec<Row> {
         })
     };
     let transfer = |nonce| sender.transaction(nonce, |_| {});
-    let each = |make: &dyn Fn(u64) -> String| {
+    let each = |make: &dyn Fn(u64) -> Result<String>| {
         let times = (0..ROUNDS).map(|_| together(&sender, make));
-        times.min().unwrap() / u32::try_from(MANY).unwrap()
+        let times: Vec<Duration> = times.collect::<Result<_>>()?;
+        let fastest = times.into_iter().min().unwrap_or(Duration::MAX);
+        anyhow::Ok(fastest / u32::try_from(MANY)?)
     };
-    let (calls, transfers) = (each(&call), each(&transfer));
+    let (calls, transfers) = (each(&call)?, each(&transfer)?);
     let more = calls.saturating_sub(transfers);
 
-    vec![row(
+    Ok(vec![row(
         "a contract call in a block, over a native transfer",
         format!("+{}", milliseconds(more)),
         &format!(
@@ -45,20 +48,20 @@ pub(crate) fn rows(node: &Node) -> Vec<Row> {
             milliseconds(calls),
             milliseconds(transfers)
         ),
-    )]
+    )])
 }
 
 /// Submits many together and waits until the last is in a block. All of them must have done what they say.
-fn together(sender: &Sender, make: &dyn Fn(u64) -> String) -> Duration {
-    let before = sender.received();
-    let first = sender.nonce() + 1;
-    let all: Vec<String> = (first..first + MANY).map(make).collect();
+fn together(sender: &Sender, make: &dyn Fn(u64) -> Result<String>) -> Result<Duration> {
+    let before = sender.received()?;
+    let first = sender.nonce()? + 1;
+    let all: Vec<String> = (first..first + MANY).map(make).collect::<Result<_>>()?;
     let body = format!("[{}]", all.join(","));
     let start = Instant::now();
     let answer = http::post(sender.port, "/transactions", &body);
     assert_eq!(answer.status, 200, "{answer:?}");
     sender.until_nonce(first + MANY - 1);
     let took = start.elapsed();
-    assert_eq!(sender.received() - before, MANY, "cents that arrived");
-    took
+    assert_eq!(sender.received()? - before, MANY, "cents that arrived");
+    Ok(took)
 }

@@ -1,4 +1,5 @@
-//! Figures that are compared with something measured in the same run: absolute numbers of a machine say little.
+//! Figures that are compared with something measured in the same run: absolute numbers of a machine say little. And how
+//! tables are printed.
 
 /// What a ratio must be.
 #[derive(Clone, Copy)]
@@ -18,6 +19,23 @@ pub(crate) struct Figure {
 }
 
 impl Figure {
+    /// A figure that has a limit of its own instead of something to be compared with.
+    pub(crate) const fn below(
+        what: &'static str,
+        measured: f64,
+        unit: &'static str,
+        limit: f64,
+    ) -> Self {
+        Self {
+            what,
+            measured,
+            unit,
+            against: unit,
+            reference: limit,
+            target: Target::AtMost(1.0),
+        }
+    }
+
     fn ratio(&self) -> f64 {
         self.measured / self.reference
     }
@@ -28,43 +46,44 @@ impl Figure {
             Target::AtMost(most) => self.ratio() <= most,
         }
     }
+
+    fn cells(&self) -> [String; 6] {
+        [
+            self.what.to_owned(),
+            format!("{} {}", number(self.measured), self.unit),
+            format!("{} {}", number(self.reference), self.against),
+            format!("{:.2}", self.ratio()),
+            match self.target {
+                Target::AtLeast(least) => format!("≥ {least}"),
+                Target::AtMost(most) => format!("≤ {most}"),
+            },
+            if self.holds() { "yes" } else { "NO" }.to_owned(),
+        ]
+    }
+}
+
+fn number(value: f64) -> String {
+    if value < 100.0 {
+        format!("{value:.2}")
+    } else {
+        format!("{value:.0}")
+    }
 }
 
 pub(crate) fn print(figures: &[Figure]) {
-    let number = |value: f64| {
-        if value < 100.0 {
-            format!("{value:.2}")
-        } else {
-            format!("{value:.0}")
-        }
-    };
-    let rows: Vec<[String; 6]> = figures
-        .iter()
-        .map(|figure| {
-            [
-                figure.what.to_owned(),
-                format!("{} {}", number(figure.measured), figure.unit),
-                format!("{} {}", number(figure.reference), figure.against),
-                format!("{:.2}", figure.ratio()),
-                match figure.target {
-                    Target::AtLeast(least) => format!("≥ {least}"),
-                    Target::AtMost(most) => format!("≤ {most}"),
-                },
-                if figure.holds() { "yes" } else { "NO" }.to_owned(),
-            ]
-        })
-        .collect();
     let head = ["figure", "measured", "against", "ratio", "target", "held"].map(str::to_owned);
-    let all: Vec<&[String; 6]> = std::iter::once(&head).chain(&rows).collect();
-    let widths: Vec<usize> = (0..6)
-        .map(|column| {
-            all.iter()
-                .map(|row| row[column].chars().count())
-                .max()
-                .unwrap_or(0)
-        })
-        .collect();
-    for row in all {
+    let rows = figures.iter().map(Figure::cells);
+    table(&std::iter::once(head).chain(rows).collect::<Vec<_>>());
+}
+
+/// Prints rows with each column as wide as its widest cell.
+pub(crate) fn table<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) {
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..COLUMNS).map(width).collect();
+    for row in rows {
         let cells: Vec<String> = row
             .iter()
             .zip(&widths)

@@ -57,10 +57,20 @@ pub(crate) fn children(parent: u32) -> Vec<u32> {
 
 /// Resident memory that is the process's own: what its pages without those of mapped files add up to.
 pub(crate) fn resident_mib(pid: u32) -> f64 {
+    status_mib(pid, "VmRSS:")
+}
+
+/// The most that it ever was.
+#[allow(dead_code, reason = "for the measurements")]
+pub(crate) fn most_resident_mib(pid: u32) -> f64 {
+    status_mib(pid, "VmHWM:")
+}
+
+fn status_mib(pid: u32, name: &str) -> f64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status
         .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .find_map(|line| line.strip_prefix(name))
         .unwrap();
     line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
 }

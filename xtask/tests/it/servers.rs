@@ -159,7 +159,24 @@ impl Postgres {
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("postgres://tana@127.0.0.1:{}/postgres", self.port)
+        self.database_url("postgres")
+    }
+
+    pub(crate) fn database_url(&self, name: &str) -> String {
+        format!("postgres://tana@127.0.0.1:{}/{name}", self.port)
+    }
+
+    /// Makes an empty database; its address.
+    #[allow(dead_code, reason = "for the measurements")]
+    pub(crate) fn database(&self, name: &str) -> std::io::Result<String> {
+        let mut createdb = self.program("createdb");
+        createdb.args(["-h", "127.0.0.1", "-p", &self.port.to_string()]);
+        let done = createdb.args(["-U", "tana", name]).status()?;
+        if done.success() {
+            Ok(self.database_url(name))
+        } else {
+            Err(std::io::Error::other(format!("createdb {name}: {done}")))
+        }
     }
 
     /// One of its programs, never as root.

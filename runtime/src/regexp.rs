@@ -12,19 +12,19 @@ mod class;
 mod compile;
 mod machine;
 
-pub(crate) use compile::{check, compile};
-pub(crate) use machine::{Budget, Exhausted, Machine};
+pub use compile::{check, compile};
+pub use machine::{Budget, Exhausted, Machine, NOWHERE};
 
 use class::Class;
 
 /// Instructions that a program has at most.
 const MAX_PROGRAM: usize = 20_000;
 /// Groups that a pattern has at most, the whole match included.
-pub(crate) const MAX_GROUPS: usize = 200;
+pub const MAX_GROUPS: usize = 200;
 
 /// How a pattern is to be read and matched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Flags {
+pub struct Flags {
     ignore_case: bool,
     multiline: bool,
     dot_all: bool,
@@ -34,24 +34,24 @@ pub(crate) struct Flags {
 
 /// A compiled pattern.
 #[derive(Debug)]
-pub(crate) struct Program {
+pub struct Program {
     instructions: Vec<Instruction>,
     classes: Vec<Class>,
     flags: Flags,
     /// Name of each group, the whole match first.
-    pub(crate) names: Vec<Option<String>>,
+    pub names: Vec<Option<String>>,
 }
 
 impl Program {
     /// Instructions, which is also what holding it costs.
-    pub(crate) fn size(&self) -> usize {
+    pub fn size(&self) -> usize {
         self.instructions.len() + self.classes.iter().map(Class::size).sum::<usize>()
     }
 }
 
 impl Program {
     /// The place behind an empty match, where the next search begins.
-    pub(crate) fn after(&self, text: &[u16], at: usize) -> usize {
+    pub fn after(&self, text: &[u16], at: usize) -> usize {
         let is = |unit: Option<&u16>, range: std::ops::Range<u16>| {
             unit.is_some_and(|unit| range.contains(unit))
         };

@@ -52,6 +52,12 @@ pub(crate) const COMPILER: Need = Need {
     package: "gcc libc6-dev",
     present: || find("cc").is_some(),
 };
+/// libFuzzer is C++.
+pub(crate) const COMPILER_CXX: Need = Need {
+    what: "a C++ compiler",
+    package: "g++",
+    present: || find("c++").is_some(),
+};
 pub(crate) const CMAKE: Need = Need {
     what: "cmake",
     package: "cmake make",
@@ -81,6 +87,13 @@ pub(crate) const PEER: Need = Need {
                 .is_ok_and(|ran| ran.status.success())
         })
     },
+};
+
+/// Makes the certificates of servers in the tests.
+pub(crate) const OPENSSL: Need = Need {
+    what: "openssl",
+    package: "openssl",
+    present: || find("openssl").is_some(),
 };
 
 /// Whose keys sign approvals in the tests.

@@ -7,6 +7,7 @@ mod bench;
 mod cargo;
 mod crash;
 mod engine;
+mod fuzz;
 mod keeper;
 mod machine;
 mod postgres;
@@ -37,6 +38,8 @@ enum Task {
     Test(test::Options),
     /// Kill parts of a node under load, and count that nothing is lost
     Crash(crash::Options),
+    /// Throw bytes at everything that reads them, guided by coverage
+    Fuzz(fuzz::Options),
     /// Measure, and print a table
     Bench(bench::Options),
     /// Say which JavaScript engine would be built here, and why
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Task::Up(options) => up::run(&options),
         Task::Test(options) => test::run(&options),
         Task::Crash(options) => crash::run(&options),
+        Task::Fuzz(options) => fuzz::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Engine(wanted) => engine::run(&wanted),
     };

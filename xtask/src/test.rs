@@ -155,7 +155,12 @@ impl Run<'_> {
             Step::Unit => {
                 let mut command =
                     self.workspace(&["test", "--no-fail-fast", "--lib", "--bins", "--test", "it"]);
-                machine::require(&[machine::PEER, machine::AGENT, machine::BROWSER])?;
+                machine::require(&[
+                    machine::PEER,
+                    machine::AGENT,
+                    machine::BROWSER,
+                    machine::OPENSSL,
+                ])?;
                 self.start_keeper()?;
                 let keeper = self
                     .keeper

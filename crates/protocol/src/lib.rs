@@ -19,6 +19,7 @@ pub mod login;
 pub mod message;
 pub mod node;
 pub mod problem;
+pub mod range;
 pub mod service;
 pub mod state;
 pub mod time;

@@ -10,9 +10,9 @@ use http::StatusCode;
 use serde::Deserialize;
 use tana_kit::events::sse;
 use tana_kit::{ApiError, ApiResult, EventHub, Json, LastEventId, Path, Query, Shutdown};
-use tana_protocol::api::node::{LogLine, NodeView, ServiceState, ServiceView, event};
+use tana_protocol::api::node::{LogPosition, NodeView, ServiceState, ServiceView, event};
 use tana_protocol::problem::Code;
-use tana_protocol::{NodeId, ServiceKind, Timestamp};
+use tana_protocol::{NodeId, ServiceKind};
 use tokio::sync::mpsc;
 use utoipa::OpenApi;
 
@@ -246,12 +246,12 @@ async fn logs(
         tokio::task::spawn_blocking(move || reader.follow(&of, &past_wanted))
             .await
             .map_err(|error| ApiError::internal(&error))?;
-    let mut position = Position::default();
-    if let Some(seen) = last.0.as_deref().and_then(Position::parse) {
+    let mut position = LogPosition::default();
+    if let Some(seen) = last.0.as_deref().and_then(|last| last.parse().ok()) {
         past.retain(|line| position.pass(line) && position.is_after(&seen));
         position = seen;
     } else {
-        position = Position::default();
+        position = LogPosition::default();
     }
     let live = stream::unfold(receiver, |mut receiver| async move {
         // One who lags is dropped, and resumes by the id of the last line it saw.
@@ -269,47 +269,6 @@ async fn logs(
             std::future::ready(Some(event))
         });
     Ok(sse(events, &api.end))
-}
-
-/// A line's place in a log: its moment and its number among the lines of that moment. It holds across rotation and
-/// across a restart of the supervisor.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct Position {
-    at: Timestamp,
-    number: u32,
-}
-
-impl Position {
-    fn parse(text: &str) -> Option<Self> {
-        let (at, number) = text.split_once('-')?;
-        Some(Self {
-            at: Timestamp::from_ms(at.parse().ok()?),
-            number: number.parse().ok()?,
-        })
-    }
-
-    /// Moves on by one line; always true.
-    fn pass(&mut self, line: &LogLine) -> bool {
-        if line.at == self.at {
-            self.number += 1;
-        } else {
-            *self = Self {
-                at: line.at,
-                number: 1,
-            };
-        }
-        true
-    }
-
-    fn is_after(&self, seen: &Self) -> bool {
-        self > seen
-    }
-}
-
-impl std::fmt::Display for Position {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}-{}", self.at.ms(), self.number)
-    }
 }
 
 /// Changes of services as they happen, each a whole service

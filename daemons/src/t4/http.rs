@@ -17,6 +17,7 @@ use tana_kit::{ApiError, ApiResult, Json, PageQuery, Paged, Path, Query, Service
 use tana_protocol::Hash32;
 use tana_protocol::api::content::{Deleted, Listed, StoreInfo, Stored};
 use tana_protocol::problem::Code;
+use tana_protocol::range::{self, Wanted};
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio_util::io::ReaderStream;
 
@@ -24,7 +25,6 @@ use super::checked;
 use super::config::Config;
 use super::error::ContentError;
 use super::files::{self, Files, Found};
-use super::range::{self, Wanted};
 use super::scrub::{Scrub, Speed};
 use super::unfinished::Kept;
 use super::upload;

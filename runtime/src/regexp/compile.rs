@@ -16,7 +16,7 @@ const MAX_PATTERN_BYTES: usize = 10_000;
 const MAX_DEPTH: usize = 100;
 
 /// Whether a contract may have this pattern, without keeping the program.
-pub(crate) fn check(pattern: &str, flags: &str) -> Result<(), String> {
+pub fn check(pattern: &str, flags: &str) -> Result<(), String> {
     compile(pattern, flags).map(drop)
 }
 
@@ -24,7 +24,7 @@ pub(crate) fn check(pattern: &str, flags: &str) -> Result<(), String> {
 ///
 /// # Errors
 /// A sentence for the contract's author.
-pub(crate) fn compile(pattern: &str, flags: &str) -> Result<Program, String> {
+pub fn compile(pattern: &str, flags: &str) -> Result<Program, String> {
     if pattern.len() > MAX_PATTERN_BYTES {
         return Err(format!(
             "a pattern has at most {MAX_PATTERN_BYTES} bytes in a contract"

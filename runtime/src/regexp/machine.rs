@@ -3,24 +3,24 @@
 use super::{Flags, Instruction, Program};
 
 /// A group that has not matched.
-pub(crate) const NOWHERE: u32 = u32::MAX;
+pub const NOWHERE: u32 = u32::MAX;
 /// How often the stop signal is looked at, in steps.
 const LOOK_EVERY: u64 = 1 << 16;
 
 /// How many steps there may be.
-pub(crate) struct Budget<'b> {
+pub struct Budget<'b> {
     /// Steps that are left; what was taken is what the search cost.
-    pub(crate) steps: u64,
+    pub steps: u64,
     /// Says that the execution is over for another reason.
-    pub(crate) stopped: &'b dyn Fn() -> bool,
+    pub stopped: &'b dyn Fn() -> bool,
 }
 
 /// The steps are used up, or the execution is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Exhausted;
+pub struct Exhausted;
 
 /// A program with the room that it needs to run.
-pub(crate) struct Machine<'p> {
+pub struct Machine<'p> {
     program: &'p Program,
     now: Threads,
     next: Threads,
@@ -65,7 +65,7 @@ impl Threads {
 }
 
 impl<'p> Machine<'p> {
-    pub(crate) fn new(program: &'p Program) -> Self {
+    pub fn new(program: &'p Program) -> Self {
         let size = program.instructions.len();
         Self {
             program,
@@ -77,7 +77,7 @@ impl<'p> Machine<'p> {
     }
 
     /// The first match at or after a place: begin and end of each group.
-    pub(crate) fn find(
+    pub fn find(
         &mut self,
         text: &[u16],
         start: usize,

@@ -149,6 +149,59 @@ pub struct LogLine {
     pub text: String,
 }
 
+/// A line's place in a log: its moment and its number among the lines of that moment. The id of a line's event; it holds
+/// across rotation and across a restart of the supervisor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LogPosition {
+    at: Timestamp,
+    number: u32,
+}
+
+impl LogPosition {
+    /// Moves on by one line; always true.
+    pub fn pass(&mut self, line: &LogLine) -> bool {
+        if line.at == self.at {
+            // The number that a client begins with is its own affair.
+            self.number = self.number.saturating_add(1);
+        } else {
+            *self = Self {
+                at: line.at,
+                number: 1,
+            };
+        }
+        true
+    }
+
+    /// Whether it lies behind another.
+    #[must_use]
+    pub fn is_after(&self, seen: &Self) -> bool {
+        self > seen
+    }
+}
+
+/// A text that is no place in a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a place in a log is written as a moment in ms and a number, such as 1732147200000-1")]
+pub struct LogPositionError;
+
+impl std::str::FromStr for LogPosition {
+    type Err = LogPositionError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (at, number) = text.split_once('-').ok_or(LogPositionError)?;
+        Ok(Self {
+            at: Timestamp::from_ms(at.parse().map_err(|_| LogPositionError)?),
+            number: number.parse().map_err(|_| LogPositionError)?,
+        })
+    }
+}
+
+impl std::fmt::Display for LogPosition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}-{}", self.at.ms(), self.number)
+    }
+}
+
 /// Names of the supervisor's SSE events.
 pub mod event {
     /// A service changed; carries a [`super::ServiceView`].

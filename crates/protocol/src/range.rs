@@ -1,10 +1,10 @@
-//! Partial and conditional reads (RFC 9110), as functions over header texts.
+//! Partial and conditional reads (RFC 9110): what the texts of `Range` and `If-None-Match` ask for.
 
 use std::ops::Range;
 
 /// What of the content is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub enum Wanted {
     /// All of it.
     Whole,
     /// These bytes.
@@ -14,7 +14,8 @@ pub(super) enum Wanted {
 }
 
 /// Reads a `Range` header. Several ranges, another unit or a text that is none are passed over, as the RFC allows.
-pub(super) fn wanted(header: Option<&str>, size: u64) -> Wanted {
+#[must_use]
+pub fn wanted(header: Option<&str>, size: u64) -> Wanted {
     let Some(ranges) = header.and_then(|text| text.trim().strip_prefix("bytes=")) else {
         return Wanted::Whole;
     };
@@ -53,7 +54,8 @@ pub(super) fn wanted(header: Option<&str>, size: u64) -> Wanted {
 }
 
 /// Whether `If-None-Match` names this tag (weakly compared), so that nothing need be sent.
-pub(super) fn is_known(header: Option<&str>, tag: &str) -> bool {
+#[must_use]
+pub fn is_known(header: Option<&str>, tag: &str) -> bool {
     header.is_some_and(|text| {
         text.split(',').any(|known| {
             let known = known.trim();
@@ -63,7 +65,8 @@ pub(super) fn is_known(header: Option<&str>, tag: &str) -> bool {
 }
 
 /// Whether `If-Range` allows a part: it is not there, or names this tag (strongly compared).
-pub(super) fn allows_part(header: Option<&str>, tag: &str) -> bool {
+#[must_use]
+pub fn allows_part(header: Option<&str>, tag: &str) -> bool {
     header.is_none_or(|text| text.trim() == tag)
 }
 

@@ -33,7 +33,7 @@ pub use config::Config;
 use content::ContentSync;
 use keys::ValidatorKeys;
 use service::Ledger;
-pub use verify::{Heights, verify_offline};
+pub use verify::{Heights, Offline};
 
 /// A block of many transactions travels as JSON; a client's body is held to less by its own routes.
 const LARGEST_BLOCK: usize = 64 << 20;
@@ -55,12 +55,16 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
 pub async fn print_verification(settings: &Settings, heights: Heights) -> anyhow::Result<()> {
     let config = Config::of(settings)?;
     let mut out = std::io::stdout().lock();
-    verify_offline(&config, heights, |line: VerificationLine| {
-        serde_json::to_writer(&mut out, &line)?;
-        out.write_all(b"\n")?;
-        Ok(out.flush()?)
-    })
-    .await
+    let offline = Offline::open(&config).await?;
+    let outcome = offline
+        .verify(heights, |line: VerificationLine| {
+            serde_json::to_writer(&mut out, &line)?;
+            out.write_all(b"\n")?;
+            Ok(out.flush()?)
+        })
+        .await;
+    offline.close().await;
+    outcome
 }
 
 /// Builds it within a context: for [`run`], and for tests that bring their own listener.

@@ -7,6 +7,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use futures::future::BoxFuture;
 use tana_chain::{
     Execution, Judged, MemoryState, TreeNodes, TreeUpdate, genesis, verify, verify_genesis,
 };
@@ -222,24 +223,44 @@ pub enum Heights {
     All,
 }
 
-/// Verifies what a database holds of the chain, without any service. Reports line by line.
-///
-/// # Errors
-/// One sentence where the database cannot be read, or has no such blocks.
-pub async fn verify_offline(
-    config: &Config,
-    heights: Heights,
-    mut report: impl FnMut(VerificationLine) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
-    let engine = Engine::start(&config.chain, &config.runtime).await?;
-    let (store, close) = start::open_existing(&config.database_url).await?;
-    let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let spec = Arc::new(config.chain.clone());
-    let verifier = Verifier::new(Arc::clone(&store), spec, engine.map(Arc::new), threads);
-    let outcome = verifier.lines(heights, &mut report).await;
-    drop((verifier, store));
-    close.await;
-    outcome
+/// What a database holds of the chain, verified without any service.
+pub struct Offline {
+    verifier: Verifier,
+    close: BoxFuture<'static, ()>,
+}
+
+impl Offline {
+    /// Opens the database, and starts the engine that the chain names.
+    ///
+    /// # Errors
+    /// One sentence that says what is not there.
+    pub async fn open(config: &Config) -> anyhow::Result<Self> {
+        let engine = Engine::start(&config.chain, &config.runtime).await?;
+        let (store, close) = start::open_existing(&config.database_url).await?;
+        let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        let spec = Arc::new(config.chain.clone());
+        let verifier = Verifier::new(store, spec, engine.map(Arc::new), threads);
+        Ok(Self { verifier, close })
+    }
+
+    /// Verifies what the database holds now, and reports line by line.
+    ///
+    /// # Errors
+    /// One sentence where the database cannot be read, or has no such blocks.
+    pub async fn verify(
+        &self,
+        heights: Heights,
+        mut report: impl FnMut(VerificationLine) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        self.verifier.lines(heights, &mut report).await
+    }
+
+    /// Lets go of the database.
+    pub async fn close(self) {
+        let Self { verifier, close } = self;
+        drop(verifier);
+        close.await;
+    }
 }
 
 impl Verifier {

@@ -1,5 +1,7 @@
 //! A chain of one validator on free ports: its ledger, the queue, and a producer that is either the test or the real one.
 
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -9,7 +11,7 @@ use tana_home::{Environment, Home, KeyFile, Overrides, Settings};
 use tana_kit::http::Limits;
 use tana_protocol::address::Network;
 use tana_protocol::api::ledger::{BlockAccepted, BuildRequest, Built, TransactionStatus};
-use tana_protocol::genesis::{ChainLimits, GenesisSovereign, Validator};
+use tana_protocol::genesis::{ChainLimits, Engine, GenesisSovereign, Validator};
 use tana_protocol::node::NodeKey;
 use tana_protocol::transaction::Party;
 use tana_protocol::{
@@ -42,6 +44,20 @@ impl Chain {
     }
 
     pub(crate) async fn with(variables: &[(&str, &str)]) -> Self {
+        Self::of(variables, |_| {}).await
+    }
+
+    /// A chain that executes contracts, with the engine that was built.
+    pub(crate) async fn with_contracts(variables: &[(&str, &str)]) -> Self {
+        Self::of(variables, |spec| {
+            let (engine, schedule) = built_engine();
+            spec.engine = Some(engine);
+            spec.gas_schedule = Some(schedule);
+        })
+        .await
+    }
+
+    async fn of(variables: &[(&str, &str)], change: impl FnOnce(&mut ChainSpec)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let home = Home::at(directory.path());
         home.create().unwrap();
@@ -52,6 +68,7 @@ impl Chain {
         if let Some((_, node)) = variables.iter().find(|(name, _)| *name == "TANA_NODE_ID") {
             spec.validators[0].node_id = node.parse().unwrap();
         }
+        change(&mut spec);
         home.write_chain(&spec).unwrap();
         node.create(&home.node_key_file()).unwrap();
         let settings = settings(&directory, variables);
@@ -65,6 +82,25 @@ impl Chain {
             settings,
             ledger,
             producer_key,
+        }
+    }
+
+    /// Another ledger of the same chain and validator, on a database of its own.
+    pub(crate) async fn beside(&self, variables: &[(&str, &str)]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let home = Home::at(directory.path());
+        home.create().unwrap();
+        home.write_chain(&self.settings.chain().unwrap()).unwrap();
+        let key = self.settings.home.node_key_file();
+        std::fs::copy(key, home.node_key_file()).unwrap();
+        let settings = settings(&directory, variables);
+        let ledger = serve(&settings).await;
+        Self {
+            sovereign: self.sovereign.clone(),
+            producer_key: self.producer_key.clone(),
+            directory,
+            settings,
+            ledger,
         }
     }
 
@@ -277,12 +313,49 @@ pub(crate) async fn serve(settings: &Settings) -> Daemon {
 }
 
 pub(crate) async fn serve_at(settings: &Settings, base: &str) -> Daemon {
-    let config = ledger::Config::of(settings).unwrap();
+    let mut config = ledger::Config::of(settings).unwrap();
+    if config.chain.engine.is_some() {
+        config.runtime = runtime_program();
+    }
     let address = base.trim_start_matches("http://");
     Daemon::start_at(address, ServiceKind::Ledger, Limits::default(), |context| {
         ledger::build(config, context)
     })
     .await
+}
+
+/// The program that executes contracts: this test's own lies in `deps` below it.
+pub(crate) fn runtime_program() -> PathBuf {
+    let this = std::env::current_exe().unwrap();
+    let program = this.ancestors().nth(2).unwrap().join("tana-runtime");
+    assert!(
+        program.is_file(),
+        "{} is not built: cargo build -p tana-runtime, or cargo xtask test",
+        program.display()
+    );
+    program
+}
+
+/// What the built program says that it is.
+fn built_engine() -> (Engine, u32) {
+    let worker = Command::new(runtime_program())
+        .arg("worker")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(worker.stdout).unwrap();
+    let ready: Value = serde_json::from_str(said.lines().next().unwrap()).unwrap();
+    let engine = serde_json::from_value(ready["engine"].clone()).unwrap();
+    let schedule = ready["schedule"].as_u64().unwrap();
+    (engine, u32::try_from(schedule).unwrap())
+}
+
+/// A transaction with this input, to nobody.
+pub(crate) fn contract(kind: TransactionType, from: &Person, input: Value) -> Transaction {
+    let mut transaction = Transaction::new(kind, from.id.into(), Party::system(), now(), 1);
+    transaction.contract_input = Some(input);
+    transaction.chain_id = Some("test-1".into());
+    transaction
 }
 
 pub(crate) fn money(

@@ -5,65 +5,26 @@ use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use sqlx::AssertSqlSafe;
-use sqlx::postgres::PgPool;
 use tana_client::LedgerClient;
 use tana_home::{Home, KeyFile};
 use tana_protocol::api::ledger::BatchAnswer;
 use tana_protocol::node::NodeKey;
 use tana_protocol::{SecretKey, ServiceKind, SignedTransaction, TransactionType, UserId};
+use tana_scratch::Scratch;
 
 use crate::chain_site::{Person, creation, money, spec};
 use crate::daemon::until;
 
-/// An empty database for one test, on the server that `cargo xtask test` brings.
-pub(crate) struct Scratch {
-    server: PgPool,
-    name: String,
-    pub(crate) address: String,
-}
-
-impl Scratch {
-    pub(crate) async fn create() -> Self {
-        // A test is told where the server is by `cargo xtask test`, which brings it.
-        #[allow(clippy::disallowed_methods)]
-        let server = std::env::var("TANA_TEST_POSTGRES_URL").expect(
-            "this test needs a PostgreSQL: run cargo xtask test, or set TANA_TEST_POSTGRES_URL",
-        );
-        let name = format!("tana_test_{}", uuid::Uuid::new_v4().simple());
-        let mut address = url::Url::parse(&server).unwrap();
-        address.set_path(&name);
-        let server = PgPool::connect(&server).await.unwrap();
-        sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}")))
-            .execute(&server)
-            .await
-            .unwrap();
-        Self {
-            server,
-            name,
-            address: address.into(),
-        }
-    }
-
-    pub(crate) async fn remove(self) {
-        let drop = format!("DROP DATABASE {} WITH (FORCE)", self.name);
-        sqlx::query(AssertSqlSafe(drop))
-            .execute(&self.server)
-            .await
-            .unwrap();
-    }
-}
-
 /// A node's directory and the processes that were started in it, which end with it.
-struct Site {
+pub(crate) struct Site {
     directory: tempfile::TempDir,
-    database: String,
-    port: u16,
+    variables: Vec<(&'static str, String)>,
+    pub(crate) port: u16,
     producer_port: u16,
     sovereign: Person,
 }
 
-struct Running(Child);
+pub(crate) struct Running(Child);
 
 impl Running {
     fn kill(&mut self) {
@@ -85,6 +46,11 @@ fn free_port() -> u16 {
 
 impl Site {
     fn new(database: &str) -> Self {
+        Self::with(vec![("DATABASE_URL", database.to_owned())])
+    }
+
+    /// One with these variables in the environment of its services.
+    pub(crate) fn with(variables: Vec<(&'static str, String)>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let home = Home::at(directory.path());
         home.create().unwrap();
@@ -95,7 +61,7 @@ impl Site {
         node.create(&home.node_key_file()).unwrap();
         Self {
             directory,
-            database: database.to_owned(),
+            variables,
             port: free_port(),
             producer_port: free_port(),
             sovereign: Person {
@@ -112,7 +78,7 @@ impl Site {
             .args(["--port", &port.to_string()])
             .env_clear()
             .env("TANA_HOME", self.directory.path())
-            .env("DATABASE_URL", &self.database)
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .env("TANA_LEDGER_URL", format!("http://127.0.0.1:{}", self.port))
             .current_dir(self.directory.path())
             .stdin(Stdio::null());
@@ -130,19 +96,19 @@ impl Site {
         Running(command.spawn().unwrap())
     }
 
-    fn ledger(&self) -> Running {
+    pub(crate) fn ledger(&self) -> Running {
         self.spawn("ledger", self.port)
     }
 
-    fn producer(&self) -> Running {
+    pub(crate) fn producer(&self) -> Running {
         self.spawn("producer", self.producer_port)
     }
 
-    fn client(&self) -> LedgerClient {
+    pub(crate) fn client(&self) -> LedgerClient {
         LedgerClient::new(&format!("http://127.0.0.1:{}", self.port)).unwrap()
     }
 
-    async fn until_ready(&self) {
+    pub(crate) async fn until_ready(&self) {
         let client = self.client();
         until("the ledger to be ready", || async {
             client.info().await.is_ok()
@@ -159,7 +125,7 @@ impl Site {
         .await;
     }
 
-    async fn user(&self, name: &str) -> Person {
+    pub(crate) async fn user(&self, name: &str) -> Person {
         let key = SecretKey::generate();
         let signed = creation(name, &key);
         self.client().submit(&signed).await.unwrap();

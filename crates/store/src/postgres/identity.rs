@@ -59,7 +59,7 @@ sql_request_store!(PostgresIdentity, failed);
 mod tests {
     #![allow(clippy::unwrap_used)]
     use crate::identity::{IdentityStore, conformance};
-    use crate::postgres::test::Scratch;
+    use tana_scratch::Scratch;
 
     #[tokio::test]
     async fn the_identity_database_in_postgresql_conforms() {

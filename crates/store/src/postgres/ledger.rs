@@ -342,7 +342,7 @@ mod tests {
     use super::PostgresLedger;
     use crate::error::StoreError;
     use crate::ledger::{LedgerStore as _, conformance};
-    use crate::postgres::test::Scratch;
+    use tana_scratch::Scratch;
 
     #[tokio::test]
     async fn the_ledger_in_postgresql_conforms() {

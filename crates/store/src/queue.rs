@@ -10,7 +10,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use futures::stream::BoxStream;
+use futures::stream::{BoxStream, StreamExt as _};
 use tana_protocol::problem::Code;
 use tana_protocol::{SignedTransaction, Timestamp, TransactionId};
 
@@ -216,6 +216,12 @@ pub trait TxQueue: Send + Sync + 'static {
     /// Says when there is something to take, where the backend itself can tell: an item may come too many, and one may be
     /// lost with a connection. Never ends. The embedded queue says nothing; its ledger does.
     fn arrivals(&self) -> BoxStream<'static, ()>;
+
+    /// Says when somebody else than this handle may have queued something, where others use the queue: after every
+    /// connection too. Never ends.
+    fn strangers(&self) -> BoxStream<'static, ()> {
+        futures::stream::pending().boxed()
+    }
 
     /// Lets go of connections and files.
     fn close(&self) -> BoxFuture<'_, ()>;

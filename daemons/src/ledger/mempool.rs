@@ -105,10 +105,11 @@ impl Mempool {
             let spent = spends(transaction, state);
             let queued = self.senders.entry(sender).or_default();
             // Those with a later nonce come first in the queue and fail there, when this one fills the gap before them.
-            if queued
-                .last_key_value()
-                .is_some_and(|(last, _)| *last > nonce)
-            {
+            let fills_a_gap = !queued.contains_key(&nonce)
+                && queued
+                    .last_key_value()
+                    .is_some_and(|(last, _)| *last > nonce);
+            if fills_a_gap {
                 queued.split_off(&nonce.saturating_add(1));
             }
             queued.entry(nonce).or_insert(Spend { id, amount: spent });

@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use anyhow::bail;
+use futures::StreamExt as _;
 use tana_chain::{Prepared, TreeNodes};
 use tana_kit::{Backoff, Clock, Context, EventHub};
 use tana_protocol::api::ledger::{ChainInfo, QueueEvent, event};
 use tana_protocol::state::ValidatorState;
 use tana_protocol::{ChainSpec, Hash32, Timestamp};
 use tana_store::ledger::{LedgerStore, Tip};
-use tana_store::queue::TxQueue;
+use tana_store::queue::{QueueEntry, StreamId, TxQueue};
 use tokio::sync::mpsc;
 
 use crate::contracts::Engine;
@@ -53,6 +54,8 @@ pub(super) struct Inner {
     queue_limit: usize,
     /// Entries of a queue that other ledgers fill too, as of the last look.
     shared_length: AtomicUsize,
+    /// Up to where the queue was read: what lies behind it and was not queued here is not known yet.
+    read_to: tokio::sync::Mutex<Option<StreamId>>,
     threads: NonZeroUsize,
     /// One block at a time: held while one is built or committed.
     pub(super) workshop: tokio::sync::Mutex<Workshop>,
@@ -97,6 +100,7 @@ impl Ledger {
             submissions,
             queue_limit: config.queue_limit,
             shared_length: AtomicUsize::new(0),
+            read_to: tokio::sync::Mutex::default(),
             threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             workshop: tokio::sync::Mutex::default(),
             verifying: tokio::sync::Mutex::default(),
@@ -126,6 +130,15 @@ impl Ledger {
                 () = stop.begun() => {}
             }
         });
+        let (stop, reader) = (context.shutdown.clone(), ledger.clone());
+        context
+            .tasks
+            .spawn("reading what others queue", async move {
+                tokio::select! {
+                    () = reader.follow() => {}
+                    () = stop.begun() => {}
+                }
+            });
         Ok(ledger)
     }
 
@@ -133,7 +146,7 @@ impl Ledger {
     async fn seed_once_it_answers(&self, context: &Context) -> anyhow::Result<()> {
         let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
         loop {
-            match self.seed().await {
+            match self.catch_up().await {
                 Err(LedgerError::Store(error)) if error.is_transient() => {
                     if backoff.tries() == 3 {
                         tracing::warn!("waiting for the queue: {}", crate::queue::chain_of(&error));
@@ -142,9 +155,20 @@ impl Ledger {
                         () = tokio::time::sleep(backoff.next_delay()) => {}
                         () = context.shutdown.begun() => bail!("stopped while waiting for the queue"),
                     }
+                    *self.0.read_to.lock().await = None;
                     *self.mempool() = Mempool::default();
                 }
                 other => return Ok(other?),
+            }
+        }
+    }
+
+    /// Reads what other ledgers queue, as it comes. Until the shutdown.
+    async fn follow(&self) {
+        let mut strangers = self.0.queue.strangers();
+        while strangers.next().await.is_some() {
+            if let Err(error) = self.catch_up().await {
+                tracing::debug!("the queue was not read: {error}");
             }
         }
     }
@@ -188,28 +212,48 @@ impl Ledger {
         own.max(self.0.shared_length.load(Ordering::Relaxed))
     }
 
-    /// Reads what the queue holds, so that new submissions are judged by it.
-    async fn seed(&self) -> Result<(), LedgerError> {
-        let mut after = None;
+    /// Reads what the queue holds and was not queued here, so that new submissions are judged by it.
+    pub(super) async fn catch_up(&self) -> Result<(), LedgerError> {
+        let mut read_to = self.0.read_to.lock().await;
         loop {
-            let entries = self.0.queue.entries(after, SEED).await?;
-            let Some(last) = entries.last() else {
+            let entries = self.0.queue.entries(*read_to, SEED).await?;
+            let Some(last) = entries.last().map(|entry| entry.stream_id) else {
                 return Ok(());
             };
-            after = Some(last.stream_id);
-            let ids: Vec<_> = entries.iter().map(|entry| entry.id).collect();
-            let included = self.0.store.included(&ids).await?;
-            let transactions = entries.iter().map(|entry| &entry.transaction.transaction);
-            let state = load::state(self.store(), transactions, At::Tip).await?;
-            let mut mempool = self.mempool();
-            for entry in &entries {
-                if !included.contains_key(&entry.id) {
-                    let transaction = &entry.transaction.transaction;
-                    mempool.add(entry.id, transaction, &state, Checked::No);
-                    mempool.queued(&entry.id, entry.stream_id);
-                }
+            while !self.note(&entries).await? {}
+            *read_to = Some(last);
+        }
+    }
+
+    /// Notes entries of the queue that are not known; false where the chain has moved on meanwhile.
+    async fn note(&self, entries: &[QueueEntry]) -> Result<bool, LedgerError> {
+        let tip = self.tip().hash;
+        let new: Vec<_> = {
+            let mempool = self.mempool();
+            let entries = entries.iter();
+            entries
+                .filter(|entry| !mempool.contains(&entry.id))
+                .collect()
+        };
+        if new.is_empty() {
+            return Ok(true);
+        }
+        let ids: Vec<_> = new.iter().map(|entry| entry.id).collect();
+        let included = self.0.store.included(&ids).await?;
+        let transactions = new.iter().map(|entry| &entry.transaction.transaction);
+        let state = load::state(self.store(), transactions, At::Tip).await?;
+        let mut mempool = self.mempool();
+        if self.tip().hash != tip {
+            return Ok(false);
+        }
+        for entry in new {
+            if !included.contains_key(&entry.id) && !mempool.contains(&entry.id) {
+                let transaction = &entry.transaction.transaction;
+                mempool.add(entry.id, transaction, &state, Checked::No);
+                mempool.queued(&entry.id, entry.stream_id);
             }
         }
+        Ok(true)
     }
 
     pub(super) fn verifier(&self) -> Verifier {

@@ -7,7 +7,7 @@ use tana_chain::signatures::{self, Job};
 use tana_chain::{Contracts, Executor, Failure, MemoryState, Outcome, Prepared, plan};
 use tana_protocol::api::ledger::TransactionStatus;
 use tana_protocol::problem::Code;
-use tana_protocol::{Hash32, SignedTransaction, TransactionId, UserId};
+use tana_protocol::{Hash32, SignedTransaction, StateKey, StateValue, TransactionId, UserId};
 use tana_store::queue::StreamId;
 use tokio::sync::{mpsc, oneshot};
 
@@ -95,6 +95,7 @@ type Answers = Vec<Result<Accepted, LedgerError>>;
 async fn judge(ledger: &Ledger, transactions: Vec<Prepared>) -> Result<Answers, LedgerError> {
     let ids: Vec<TransactionId> = transactions.iter().map(|prepared| prepared.id).collect();
     let mut transactions = transactions;
+    let mut caught_up = false;
     loop {
         let tip = ledger.tip().hash;
         let included = ledger.store().included(&ids).await?;
@@ -115,6 +116,12 @@ async fn judge(ledger: &Ledger, transactions: Vec<Prepared>) -> Result<Answers, 
             state,
             fits,
         };
+        // Another ledger on the same queue may have been given what comes before these.
+        if !caught_up && ledger.queue().is_shared() && leaves_a_gap(ledger, &transactions, &looked)
+        {
+            ledger.catch_up().await?;
+            caught_up = true;
+        }
         // A block came in between: what was read is of before it, what is queued of after it.
         let Some(mut answers) = all(ledger, &transactions, &looked) else {
             continue;
@@ -156,6 +163,27 @@ fn all(ledger: &Ledger, transactions: &[Prepared], looked: &Looked) -> Option<An
             one(ledger, &mut mempool, prepared, &looked.state, *fits)
         });
     Some(answers.collect())
+}
+
+/// Whether a transaction's nonce is not the next one, as far as is known here: of its sender's in the chain, in the queue
+/// and before it among these.
+fn leaves_a_gap(ledger: &Ledger, transactions: &[Prepared], looked: &Looked) -> bool {
+    let mempool = ledger.mempool();
+    let mut last: BTreeMap<UserId, u64> = BTreeMap::new();
+    transactions.iter().any(|prepared| {
+        let transaction = &prepared.signed.transaction;
+        let Some(sender) = plan::party(&transaction.from, &looked.state) else {
+            return false;
+        };
+        let Some(StateValue::User(user)) = looked.state.peek(&StateKey::User(sender)) else {
+            return false;
+        };
+        let known = || mempool.last_nonce(sender, user.nonce);
+        let last = last.entry(sender).or_insert_with(known);
+        let gap = transaction.nonce > last.saturating_add(1);
+        *last = transaction.nonce.max(*last);
+        gap
+    })
 }
 
 fn check_signatures(

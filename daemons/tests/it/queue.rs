@@ -1,16 +1,19 @@
 //! The queue between ledger and producer: dead letters, Redis that goes and comes, two nodes on one Redis.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde_json::json;
 use tana_client::now;
 use tana_protocol::api::ledger::TransactionStatus;
 use tana_protocol::problem::Code;
-use tana_protocol::{SecretKey, SignedTransaction, TransactionType};
-use tana_store::queue::TxQueue as _;
+use tana_protocol::{Block, Receipt, SecretKey, SignedTransaction, TransactionType};
+use tana_store::queue::{Consumer, Take, TxQueue as _};
+use tana_store::redis::RedisQueue;
 
 use crate::chain_site::{Chain, creation, money, serve_at};
 use crate::daemon::{Daemon, until};
+use crate::postgres::Site;
 use crate::redis::Redis;
 
 use TransactionType::Transfer;
@@ -203,7 +206,7 @@ async fn two_nodes_on_one_redis_apply_no_id_twice() {
         .iter()
         .map(|signed| signed.id().to_string())
         .collect();
-    let queue = tana_store::redis::RedisQueue::at(&url).unwrap();
+    let queue = RedisQueue::at(&url).unwrap();
     until("every id to be in a block", || async {
         let there: BTreeSet<String> = included(&one)
             .await
@@ -222,8 +225,113 @@ async fn two_nodes_on_one_redis_apply_no_id_twice() {
     drop(producers);
 }
 
+/// Seals what is queued on a Redis, as the validators will once they agree on blocks: both ledgers commit the same.
+async fn seal_on_both(one: &Chain, two: &Chain, queue: &RedisQueue) -> Block {
+    let take = Take {
+        most: 1000,
+        idle: Duration::from_secs(10),
+    };
+    let taken = queue.take(&Consumer::new("both"), take, now()).await;
+    let taken = taken.unwrap().into_iter();
+    let built = one
+        .build(taken.map(|entry| entry.transaction).collect())
+        .await;
+    let block = built.block.unwrap().sign(&one.producer_key);
+    one.commit(&block).await;
+    two.commit(&block).await;
+    let receipts = block.content.receipts.iter();
+    let ids: Vec<_> = receipts.map(|receipt| receipt.transaction_id).collect();
+    queue.ack(&ids).await.unwrap();
+    block
+}
+
+#[tokio::test]
+async fn ledgers_on_one_redis_count_what_the_other_has_queued() {
+    let redis = Redis::running().await;
+    let url = redis.url();
+    let variables = [("REDIS_URL", url.as_str())];
+    let one = Chain::with(&variables).await;
+    let two = one.beside(&variables).await;
+    let queue = RedisQueue::at(&url).unwrap();
+    let root = one.sovereign.clone();
+    let deposit =
+        |amount: &str, nonce: u64| money(TransactionType::Deposit, &root, root.id, amount, nonce);
+    let (first, second, third) = (deposit("1", 1), deposit("10", 2), deposit("100", 3));
+    // Answered by one: the other counts it at once.
+    one.client().submit(&first).await.unwrap();
+    two.client().submit(&second).await.unwrap();
+    one.client().submit(&third).await.unwrap();
+    assert_eq!(one.next_nonce(root.id).await, 4);
+    until("the other to have heard of it", || async {
+        two.next_nonce(root.id).await == 4
+    })
+    .await;
+    for (chain, taken) in [(&one, 2), (&two, 1), (&two, 3)] {
+        let again = deposit("1000", taken);
+        let refused = chain.ledger.post("/transactions", &json!(again)).await;
+        assert_eq!(refused.problem(422), "bad-nonce");
+    }
+    let block = seal_on_both(&one, &two, &queue).await;
+    assert_eq!(block.content.receipts.len(), 3);
+    assert!(block.content.receipts.iter().all(Receipt::is_ok));
+    // What is in a block is known to the one that never queued it.
+    let known = two.client().submit(&first).await.unwrap();
+    assert_eq!(known.status, TransactionStatus::Confirmed);
+
+    // One nonce, two transactions, at the same moment: at most one of them does anything.
+    let left = deposit("1000", 4);
+    let mut right = left.transaction.clone();
+    right.metadata = Some(json!({"note": "the other one"}));
+    let right = right.sign(&root.key);
+    let (to_one, to_two) = (one.client(), two.client());
+    let answers = tokio::join!(to_one.submit(&left), to_two.submit(&right));
+    let accepted = usize::from(answers.0.is_ok()) + usize::from(answers.1.is_ok());
+    assert!(accepted >= 1, "{answers:?}");
+    let block = seal_on_both(&one, &two, &queue).await;
+    let receipts = &block.content.receipts;
+    assert_eq!(receipts.len(), accepted, "what was accepted has a receipt");
+    assert_eq!(receipts.iter().filter(|receipt| receipt.is_ok()).count(), 1);
+    for chain in [&one, &two] {
+        assert_eq!(chain.usd(&root).await, "1111");
+        assert_eq!(chain.next_nonce(root.id).await, 5);
+        let all = included(chain).await;
+        let distinct: BTreeSet<&String> = all.iter().collect();
+        assert_eq!((all.len(), distinct.len()), (3 + accepted, 3 + accepted));
+    }
+    assert_eq!(queue.stats().await.unwrap().length, 0);
+}
+
 async fn produce(chain: &Chain, [redis, node]: [(&str, &str); 2]) -> Daemon {
     chain
         .produce_with(&[redis, node, ("TANA_LEDGER_URL", &chain.ledger.base)])
         .await
+}
+
+#[tokio::test]
+async fn a_redis_behind_tls_is_used_and_one_that_nobody_vouches_for_is_not() {
+    let redis = Redis::running_with_tls().await;
+    let trusting = Site::with(vec![
+        ("REDIS_URL", redis.url()),
+        ("SSL_CERT_FILE", redis.authority()),
+    ]);
+    let running = (trusting.ledger(), trusting.producer());
+    trusting.until_ready().await;
+    trusting.user("alice").await;
+    drop(running);
+
+    let strange = Site::with(vec![("REDIS_URL", redis.url())]);
+    let running = strange.ledger();
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    until("the ledger to say why it does not use it", || async {
+        let url = format!("http://127.0.0.1:{}/health", strange.port);
+        match http.get(url).send().await {
+            Ok(answer) => answer
+                .text()
+                .await
+                .is_ok_and(|text| text.contains("rediss://") && text.contains("certificate")),
+            Err(_) => false,
+        }
+    })
+    .await;
+    drop(running);
 }

@@ -65,6 +65,10 @@ impl Link {
     /// To the server of this address. Nothing is connected yet; `group` is run on each new connection.
     pub(super) fn to(address: &str, group: Cmd) -> StoreResult<Self> {
         let shown = shown(address);
+        if address.starts_with("rediss:") {
+            // Another part of the process may have chosen it already, the same.
+            let _chosen = rustls::crypto::ring::default_provider().install_default();
+        }
         let client = Client::open(address).map_err(|source| StoreError::Unreachable {
             database: shown.clone(),
             source: source.into(),

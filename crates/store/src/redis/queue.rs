@@ -27,7 +27,7 @@ const STREAM: &str = "tx:pending";
 const GROUP: &str = "validators";
 /// The stream, the index of its entries by transaction id, the stream of dead letters, and their index.
 const KEYS: [&str; 4] = [STREAM, "tx:ids", "tx:dead", "tx:dead:ids"];
-/// One short message a batch, for producers. `tx:new` carries the transactions themselves, for whoever listens.
+/// One short message a batch, for producers and other ledgers: who queued it. `tx:new` carries the transactions themselves, for whoever listens.
 const WAKE: &str = "tx:wake";
 /// Entries of dead producers that one look takes over at most.
 const CLAIM: usize = 1000;
@@ -36,7 +36,11 @@ const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 
 /// The queue on a Redis. Clones share the connection.
 #[derive(Clone)]
-pub struct RedisQueue(Arc<Link>);
+pub struct RedisQueue {
+    link: Arc<Link>,
+    /// What tells this handle and its clones from all others that use the queue.
+    own: Arc<str>,
+}
 
 impl fmt::Debug for RedisQueue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -58,15 +62,40 @@ impl RedisQueue {
             .arg(GROUP)
             .arg("0")
             .arg("MKSTREAM");
-        Link::to(address, group).map(|link| Self(Arc::new(link)))
+        Ok(Self {
+            link: Arc::new(Link::to(address, group)?),
+            own: uuid::Uuid::new_v4().to_string().into(),
+        })
+    }
+
+    /// Who has queued something, as it comes; nobody's name after every connection, since something may have come while
+    /// nobody listened.
+    fn wakes(&self) -> BoxStream<'static, Option<String>> {
+        let begin = (self.link.client().clone(), None::<PubSubStream>);
+        futures::stream::unfold(begin, |(client, listening)| async move {
+            if let Some(mut messages) = listening
+                && let Some(message) = messages.next().await
+            {
+                let who = message.get_payload().ok();
+                return Some((who, (client, Some(messages))));
+            }
+            loop {
+                let made = tokio::time::timeout(LISTEN_AGAIN, listen(&client)).await;
+                if let Ok(Ok(messages)) = made {
+                    return Some((None, (client, Some(messages))));
+                }
+                tokio::time::sleep(LISTEN_AGAIN).await;
+            }
+        })
+        .boxed()
     }
 
     async fn read(&self, doing: &'static str, command: &Cmd) -> StoreResult<Value> {
-        self.0.run(Does::Read, doing, command).await
+        self.link.run(Does::Read, doing, command).await
     }
 
     async fn write(&self, doing: &'static str, command: &Cmd) -> StoreResult<Value> {
-        self.0.run(Does::Write, doing, command).await
+        self.link.run(Does::Write, doing, command).await
     }
 
     async fn push_all(&self, transactions: &[SignedTransaction]) -> StoreResult<Vec<Pushed>> {
@@ -86,8 +115,9 @@ impl RedisQueue {
         for (id, signed) in ids.iter().zip(transactions) {
             fields::write(&mut command, id, signed);
         }
+        command.arg(&*self.own);
         let answer = self.write(DOING, &command).await?;
-        self.0.settle(DOING).await?;
+        self.link.settle(DOING).await?;
         let pushed = list(DOING, answer)?.into_iter().map(|answer| {
             let text = fields::text(answer).map_err(|error| odd(DOING, error))?;
             let (how, place) = text.split_at_checked(1).unwrap_or_default();
@@ -337,7 +367,7 @@ impl RedisQueue {
                 .collect(),
             _ => Vec::new(),
         };
-        let warning = match self.0.durability() {
+        let warning = match self.link.durability() {
             Some(Durability::Not(why)) => {
                 Some(format!("the server may lose what was accepted: {why}"))
             }
@@ -466,27 +496,20 @@ impl TxQueue for RedisQueue {
     }
 
     fn arrivals(&self) -> BoxStream<'static, ()> {
-        let begin = (self.0.client().clone(), None::<PubSubStream>);
-        futures::stream::unfold(begin, |(client, listening)| async move {
-            if let Some(mut messages) = listening
-                && messages.next().await.is_some()
-            {
-                return Some(((), (client, Some(messages))));
-            }
-            loop {
-                let made = tokio::time::timeout(LISTEN_AGAIN, listen(&client)).await;
-                if let Ok(Ok(messages)) = made {
-                    // Something may have come while nobody listened.
-                    return Some(((), (client, Some(messages))));
-                }
-                tokio::time::sleep(LISTEN_AGAIN).await;
-            }
-        })
-        .boxed()
+        self.wakes().map(drop).boxed()
+    }
+
+    fn strangers(&self) -> BoxStream<'static, ()> {
+        let own = Arc::clone(&self.own);
+        let others = move |who: Option<String>| {
+            let mine = who.is_some_and(|who| *who == *own);
+            std::future::ready((!mine).then_some(()))
+        };
+        self.wakes().filter_map(others).boxed()
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
-        self.0.close().boxed()
+        self.link.close().boxed()
     }
 }
 

@@ -37,7 +37,7 @@ end
     };
 }
 
-/// `ARGV`: count, that many ids, then for each the number of its arguments and these. Answers for each `q` (queued) or
+/// `ARGV`: count, that many ids, then for each the number of its arguments and these, and last who queues. Answers for each `q` (queued) or
 /// `k` (known) and its place. What lay among the dead letters is taken from there.
 pub(super) static PUSH: Lazy = script!(
     r"
@@ -74,7 +74,7 @@ for i = 1, n do
   at = at + 1 + width
 end
 sliced(fresh, 2000, function(...) redis.call('HSET', KEYS[2], ...) end)
-if #fresh > 0 then redis.call('PUBLISH', 'tx:wake', #fresh / 2) end
+if #fresh > 0 then redis.call('PUBLISH', 'tx:wake', ARGV[#ARGV]) end
 return answer
 "
 );

@@ -88,6 +88,34 @@ async fn entries_carry_the_fields_as_strings_and_listeners_get_them() {
 }
 
 #[tokio::test]
+async fn one_hears_of_what_others_queue_and_not_of_ones_own() {
+    let address = scratch().await;
+    let (one, two) = (
+        RedisQueue::at(&address).unwrap(),
+        RedisQueue::at(&address).unwrap(),
+    );
+    let (mut wakes, mut others) = (one.wakes(), one.strangers());
+    assert_eq!(wakes.next().await.unwrap(), None, "connected");
+    others.next().await.unwrap();
+    one.push(&[transfer(1)], now()).await.unwrap();
+    two.push(&[transfer(2)], now()).await.unwrap();
+    // Other tests' databases share the channel; of these two, in this order, one is of others.
+    let (mut all, mut of_others) = (0, 0);
+    loop {
+        let who = wakes.next().await.unwrap().unwrap();
+        all += 1;
+        of_others += usize::from(*who != *one.own);
+        if *who == *two.own {
+            break;
+        }
+    }
+    assert!(all > of_others, "one's own was heard");
+    for _ in 0..of_others {
+        others.next().await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn what_others_write_is_taken_and_what_is_nothing_is_set_aside() {
     let address = scratch().await;
     let queue = RedisQueue::at(&address).unwrap();

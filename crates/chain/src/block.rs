@@ -40,6 +40,25 @@ pub fn tx_root(ids: &[TransactionId]) -> Hash32 {
     merkle::root(&leaves)
 }
 
+/// The siblings, from the leaf up, that prove the transaction at this place to be under [`tx_root`]; `None` where there is
+/// none.
+#[must_use]
+pub fn inclusion(ids: &[TransactionId], index: usize) -> Option<Vec<Hash32>> {
+    let leaves: Vec<[u8; 32]> = ids.iter().map(|id| id.0.0).collect();
+    merkle::proof(&leaves, index)
+}
+
+/// Whether a transaction is in the block with this root, at this place of so many.
+#[must_use]
+pub fn is_included(
+    root: Hash32,
+    id: &TransactionId,
+    (index, count): (usize, usize),
+    path: &[Hash32],
+) -> bool {
+    merkle::verify(root, &id.0.0, index, count, path)
+}
+
 /// The root over the canonical JSON of the receipts.
 #[must_use]
 pub fn receipts_root(receipts: &[Receipt]) -> Hash32 {

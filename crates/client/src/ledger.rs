@@ -9,8 +9,8 @@ use tana_protocol::api::health::Health;
 use tana_protocol::api::ledger::{
     BalanceView, BatchAnswer, BlockAccepted, BlockVerification, BlockView, BuildRequest, Built,
     ChainInfo, ContractView, CreateUser, CurrencyView, DeadLetterDropped, DeadLetterView,
-    NonceView, Pending, ProofView, QueueEvent, QueueView, Submitted, TransactionEvent,
-    TransactionStatus, TransactionView, UserQueued, UserView, event,
+    InclusionView, NonceView, Pending, ProofView, QueueEvent, QueueView, Submitted,
+    TransactionEvent, TransactionStatus, TransactionView, UserQueued, UserView, event,
 };
 use tana_protocol::block::SignedBlockText;
 use tana_protocol::{
@@ -266,6 +266,17 @@ impl LedgerClient {
         self.0
             .request(Method::GET, &path)
             .query(vec![("height", height.to_string())])
+            .json()
+            .await
+    }
+
+    /// That a transaction is in its block. What it says is to be checked.
+    ///
+    /// # Errors
+    /// `not-found` where it is in none.
+    pub async fn inclusion(&self, id: &TransactionId) -> Result<InclusionView, ClientError> {
+        self.0
+            .request(Method::GET, &["transactions", &id.to_string(), "proof"])
             .json()
             .await
     }

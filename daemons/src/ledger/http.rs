@@ -53,6 +53,7 @@ pub(super) fn router(ledger: Ledger, guard: ServiceGuard, largest_block: usize) 
             get(transactions::account_transactions),
         )
         .route("/transactions/{id}", get(transactions::transaction))
+        .route("/transactions/{id}/proof", get(transactions::inclusion))
         .route("/pending", get(transactions::pending))
         .route("/users", get(accounts::users))
         .route("/users/{id}", get(accounts::user))
@@ -120,6 +121,7 @@ async fn content_status(State(sync): State<ContentSync>) -> Json<SyncStatus> {
         transactions::pending_list,
         transactions::account_transactions,
         transactions::transaction,
+        transactions::inclusion,
         transactions::pending,
         accounts::users,
         accounts::user,

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use tana_chain::tree;
+use tana_chain::{block, tree};
 use tana_protocol::api::ledger::{
-    BalanceView, ContractView, CurrencyView, DeadLetterView, NonceView, OwnerType, Pending,
-    QueueView, TransactionView, UserView,
+    BalanceView, ContractView, CurrencyView, DeadLetterView, InclusionView, NonceView, OwnerType,
+    Pending, QueueView, TransactionView, UserView,
 };
 use tana_protocol::state::{BalanceState, UserState};
 use tana_protocol::transaction::{Party, PartyRef};
@@ -273,6 +273,30 @@ impl Ledger {
             answer["value"] = value.to_json();
         }
         Ok(answer)
+    }
+
+    /// That a transaction is in its block.
+    pub(super) async fn inclusion(&self, id: &TransactionId) -> Result<InclusionView, LedgerError> {
+        let missing = || LedgerError::not_found(format!("{id} in any block"));
+        let found = self.store().included(std::slice::from_ref(id)).await?;
+        let height = *found.get(id).ok_or_else(missing)?;
+        let content = self.block(BlockRef::Height(height)).await?.content;
+        let ids = content
+            .receipts
+            .iter()
+            .map(|receipt| receipt.transaction_id);
+        let ids: Vec<TransactionId> = ids.collect();
+        let index = ids.iter().position(|one| one == id).ok_or_else(missing)?;
+        let path = block::inclusion(&ids, index).ok_or_else(missing)?;
+        Ok(InclusionView {
+            transaction_id: *id,
+            height,
+            block_hash: content.hash,
+            tx_root: content.header.tx_root,
+            index,
+            count: ids.len(),
+            path,
+        })
     }
 
     pub(super) async fn block(&self, which: BlockRef) -> Result<tana_protocol::Block, LedgerError> {

@@ -1,6 +1,7 @@
 //! The ledger over HTTP: what it takes, what it refuses, what it answers.
 
 use serde_json::json;
+use tana_chain::block::is_included;
 use tana_client::{LedgerEvent, PageQuery, StreamItem, TransactionFilter, now};
 use tana_protocol::api::ledger::TransactionStatus;
 use tana_protocol::problem::Code;
@@ -472,4 +473,39 @@ async fn blocks_and_the_queue_are_told_to_who_listens() {
             "queue 0"
         ]
     );
+}
+
+#[tokio::test]
+async fn a_transaction_is_proved_to_be_in_its_block() {
+    let chain = Chain::start().await;
+    let [alice, bob] = chain.people(["alice", "bob"]).await;
+    let client = chain.client();
+    let mut sent = Vec::new();
+    for nonce in 1..=5 {
+        let transfer = money(Transfer, &alice, bob.id, "1", nonce);
+        client.submit(&transfer).await.unwrap();
+        sent.push(transfer.id());
+    }
+    let block = chain.seal().await;
+    let root = block.content.header.tx_root;
+    for id in &sent {
+        let proof = client.inclusion(id).await.unwrap();
+        assert_eq!(
+            (proof.height, proof.block_hash),
+            (block.height(), block.content.hash)
+        );
+        assert_eq!((proof.tx_root, proof.count), (root, sent.len()));
+        let place = (proof.index, proof.count);
+        assert!(is_included(root, id, place, &proof.path));
+        assert!(!is_included(
+            root,
+            &sent[(proof.index + 1) % 5],
+            place,
+            &proof.path
+        ));
+    }
+    let waiting = money(Transfer, &alice, bob.id, "1", 6);
+    client.submit(&waiting).await.unwrap();
+    let path = format!("/transactions/{}/proof", waiting.id());
+    assert_eq!(chain.ledger.get(&path).await.problem(404), "not-found");
 }

@@ -3,8 +3,9 @@
 use proptest::prelude::{
     Just, ProptestConfig, Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest,
 };
+use serde_json::{Value, json};
 use tana_protocol::block::Receipt;
-use tana_protocol::{SignedTransaction, TransactionType};
+use tana_protocol::{SecretKey, SignedTransaction, StateValue, TransactionType};
 
 use crate::world::{Person, World};
 
@@ -21,10 +22,7 @@ struct Attempt {
 fn attempt() -> impl Strategy<Value = Attempt> {
     let kind = prop_oneof![
         6 => Just(TransactionType::Transfer),
-        1 => Just(TransactionType::Deposit),
-        1 => Just(TransactionType::Withdraw),
-        1 => Just(TransactionType::BalanceAdjustment),
-        1 => Just(TransactionType::RoleChange),
+        10 => prop::sample::select(&TransactionType::ALL[..]),
     ];
     let nonce = prop_oneof![8 => Just(0i64), 1 => -2i64..=2];
     (kind, 0usize..4, 0usize..4, 0u64..15_000, nonce).prop_map(
@@ -44,36 +42,66 @@ fn world() -> (World, Vec<Person>) {
     (world, people)
 }
 
+/// What the types that create something are given: sometimes what is there already.
+fn input(attempt: &Attempt) -> Option<Value> {
+    let pick = |words: [&'static str; 3]| words[usize::try_from(attempt.cents % 3).unwrap()];
+    Some(match attempt.kind {
+        TransactionType::RoleChange => json!({"role": pick(["staff", "user", "sovereign"])}),
+        TransactionType::CurrencyCreation => {
+            json!({"code": pick(["EUR", "USD", "CHF"]), "type": "fiat", "decimals": attempt.cents % 20})
+        }
+        TransactionType::ValidatorUpdate => json!({
+            "nodeId": pick(["validator-1", "validator-2", "validator-3"]),
+            "publicKey": SecretKey::from_seed(&[7; 32]).public(), "power": attempt.cents % 4,
+        }),
+        TransactionType::ContractDeployment => {
+            json!({"name": "shop", "sourceCode": "export function contract() {}", "codeHash": "00"})
+        }
+        TransactionType::ContractCall => json!({"allowance": {"USD": "1"}}),
+        _ => return None,
+    })
+}
+
 fn sign(world: &World, people: &[Person], attempt: &Attempt) -> SignedTransaction {
     let from = &people[attempt.from];
+    if attempt.kind == TransactionType::UserCreation {
+        let name = format!("new{}", attempt.cents % 3);
+        let seed = tana_protocol::Hash32::of(&attempt.cents.to_le_bytes()).0;
+        return world.creation(&name, &SecretKey::from_seed(&seed));
+    }
     let mut transaction = world.unsigned(attempt.kind, from, people[attempt.to].id);
     let text = format!("{}.{:02}", attempt.cents / 100, attempt.cents % 100);
     transaction.amount = Some(text.parse().unwrap());
     transaction.currency_code = Some("USD".parse().unwrap());
+    transaction.contract_input = input(attempt);
     transaction.nonce = transaction.nonce.saturating_add_signed(attempt.nonce_off);
     transaction.sign(&from.key)
 }
 
-fn total(world: &World, people: &[Person]) -> u128 {
-    people
-        .iter()
-        .map(|person| world.balance(person.id, "USD"))
-        .sum()
+/// What all owners have together.
+fn total(world: &World) -> u128 {
+    let balances = world.state.iter().map(|(_, value)| match value {
+        StateValue::Balance(balance) => balance.amount.units(),
+        _ => 0,
+    });
+    balances.sum()
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
 
     #[test]
     fn value_is_conserved_and_what_fails_changes_only_the_nonce(attempts in prop::collection::vec(attempt(), 1..12)) {
         let (mut world, people) = world();
         for attempt in &attempts {
-            let (before, sum) = (world.state.clone(), total(&world, &people));
+            let (before, sum) = (world.state.clone(), total(&world));
             let nonce = world.nonce(people[attempt.from].id);
             let held = world.balance(people[attempt.to].id, "USD");
             let transaction = sign(&world, &people, attempt);
+            // A new user signs its own creation, which uses up nobody's nonce.
+            let used = u64::from(attempt.kind != TransactionType::UserCreation);
             let receipts = world.run(&[transaction]);
-            let after = total(&world, &people);
+            let after = total(&world);
             if receipts[0].is_ok() {
                 let cents = u128::from(attempt.cents);
                 let expected = match attempt.kind {
@@ -83,11 +111,11 @@ proptest! {
                     _ => sum,
                 };
                 prop_assert_eq!(after, expected);
-                prop_assert_eq!(world.nonce(people[attempt.from].id), nonce + 1);
+                prop_assert_eq!(world.nonce(people[attempt.from].id), nonce + used);
             } else {
                 world.only_nonces_differ(&before);
                 let counted = u64::from(receipts[0].code != "bad-nonce");
-                prop_assert_eq!(world.nonce(people[attempt.from].id), nonce + counted);
+                prop_assert_eq!(world.nonce(people[attempt.from].id), nonce + counted * used);
             }
         }
     }

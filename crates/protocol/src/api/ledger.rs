@@ -15,7 +15,9 @@ pub use accounts::{
     BalanceView, CreateUser, CurrencyView, NonceView, OwnerType, UserQueued, UserView,
 };
 pub use blocks::{BlockAccepted, BlockView, BuildRequest, Built, Rejected, WhenEmpty};
-pub use checks::{BlockCheck, BlockVerification, CheckName, ProofView, VerificationLine};
+pub use checks::{
+    BlockCheck, BlockVerification, CheckName, InclusionView, ProofView, VerificationLine,
+};
 pub use contracts::{ContractQueued, ContractView};
 pub use queue::{DeadLetterDropped, DeadLetterView, QueueView};
 pub use transactions::{

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use serde::Deserialize;
 use tana_kit::{ApiError, ApiResult, Json, PageQuery, Paged, Path, Query};
-use tana_protocol::api::ledger::{Pending, TransactionStatus, TransactionView};
+use tana_protocol::api::ledger::{InclusionView, Pending, TransactionStatus, TransactionView};
 use tana_protocol::problem::Code;
 use tana_protocol::transaction::Party;
 use tana_protocol::{TransactionType, UserId};
@@ -100,6 +100,15 @@ pub(super) async fn transaction(
     Path(id): Path<String>,
 ) -> ApiResult<Json<TransactionView>> {
     Ok(Json(ledger.transaction(&named("transaction", &id)?).await?))
+}
+
+#[utoipa::path(get, path = "/transactions/{id}/proof", params(("id" = String, Path)),
+    responses((status = 200, description = "the path from the transaction to its block's transaction root"), (status = 404)))]
+pub(super) async fn inclusion(
+    State(ledger): State<Ledger>,
+    Path(id): Path<String>,
+) -> ApiResult<Json<InclusionView>> {
+    Ok(Json(ledger.inclusion(&named("transaction", &id)?).await?))
 }
 
 #[utoipa::path(get, path = "/transactions/pending", responses((status = 200, description = "what waits, the first first"), (status = 400)))]

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::hash::Hash32;
+use crate::id::TransactionId;
 use crate::state::StateKey;
 
 /// The six checks of a block, by their wire names.
@@ -74,6 +75,27 @@ pub struct ProofView {
     pub state_root: Hash32,
     /// What is checked with `tana_chain::tree::check_proof`.
     pub proof: Value,
+}
+
+/// `GET /transactions/{id}/proof`: that a transaction is in a block. Who believes the block's header, whose hash the producer
+/// has signed, checks the rest with `tana_chain::block::is_included` (RFC 6962, over the ids' bytes).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InclusionView {
+    /// The transaction.
+    pub transaction_id: TransactionId,
+    /// The block it is in.
+    pub height: u64,
+    /// That block's hash.
+    pub block_hash: Hash32,
+    /// The root that the path leads to.
+    pub tx_root: Hash32,
+    /// Its place in the block, from 0.
+    pub index: usize,
+    /// Transactions of the block.
+    pub count: usize,
+    /// Siblings from the leaf up.
+    pub path: Vec<Hash32>,
 }
 
 /// A line of what `tanad verify` prints: first which blocks are verified, then each of them, and, where all of them are,

@@ -46,18 +46,24 @@ struct Document;
 #[utoipa::path(get, path = "/{contract}/{path}", params(("contract" = String, Path), ("path" = String, Path)),
     responses((status = 200, description = "what the contract answers"), (status = 404, description = "no such contract"),
         (status = 405, description = "the contract has no get()"), (status = 500, description = "the contract failed"),
-        (status = 503, description = "all workers are busy"), (status = 504, description = "the contract took too long")))]
+        (status = 503, description = "all workers are busy"), (status = 504, description = "the contract took too long"),
+        (status = "default", description = "what the contract answers")))]
 #[allow(dead_code, reason = "the document's, not a handler")]
 fn call_get() {}
 
 /// A contract's `post(req, body)`.
 #[utoipa::path(post, path = "/{contract}/{path}", params(("contract" = String, Path), ("path" = String, Path)),
-    responses((status = 200, description = "what the contract answers"), (status = 413, description = "the body is too large")))]
+    responses((status = 200, description = "what the contract answers"), (status = 404, description = "no such contract"),
+        (status = 405, description = "the contract has no post()"), (status = 413, description = "the body is too large"),
+        (status = 500, description = "the contract failed"), (status = 503, description = "all workers are busy"),
+        (status = 504, description = "the contract took too long"), (status = "default", description = "what the contract answers")))]
 #[allow(dead_code, reason = "the document's, not a handler")]
 fn call_post() {}
 
 /// Content by its hash, from the content store.
-#[utoipa::path(get, path = "/content/{sha256}", params(("sha256" = String, Path)), responses((status = 200, description = "the bytes")))]
+#[utoipa::path(get, path = "/content/{sha256}", params(("sha256" = String, Path)),
+    responses((status = 200, description = "the bytes"), (status = 206, description = "a range of them"), (status = 304), (status = 400), (status = 404),
+        (status = 416)))]
 #[allow(dead_code, reason = "the document's, not a handler")]
 fn content() {}
 

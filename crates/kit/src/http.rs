@@ -27,7 +27,7 @@ use crate::extract::Json;
 use crate::places::Places;
 use crate::rate::{self, RateLimit};
 use crate::readiness::Readiness;
-use crate::{metrics, tasks};
+use crate::{document, metrics, tasks};
 
 /// The header that a request's id travels in.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -122,8 +122,8 @@ pub(crate) fn routes(routes: Router, openapi: fn() -> utoipa::openapi::OpenApi) 
     let document = move || async move {
         let mut whole = openapi();
         whole.merge(Common::openapi());
-        match whole.to_json() {
-            Ok(text) => ([(http::header::CONTENT_TYPE, "application/json")], text).into_response(),
+        match document::complete(&whole) {
+            Ok(document) => Json(document).into_response(),
             Err(error) => ApiError::internal(&error).into_response(),
         }
     };

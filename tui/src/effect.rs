@@ -39,6 +39,8 @@ pub(crate) enum Effect {
     LoadMesh,
     /// Which keys an ssh-agent holds.
     LoadAgent,
+    /// What users' phones are asked to sign.
+    LoadRequests,
     LoadQueue,
     LoadContracts,
     LoadContent,
@@ -171,6 +173,7 @@ impl Effect {
             | Self::VerifyBlock(_)
             | Self::LoadMesh
             | Self::LoadAgent
+            | Self::LoadRequests
             | Self::LoadQueue
             | Self::LoadContracts
             | Self::LoadContent

@@ -271,6 +271,16 @@ impl Runner {
                     self.tasks.spawn(node::agent(agent, outbox));
                 }
             }
+            // Only this node's operator may know.
+            Effect::LoadRequests if self.remote.is_some() => {}
+            Effect::LoadRequests => {
+                let Some(identity) = self.identity.client.clone() else {
+                    return;
+                };
+                let settings = self.settings.clone();
+                self.tasks
+                    .spawn(login::requests(identity, settings, outbox));
+            }
             Effect::LoadMesh => {
                 let Some(mesh) = self.mesh.client.clone() else {
                     return;

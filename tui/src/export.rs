@@ -102,28 +102,30 @@ pub(crate) fn table(model: &Model) -> Option<Table<'_>> {
             }),
         ),
         Screen::Approvals => Table::new(
-            &[
-                "node",
-                "role",
-                "host",
-                "publicKey",
-                "registeredAt",
-                "signature",
-            ],
-            approvals::model::rows(model).into_iter().map(|n| {
-                let check = approvals::model::check(model, &n.id);
-                let check = check.map(|check| match check {
+            &["waiting", "kind", "from", "publicKey", "since", "check"],
+            approvals::model::rows(model).into_iter().map(|waits| {
+                let said = |check| match check {
                     approvals::model::Check::Fits => "fits",
                     approvals::model::Check::Wrong => "wrong",
-                });
-                vec![
-                    json!(n.id),
-                    json!(mesh::model::role(n)),
-                    json!(n.tailscale_hostname),
-                    json!(n.public_key),
-                    time(n.registered_at),
-                    json!(check),
-                ]
+                };
+                match waits {
+                    approvals::model::Waits::Node(n) => vec![
+                        json!(n.id),
+                        json!(mesh::model::role(n)),
+                        json!(n.tailscale_hostname),
+                        json!(n.public_key),
+                        time(n.registered_at),
+                        json!(approvals::model::check(model, &n.id).map(said)),
+                    ],
+                    approvals::model::Waits::Request(r) => vec![
+                        json!(r.request_id),
+                        json!(r.transaction.kind),
+                        json!(r.app_name),
+                        Value::Null,
+                        time(r.transaction.timestamp),
+                        json!(said(approvals::model::reads_as_it_says(r))),
+                    ],
+                }
             }),
         ),
         Screen::Blocks => Table::new(

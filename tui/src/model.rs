@@ -371,10 +371,17 @@ impl Model {
             Some(Overlay::Scan(scan)) => Some(scan.at.plus(approvals::model::Scan::FRESH)),
             _ => None,
         };
-        [notice, waiting, late, login, stalled, looking, scan]
-            .into_iter()
-            .flatten()
-            .min()
+        let requests = self
+            .approvals
+            .asked
+            .filter(|_| self.screen == Screen::Approvals && self.here.remote.is_none());
+        let requests = requests.map(|at| at.plus(approvals::model::ASK));
+        [
+            notice, waiting, late, login, stalled, looking, scan, requests,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// What has been waited for long enough to say so.

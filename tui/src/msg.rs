@@ -1,6 +1,7 @@
 //! What can happen to the console. Everything that changes the model arrives as one of these, through one channel.
 
 use crossterm::event::KeyEvent;
+use tana_protocol::api::approval::RequestView;
 use tana_protocol::api::identity::{SessionCreated, SessionEvent};
 use tana_protocol::api::ledger::{BlockVerification, BlockView, ChainInfo, ContractView};
 use tana_protocol::api::mesh::{Link as MeshLink, Node, SovereignKey};
@@ -121,6 +122,8 @@ pub(crate) enum LoginNews {
     Event(Box<SessionEvent>),
     /// The stream broke; it reconnects by itself.
     Silent(String),
+    /// What users' phones are asked to sign.
+    Requests(Result<Vec<RequestView>, String>),
 }
 
 /// Of contracts and their sources.

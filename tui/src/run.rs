@@ -280,7 +280,10 @@ impl Loop {
         match effect {
             Effect::Copy(text) => {
                 term::write_all(osc::copy(&text, self.wrapper).as_bytes())?;
-                let what = crate::show::fit(&crate::show::short(&text), 60);
+                let what = match text.lines().count() {
+                    0 | 1 => crate::show::fit(&crate::show::short(&text), 60),
+                    lines => format!("{lines} lines"),
+                };
                 self.model.say(Tone::Plain, format!("copied {what}"));
             }
             Effect::SaveScreen => self.save(),

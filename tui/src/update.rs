@@ -119,6 +119,7 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
     };
     approvals::update::woke(model);
+    effects.extend(approvals::update::want(model));
     effects.extend(blocks::update::want(model));
     effects.extend(contracts::update::want(model));
     logs::update::look(model);
@@ -198,7 +199,7 @@ pub(crate) fn go(model: &mut Model, screen: Screen) -> Vec<Effect> {
     model.zoom = Zoom::Off;
     match screen {
         Screen::Login => login::update::opened(model),
-        Screen::Approvals => approvals::update::opened(),
+        Screen::Approvals => approvals::update::opened(model),
         Screen::Queue => queue::update::opened(model),
         Screen::Contracts => contracts::update::opened(),
         Screen::Content => content::update::opened(),
@@ -380,7 +381,10 @@ fn copy(model: &mut Model) -> Vec<Effect> {
                     .unwrap_or_else(|| n.tailscale_hostname.clone())
             })
         }
-        Screen::Approvals => approvals::model::selected(model).map(|n| n.public_key.to_string()),
+        Screen::Approvals => approvals::model::chosen(model).map(|waits| match waits {
+            approvals::model::Waits::Node(node) => node.public_key.to_string(),
+            approvals::model::Waits::Request(request) => request.message.clone(),
+        }),
         Screen::Blocks => {
             let height = model.blocks.height();
             model

@@ -110,3 +110,30 @@ async fn approve(
         .map_err(|e| e.to_string())?;
     Ok(())
 }
+
+/// Requests that are read.
+const REQUESTS: u32 = 200;
+/// How long the token of one question is good for.
+const TOKEN: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// What users' phones are asked to sign, by a token of this node's identity service.
+pub(super) async fn requests(
+    identity: IdentityClient,
+    settings: std::sync::Arc<tana_home::Settings>,
+    outbox: Outbox,
+) {
+    let asked = async {
+        let file = tana_home::KeyFile::read(&settings.home.node_key_file())
+            .map_err(|error| error.to_string())?;
+        let kind = tana_protocol::ServiceKind::Identity;
+        let key = tana_protocol::node::NodeKey::new(file.secret_key).service_key(kind);
+        let node = settings.node_id.clone();
+        let token = tana_protocol::ServiceToken::issue(&key, kind, node, tana_client::now(), TOKEN);
+        let pending = Some(tana_protocol::api::approval::RequestStatus::Pending);
+        let page = tana_client::PageQuery::first(REQUESTS);
+        let page = identity.requests(pending, &page, &token).await;
+        page.map(|page| page.items)
+            .map_err(|error| error.to_string())
+    };
+    outbox.send(Msg::Login(LoginNews::Requests(asked.await)));
+}

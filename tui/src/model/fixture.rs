@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use jiff::tz::TimeZone;
 use serde_json::json;
+use tana_protocol::api::approval::{RequestStatus, RequestView};
 use tana_protocol::api::identity::SessionCreated;
 use tana_protocol::api::ledger::{
     BlockView, CheckName, ContractView, DeadLetterView, QueueView, TransactionStatus,
@@ -525,4 +526,29 @@ pub(crate) fn queue() -> Found {
             signed: dead,
         }],
     }
+}
+
+/// What two phones are asked to sign; the second's text is not what the request says.
+pub(crate) fn requests() -> Vec<RequestView> {
+    let request = |n: char, amount: &str, shown: &str| {
+        let user = |n: u8| UserId(uuid::Uuid::from_bytes([n; 16]));
+        let transfer = |amount: &str| {
+            let kind = TransactionType::Transfer;
+            let mut t = Transaction::new(kind, user(1).into(), user(2).into(), at(40), 4);
+            t.amount = Some(parsed(amount));
+            t.currency_code = Some(parsed("USD"));
+            t
+        };
+        RequestView {
+            request_id: parsed(&format!("txreq_{}", n.to_string().repeat(16))),
+            status: RequestStatus::Pending,
+            message: transfer(shown).message(),
+            transaction: transfer(amount),
+            app_name: Some("Tana Shop".into()),
+            transaction_id: None,
+            reason: None,
+            expires_at: Timestamp::from_ms(NOW + 240_000),
+        }
+    };
+    vec![request('a', "12", "12"), request('b', "1", "1000")]
 }

@@ -5,6 +5,7 @@ use ratatui::style::Modifier;
 use ratatui::text::Line;
 
 use super::Layout;
+use crate::features::contracts::playground::Typing;
 use crate::keys::{Action, Scope};
 use crate::model::problems::{Problem, health};
 use crate::model::{Mode, Model, Overlay, Screen, Source};
@@ -266,7 +267,6 @@ pub(super) fn wrong_now(model: &Model, wrong: &[Problem], area: Rect, paint: &mu
 
 /// Whether an action of the screen in view can do anything now: the footer shows no others.
 fn works(model: &Model, action: Action) -> bool {
-    use crate::features::contracts::playground::Typing;
     use crate::features::queue::model::Entry;
     use crate::features::{approvals, content, contracts, mesh, queue};
     match model.screen {
@@ -289,7 +289,10 @@ fn works(model: &Model, action: Action) -> bool {
                 _ => open,
             }
         }
-        Screen::Approvals => !approvals::model::keys(model).is_empty(),
+        Screen::Approvals => match action {
+            Action::Approve | Action::Deny => approvals::model::selected(model).is_some(),
+            _ => !approvals::model::keys(model).is_empty(),
+        },
         Screen::Mesh => !mesh::model::keys(model).is_empty(),
         Screen::Blocks => model.blocks.newest().is_some(),
         Screen::Contracts => {
@@ -379,6 +382,19 @@ pub(super) fn footer(model: &Model, area: Rect, paint: &mut Paint<'_>) {
         .filter(|a| *a != Action::Open)
         .map(entry)
         .collect();
+    // While one types the other keys are letters.
+    if model
+        .contracts
+        .in_view()
+        .is_some_and(|p| p.typing == Typing::On && model.screen == Screen::Contracts)
+    {
+        right.clear();
+        let line = Words::new(paint.look)
+            .accent("Esc")
+            .dim(" stops typing")
+            .line();
+        left.insert(0, (Action::Back, line));
+    }
     if let Some(filter) = model.filter() {
         let line = Words::new(paint.look)
             .tone(

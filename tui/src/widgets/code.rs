@@ -101,6 +101,8 @@ fn typescript() -> Highlighter {
     rules.bounded("text", "\"", "\"", true);
     rules.bounded("text", "'", "'", true);
     rules.bounded_interp("text", "`", "`", "\\$\\{", "\\}", true);
+    // What stands after a dot is a member's name, whatever it is called.
+    rules.keyword("member", r"\.([A-Za-z_$][A-Za-z0-9_$]*)");
     rules.keyword(
         "word",
         r"\b(abstract|as|asserts|async|await|break|case|catch|class|const|constructor|continue|declare|default|delete|do|else|enum|export|extends|false|finally|for|from|function|get|if|implements|import|in|infer|instanceof|interface|is|keyof|let|namespace|new|null|of|private|protected|public|readonly|return|satisfies|set|static|super|switch|this|throw|true|try|type|typeof|undefined|var|void|while|yield)\b",
@@ -143,6 +145,10 @@ mod tests {
         assert_eq!(kinds(Ink::Text), ["\"b\""]);
         assert_eq!(kinds(Ink::Number), ["12", "2"], "a division is no pattern");
         assert_eq!(kinds(Ink::Remark), ["// why"]);
+        let member = inks("data.set(await data.get)");
+        let words = member.iter().filter(|(kind, _)| *kind == Ink::Word);
+        let words: Vec<&str> = words.map(|(_, text)| text.as_str()).collect();
+        assert_eq!(words, ["await"], "set and get are members here");
     }
 
     #[test]

@@ -4,8 +4,10 @@ use std::collections::HashMap;
 
 use std::time::Duration;
 
+use tana_protocol::api::approval::RequestView;
 use tana_protocol::api::mesh::{Node, SovereignKey};
 use tana_protocol::decision::DecisionCode;
+use tana_protocol::login::RequestId;
 use tana_protocol::message::Decision;
 use tana_protocol::{NodeId, PublicKey, ServiceKind, Signature, Timestamp};
 
@@ -15,7 +17,13 @@ use crate::widgets::cursor::Cursor;
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Model {
-    pub(crate) cursor: Cursor<NodeId>,
+    pub(crate) cursor: Cursor<Key>,
+    /// What phones are asked to sign, the newest first.
+    pub(crate) requests: Vec<RequestView>,
+    /// Why they are not known.
+    pub(crate) unknown: Option<String>,
+    /// When they were asked for last.
+    pub(crate) asked: Option<Timestamp>,
     /// What was checked: the key and signature, and whether they fit. Checked again when either changes.
     pub(crate) checked: HashMap<NodeId, (PublicKey, Signature, Check)>,
     pub(crate) sovereigns: Vec<SovereignKey>,
@@ -24,6 +32,9 @@ pub(crate) struct Model {
     /// Which of the keys that can sign is to.
     pub(crate) signer: usize,
 }
+
+/// The requests are asked for again after so long, while the screen is in view.
+pub(crate) const ASK: Duration = Duration::from_secs(5);
 
 /// A key that can sign a decision here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,19 +119,87 @@ pub(crate) enum Check {
     Wrong,
 }
 
-/// The rows in view, the one that waits longest first.
-pub(crate) fn rows(model: &crate::model::Model) -> Vec<&Node> {
-    let mut rows = model.mesh.pending();
-    rows.retain(|n| model.keeps(&format!("{} {}", n.id, n.tailscale_hostname)));
-    rows
+/// What is told apart in the list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Key {
+    Node(NodeId),
+    Request(RequestId),
 }
 
-pub(crate) fn keys(model: &crate::model::Model) -> Vec<NodeId> {
-    rows(model).iter().map(|n| n.id.clone()).collect()
+impl std::fmt::Display for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Node(id) => id.fmt(f),
+            Self::Request(id) => id.fmt(f),
+        }
+    }
 }
 
+/// A row of the list.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Waits<'a> {
+    /// For a sovereign.
+    Node(&'a Node),
+    /// For its user's phone.
+    Request(&'a RequestView),
+}
+
+impl Waits<'_> {
+    pub(crate) fn key(&self) -> Key {
+        match self {
+            Self::Node(node) => Key::Node(node.id.clone()),
+            Self::Request(request) => Key::Request(request.request_id.clone()),
+        }
+    }
+}
+
+/// Whether the text that a phone is asked to sign says what the request says.
+pub(crate) fn reads_as_it_says(request: &RequestView) -> Check {
+    if request.transaction.message() == request.message {
+        Check::Fits
+    } else {
+        Check::Wrong
+    }
+}
+
+/// The rows in view: nodes, the one that waits longest first, then what phones are asked.
+pub(crate) fn rows(model: &crate::model::Model) -> Vec<Waits<'_>> {
+    let nodes = model.mesh.pending().into_iter();
+    let nodes = nodes.filter(|n| model.keeps(&format!("{} {}", n.id, n.tailscale_hostname)));
+    let now = model.clock.now;
+    let requests = model.approvals.requests.iter();
+    let requests = requests.filter(|r| r.expires_at > now).filter(|r| {
+        let app = r.app_name.as_deref().unwrap_or_default();
+        let transaction = &r.transaction;
+        model.keeps(&format!(
+            "{} {} {} {} {app}",
+            r.request_id,
+            transaction.kind,
+            transaction.from.as_str(),
+            transaction.to.as_str()
+        ))
+    });
+    nodes
+        .map(Waits::Node)
+        .chain(requests.map(Waits::Request))
+        .collect()
+}
+
+pub(crate) fn keys(model: &crate::model::Model) -> Vec<Key> {
+    rows(model).iter().map(Waits::key).collect()
+}
+
+/// The row under the cursor.
+pub(crate) fn chosen(model: &crate::model::Model) -> Option<Waits<'_>> {
+    model.approvals.cursor.pick(rows(model), Waits::key)
+}
+
+/// The node under the cursor.
 pub(crate) fn selected(model: &crate::model::Model) -> Option<&Node> {
-    model.approvals.cursor.pick(rows(model), |n| n.id.clone())
+    match chosen(model)? {
+        Waits::Node(node) => Some(node),
+        Waits::Request(_) => None,
+    }
 }
 
 pub(crate) fn check(model: &crate::model::Model, node: &NodeId) -> Option<Check> {

@@ -1,11 +1,12 @@
 //! Approving and denying: what is asked, and what may be asked at all.
 
-use super::model::{self, Check, Scan};
+use super::model::{self, ASK, Check, Scan};
 use crate::effect::Effect;
 use crate::keys::Action;
-use crate::model::{Mode, Model, Overlay};
+use crate::model::{Mode, Model, Overlay, Screen};
 use crate::theme::Tone;
 use crate::widgets::dialog::{Button, Dialog, Harm};
+use tana_protocol::api::approval::RequestView;
 use tana_protocol::api::mesh::NodeStatus;
 use tana_protocol::message::Decision;
 
@@ -32,8 +33,31 @@ pub(crate) fn check(model: &mut Model) {
 }
 
 /// The keys of an ssh-agent are looked for each time the screen opens: they come and go.
-pub(crate) fn opened() -> Vec<Effect> {
-    vec![Effect::LoadAgent]
+pub(crate) fn opened(model: &mut Model) -> Vec<Effect> {
+    model.approvals.asked = Some(model.clock.now);
+    vec![Effect::LoadAgent, Effect::LoadRequests]
+}
+
+/// Asks again for what phones are asked, while one looks.
+pub(crate) fn want(model: &mut Model) -> Option<Effect> {
+    let now = model.clock.now;
+    let due = model.approvals.asked.is_some_and(|at| now.since(at) >= ASK);
+    if model.screen != Screen::Approvals || !due {
+        return None;
+    }
+    model.approvals.asked = Some(now);
+    Some(Effect::LoadRequests)
+}
+
+/// Takes what phones are asked. What the service says anew is news only where it differs.
+pub(crate) fn requests(model: &mut Model, result: Result<Vec<RequestView>, String>) {
+    match result {
+        Ok(requests) => {
+            model.approvals.unknown = None;
+            model.approvals.requests = requests;
+        }
+        Err(why) => model.approvals.unknown = Some(why),
+    }
 }
 
 pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
@@ -48,7 +72,11 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         _ => return Vec::new(),
     };
     let Some(node) = model::selected(model) else {
-        model.say(Tone::Plain, "no node waits for approval");
+        let text = match model::chosen(model) {
+            Some(_) => "its user's phone decides on this one; nobody else can",
+            None => "no node waits for approval",
+        };
+        model.say(Tone::Plain, text);
         return Vec::new();
     };
     if model.mode == Mode::ReadOnly {

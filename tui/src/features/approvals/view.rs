@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use ratatui::layout::Rect;
 use ratatui::text::Line;
+use tana_protocol::api::approval::RequestView;
 use tana_protocol::api::mesh::Node;
 
-use super::model::{self, Check, Scan};
+use super::model::{self, Check, Scan, Waits};
 use crate::features::mesh::model::role;
 use crate::features::mesh::view::fingerprint_lines;
 use crate::keys::Action;
 use crate::model::{Mode, Model, Source};
-use crate::show::clean;
+use crate::show::{clean, short};
 use crate::theme::Tone;
 use crate::widgets::details::{self, labelled};
 use crate::widgets::fold::fold;
@@ -32,16 +33,24 @@ pub(crate) fn draw(model: &Model, area: Rect, paint: &mut Paint<'_>) {
     let rows = model::rows(model);
     if rows.is_empty() {
         super::super::nothing(model, Source::Mesh, area, paint, |w| {
-            w.text("No node waits for approval. One registers with ")
-                .strong("tana mesh register")
-                .text(".")
+            w.text(
+                "No node waits for approval, and no phone is asked to sign. A node registers with ",
+            )
+            .strong("tana mesh register")
+            .text(".")
         });
         return;
     }
-    let keys: Vec<_> = rows.iter().map(|n| n.id.clone()).collect();
+    let keys = model::keys(model);
     let selected = model.approvals.cursor.index(&keys);
     let list = List::new(&COLUMNS, 13, row, detail);
-    list.draw(model, model.zoom, (&rows, selected), area, paint);
+    list.draw(
+        model,
+        model.zoom,
+        (&rows.iter().collect::<Vec<_>>(), selected),
+        area,
+        paint,
+    );
 }
 
 fn signature<'w>(words: Words<'w>, check: Option<Check>) -> Words<'w> {
@@ -52,22 +61,85 @@ fn signature<'w>(words: Words<'w>, check: Option<Check>) -> Words<'w> {
     }
 }
 
-fn row(model: &Model, paint: &Paint<'_>, node: &Node) -> Vec<Line<'static>> {
+fn row(model: &Model, paint: &Paint<'_>, waits: &Waits<'_>) -> Vec<Line<'static>> {
     let w = || paint.words();
-    [
-        w().strong(node.id.as_str()),
-        w().text(role(node)),
-        w().text(clean(&node.tailscale_hostname)),
-        w().dim(node.public_key.short()),
-        w().text(model.clock.time(node.registered_at)),
-        signature(w(), model::check(model, &node.id)),
-    ]
-    .into_iter()
-    .map(Words::line)
-    .collect()
+    let cells = match waits {
+        Waits::Node(node) => [
+            w().strong(node.id.as_str()),
+            w().text(role(node)),
+            w().text(clean(&node.tailscale_hostname)),
+            w().dim(node.public_key.short()),
+            w().text(model.clock.time(node.registered_at)),
+            signature(w(), model::check(model, &node.id)),
+        ],
+        Waits::Request(request) => [
+            w().strong(asked(request)),
+            w().text(request.transaction.kind.as_str().replace('_', " ")),
+            w().text(clean(request.app_name.as_deref().unwrap_or("–"))),
+            w().dim("a phone's"),
+            w().text(model.clock.time(request.transaction.timestamp)),
+            message(w(), request),
+        ],
+    };
+    cells.into_iter().map(Words::line).collect()
 }
 
-fn detail(model: &Model, area: Rect, paint: &mut Paint<'_>, node: &Node) {
+/// What a phone is asked for, in a few words.
+fn asked(request: &RequestView) -> String {
+    let transaction = &request.transaction;
+    match (&transaction.amount, &transaction.currency_code) {
+        (Some(amount), Some(currency)) => format!("{amount} {currency}"),
+        _ => short(request.request_id.as_str()),
+    }
+}
+
+fn message<'w>(words: Words<'w>, request: &RequestView) -> Words<'w> {
+    match model::reads_as_it_says(request) {
+        Check::Fits => words.tone(Tone::Good, "✓ as asked"),
+        Check::Wrong => words.tone(Tone::Bad, "× differs"),
+    }
+}
+
+fn detail(model: &Model, area: Rect, paint: &mut Paint<'_>, waits: &Waits<'_>) {
+    match waits {
+        Waits::Node(node) => node_detail(model, area, paint, node),
+        Waits::Request(request) => request_detail(model, area, paint, request),
+    }
+}
+
+/// What a phone is asked to sign, whole: its user reads it there, and the operator here.
+fn request_detail(model: &Model, area: Rect, paint: &mut Paint<'_>, request: &RequestView) {
+    let until = format!("until {}", model.clock.time(request.expires_at));
+    let right = paint.words().dim(until).line();
+    let area = details::heading(paint, area, request.request_id.as_str(), &right);
+    let look = paint.look;
+    let words = || Words::new(look);
+    let transaction = &request.transaction;
+    let mut lines = Vec::new();
+    let mut add = |label: &str, value: Words<'_>| {
+        lines.extend(labelled(look, area.width, label, value));
+    };
+    if let Some(app) = &request.app_name {
+        add("asked by", words().strong(clean(app)));
+    }
+    add(
+        "what",
+        words()
+            .strong(asked(request))
+            .dim(format!("   {}", transaction.kind)),
+    );
+    add("from", words().text(clean(transaction.from.as_str())));
+    add("to", words().text(clean(transaction.to.as_str())));
+    add("message", message(words(), request));
+    add("signs", words().text(clean(&request.message)));
+    add(
+        "decide",
+        words().dim("its user's phone does; nobody else can"),
+    );
+    paint.lines(area, &lines);
+}
+
+fn node_detail(model: &Model, area: Rect, paint: &mut Paint<'_>, node: &Node) {
     let right = paint
         .words()
         .dim(format!(
@@ -266,4 +338,4 @@ pub(crate) fn scan(model: &Model, scan: &Scan, area: Rect, paint: &mut Paint<'_>
 }
 
 /// Columns that the text beside the code needs at the least.
-const TEXT: u16 = 34;
+const TEXT: u16 = 30;

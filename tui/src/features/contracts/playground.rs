@@ -37,7 +37,7 @@ pub(crate) struct Playground {
     pub(crate) scroll: usize,
 }
 
-/// Whether a file has the text.
+/// Whether the text is anywhere but here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Text {
     Saved,
@@ -232,11 +232,8 @@ impl Playground {
         editor.set_tab_length(2);
         editor.set_max_histories(UNDO);
         Self {
-            text: if draft.file.is_some() {
-                Text::Saved
-            } else {
-                Text::Changed
-            },
+            // What was not typed here is on the chain, in a file, or the template.
+            text: Text::Saved,
             draft,
             editor,
             code: Code::of(&source),

@@ -86,7 +86,7 @@ pub(crate) fn news(model: &mut Model, news: DraftNews) -> Vec<Effect> {
 /// Whether something typed is in no file.
 pub(crate) fn unsaved(model: &Model) -> Option<&Playground> {
     let playground = model.contracts.playground.as_deref();
-    playground.filter(|p| p.text == Text::Changed && p.name() != SCRATCH)
+    playground.filter(|p| p.text == Text::Changed)
 }
 
 /// What a playground without a contract is called.

@@ -49,6 +49,9 @@ pub(crate) fn news(model: &mut Model, news: LoginNews) -> Vec<Effect> {
         }
         LoginNews::Created(Err(why)) => model.login.state = State::Failed { why, at: now },
         LoginNews::Event(event) => event_of(model, *event),
+        LoginNews::Requests(result) => {
+            crate::features::approvals::update::requests(model, result);
+        }
         LoginNews::Silent(why) => {
             if let State::Open(session) = &mut model.login.state {
                 session.silent = Some(why);

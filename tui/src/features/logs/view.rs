@@ -158,7 +158,7 @@ fn lines(model: &Model, paint: &Paint<'_>, entry: &Entry<'_>, width: u16) -> Vec
     if width >= 50 {
         let time = model.clock.time(*at);
         head = if *marked {
-            head.tone(Tone::Accent, format!("{time} ›"))
+            head.tone(Tone::Accent, format!("{time}› "))
         } else {
             head.dim(time).gap(2)
         };

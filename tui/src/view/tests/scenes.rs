@@ -5,6 +5,7 @@ use tana_protocol::decision::DecisionCode;
 
 use super::{caps, draw, on, pictures, text};
 use crate::draft::{Draft, TEMPLATE};
+use crate::effect::Effect;
 use crate::features::approvals::model::Scan;
 use crate::features::contracts::playground::Typing;
 use crate::features::contracts::update::edit_now;
@@ -13,7 +14,7 @@ use crate::features::first::model::{Done, Step};
 use crate::keys::Action;
 use crate::model::fixture::{empty, mesh_node, ran};
 use crate::model::{Model, Overlay, Screen};
-use crate::msg::{Change, DraftNews, MeshNews, Msg};
+use crate::msg::{Change, DraftNews, LoginNews, MeshNews, Msg};
 use crate::theme::{Caps, Charset, Depth};
 use crate::update::{act, update};
 
@@ -210,4 +211,50 @@ fn a_mesh_of_any_size_is_a_picture_or_a_table_that_can_be_read() {
         assert!(shown.contains(&format!("validator-{n} ")), "{n}: {shown}");
     }
     assert!(shown.contains("round trips of validator-1"), "{shown}");
+}
+
+/// Approvals with what a phone is asked; the text of the second says otherwise than the request.
+fn asked(caps: Caps) -> Model {
+    let mut model = on(Screen::Approvals, caps);
+    let requests = Ok(crate::model::fixture::requests());
+    update(&mut model, Msg::Login(LoginNews::Requests(requests)));
+    act(&mut model, Action::Down);
+    model
+}
+
+#[test]
+fn what_phones_are_asked_stands_beside_the_nodes_and_is_read_here() {
+    pictures("approvals-request", asked);
+    let mut model = asked(Caps::default());
+    let shown = text(&draw(&model, (120, 36)));
+    assert!(
+        shown.contains("as asked") && shown.contains("differs"),
+        "{shown}"
+    );
+    assert!(act(&mut model, Action::Approve).is_empty() && model.overlay.is_none());
+    assert!(
+        model
+            .notice
+            .as_ref()
+            .unwrap()
+            .text
+            .contains("phone decides")
+    );
+}
+
+#[test]
+fn requests_are_asked_for_while_one_looks_and_those_that_ended_are_gone() {
+    let mut model = asked(Caps::default());
+    let later = model.clock.now.plus(crate::features::approvals::model::ASK);
+    assert_eq!(model.next_deadline().map(|at| at <= later), Some(true));
+    model.clock.now = later;
+    assert_eq!(update(&mut model, Msg::Wake), [Effect::LoadRequests]);
+    assert!(update(&mut model, Msg::Wake).is_empty(), "once");
+    crate::update::go(&mut model, Screen::Mesh);
+    model.clock.now = later.plus(std::time::Duration::from_secs(3600));
+    assert!(
+        !update(&mut model, Msg::Wake).contains(&Effect::LoadRequests),
+        "nobody looks"
+    );
+    assert_eq!(crate::features::approvals::model::keys(&model).len(), 1);
 }

@@ -78,7 +78,8 @@ fn write(playground: &Playground, area: Rect, paint: &mut Paint<'_>) {
             .words()
             .dim(clean(&file.display().to_string()))
             .tone(Tone::Warn, " changed"),
-        (None, _) => paint.words().dim("in no file yet"),
+        (None, Text::Saved) => paint.words().dim("a copy, in no file"),
+        (None, Text::Changed) => paint.words().tone(Tone::Warn, "in no file yet"),
     };
     paint.rule(Rect { height: 1, ..area }, &name, &place.line());
     let area = Rect {
@@ -190,7 +191,7 @@ fn ran(model: &Model, playground: &Playground, area: Rect, paint: &mut Paint<'_>
         .gap(2)
         .accent(key(Action::NextAuthor))
         .dim(" another");
-    lines.extend(labelled(look, area.width, "deployed by", by));
+    lines.extend(labelled(look, area.width, "deploys", by));
     lines.push(Line::default());
     match &playground.run {
         Run::Never => lines.push(

@@ -15,8 +15,15 @@ declare module "tana:core" {
     /** The engine. */
     readonly v8: string;
   };
+
+  const core: {
+    readonly console: typeof console;
+    readonly version: typeof version;
+  };
+  export default core;
 }
 
 declare module "tana/core" {
   export * from "tana:core";
+  export { default } from "tana:core";
 }

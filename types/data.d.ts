@@ -18,6 +18,9 @@ declare module "tana:data" {
   export function entries(): Promise<Record<string, any>>;
   /** Stages the removal of everything. */
   export function clear(): Promise<void>;
+  /** Stages the removal of one key; what is not there can be removed too. */
+  function remove(key: string): Promise<void>;
+  export { remove as delete };
   /** @throws where the whole would be too large; nothing is committed then. */
   export function commit(): Promise<void>;
 
@@ -33,7 +36,7 @@ declare module "tana:data" {
     readonly entries: typeof entries;
     readonly clear: typeof clear;
     readonly commit: typeof commit;
-    delete(key: string): Promise<void>;
+    readonly delete: typeof remove;
   };
   export default data;
 }

@@ -20,17 +20,33 @@ declare module "tana:net" {
     bytes(): Promise<Uint8Array>;
   }
 
+  /** What makes the pieces of an answer, one after the other: what a generator function gives. */
+  export type Pieces =
+    | Generator<string | Uint8Array, unknown, unknown>
+    | AsyncGenerator<string | Uint8Array, unknown, unknown>;
+
   /** An answer. A handler that returns anything else answers it as JSON. */
   export class Response {
-    constructor(status?: number, body?: string | Uint8Array | object | null, headers?: Headers);
+    /**
+     * Texts and bytes are answered as they are, pieces each as soon as it is made, any other object as JSON. Once the
+     * first piece is on its way the status is too: where the contract fails after that, the answer breaks off.
+     */
+    constructor(status?: number, body?: string | Uint8Array | Pieces | object | null, headers?: Headers);
     readonly status: number;
     readonly body: unknown;
     readonly headers: Headers;
     static json(value: unknown, status?: number, headers?: Headers): Response;
     static text(value: unknown, status?: number, headers?: Headers): Response;
   }
+
+  const net: {
+    readonly Request: typeof Request;
+    readonly Response: typeof Response;
+  };
+  export default net;
 }
 
 declare module "tana/net" {
   export * from "tana:net";
+  export { default } from "tana:net";
 }

@@ -22,8 +22,12 @@ declare module "tana:utils" {
 
   /** @throws where the host is not allowed or cannot be reached. */
   export function fetch(url: string, options?: FetchOptions): Promise<FetchAnswer>;
+
+  const utils: { readonly fetch: typeof fetch };
+  export default utils;
 }
 
 declare module "tana/utils" {
   export * from "tana:utils";
+  export { default } from "tana:utils";
 }

@@ -19,11 +19,11 @@ use tana_chain::contract::{
 use tana_protocol::api::ledger::UserView;
 use tana_protocol::contract::{DataKey, Entries};
 use tana_protocol::{ChainSpec, Code, TransactionId};
-use tana_runtime::message::{
+use tana_sandbox::message::{
     self, Authority, BlockContext, Change, ErrorCode, Exports, Failure, Invocation, Limits,
     Metered, Outcome, Question,
 };
-use tana_runtime::pool::{Answers, EngineName, Pool, PoolError, PoolOptions};
+use tana_sandbox::pool::{Answers, EngineName, Pool, PoolError, PoolOptions};
 use tokio::runtime::Handle;
 
 /// One for the block that is being made, one for a block that is being verified meanwhile.
@@ -97,6 +97,12 @@ impl Engine {
             runtime: Handle::current(),
             lost: Mutex::default(),
         }))
+    }
+
+    /// Which fences the kernel refused to put around contracts, in a sentence; none where all stand.
+    #[must_use]
+    pub fn gaps(&self) -> Option<&str> {
+        self.pool.gaps()
     }
 
     fn lost(&self) -> MutexGuard<'_, HashMap<TransactionId, u32>> {

@@ -77,6 +77,10 @@ pub async fn build(config: Config, context: Context) -> anyhow::Result<App> {
         start::open(&config),
         Engine::start(&config.chain, &config.runtime)
     )?;
+    if let Some(engine) = &engine {
+        let check = context.readiness.check("engine", "starting");
+        check.ok_with(engine.gaps());
+    }
     let probed = opened.queue.clone();
     context
         .readiness

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tana_client::{ClientError, LedgerClient, LedgerEvent, StreamItem};
 use tana_protocol::api::ledger::event;
 use tana_protocol::{Code, ContractId, ContractName, TransactionId, UserId, Username};
-use tana_runtime::message::{BlockContext, Question};
+use tana_sandbox::message::{BlockContext, Question};
 
 /// Answers that are kept at most.
 const KEPT: usize = 10_000;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tana_client::LedgerClient;
 use tana_protocol::ContractId;
-use tana_runtime::message::Entry;
+use tana_sandbox::message::Entry;
 
 use crate::chain::Chain;
 use deployed::Deployed;

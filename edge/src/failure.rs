@@ -6,13 +6,16 @@ use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
 use tana_kit::ApiError;
 use tana_protocol::{Code, Problem};
-use tana_runtime::message::{ErrorCode, Failure};
-use tana_runtime::pool::PoolError;
+use tana_sandbox::message::{ErrorCode, Failure};
+use tana_sandbox::pool::PoolError;
 
 use crate::contracts::ContractError;
+use crate::request::MAX_BODY_BYTES;
 
-/// Which limit ended a request.
+/// Which limit ended a request: `time`, `gas`, `memory`, `size` or `body`.
 const LIMIT: HeaderName = HeaderName::from_static("x-tana-limit");
+/// The limit in a sentence.
+const LIMIT_REASON: HeaderName = HeaderName::from_static("x-tana-limit-reason");
 
 impl From<ContractError> for ApiError {
     fn from(error: ContractError) -> Self {
@@ -77,7 +80,23 @@ pub(crate) fn failed(contract: &str, file: &str, failure: &Failure) -> Response 
         _ => None,
     };
     if let Some(limit) = limit {
-        headers.insert(LIMIT, HeaderValue::from_static(limit));
+        say(&mut response, limit, &failure.message);
     }
     response
+}
+
+/// A body that is larger than a request's may be.
+pub(crate) fn too_large() -> Response {
+    let reason = format!("a body has at most {MAX_BODY_BYTES} bytes here");
+    let mut response = ApiError::new(Code::TooLarge, reason.as_str()).into_response();
+    say(&mut response, "body", &reason);
+    response
+}
+
+fn say(response: &mut Response, limit: &'static str, reason: &str) {
+    let headers = response.headers_mut();
+    headers.insert(LIMIT, HeaderValue::from_static(limit));
+    if let Ok(reason) = HeaderValue::from_str(reason) {
+        headers.insert(LIMIT_REASON, reason);
+    }
 }

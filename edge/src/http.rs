@@ -7,22 +7,23 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use axum::Router;
 use axum::body::to_bytes;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::any;
 use http::Method;
 use http::header::HOST;
 use tana_kit::ApiError;
 use tana_protocol::Code;
-use tana_runtime::message::{BlockContext, Entry, Invocation, Limits, LogLevel, Outcome, User};
+use tana_sandbox::message::{BlockContext, Entry, Invocation, Limits, User};
 use utoipa::OpenApi;
 
 use crate::Edge;
 use crate::contracts::{Contract, ContractError};
-use crate::failure::{busy, failed};
-use crate::request::{MAX_BODY_BYTES, incoming, outgoing};
+use crate::failure::too_large;
+use crate::request::{MAX_BODY_BYTES, incoming};
+use crate::run::{Asked, run};
 
 /// What a handler may use.
-const LIMITS: Limits = Limits {
+pub(crate) const LIMITS: Limits = Limits {
     gas: 100_000_000,
     heap_bytes: 64 << 20,
     cpu_ms: 50,
@@ -104,12 +105,9 @@ async fn handle(State(edge): State<Arc<Edge>>, request: Request) -> Result<Respo
     };
     let (name, path, contract) =
         find(&edge, host.unwrap_or_default(), parts.uri.path(), entry).await?;
-    let body = to_bytes(body, MAX_BODY_BYTES).await.map_err(|_| {
-        ApiError::new(
-            Code::TooLarge,
-            format!("a body has at most {MAX_BODY_BYTES} bytes here"),
-        )
-    })?;
+    let Ok(body) = to_bytes(body, MAX_BODY_BYTES).await else {
+        return Ok(too_large());
+    };
     let client = parts.extensions.get::<ConnectInfo<SocketAddr>>();
     let ip = client.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |client| client.0.ip());
     let method = if entry == Entry::Get {
@@ -138,19 +136,13 @@ async fn handle(State(edge): State<Arc<Edge>>, request: Request) -> Result<Respo
     // Nothing at the edge reaches the chain: what is drawn may differ from request to request.
     invocation.transaction_id = Some(uuid::Uuid::new_v4().to_string());
     invocation.block = block(&edge).await?;
-    let outcome = edge
-        .pool
-        .run(invocation, &edge.answers.of(contract.id))
-        .await
-        .map_err(|error| busy(&error))?;
-    log(&name, &contract, &parts.method, &outcome);
-    Ok(match (outcome.error, outcome.response) {
-        (Some(failure), _) => failed(&name, &contract.file, &failure),
-        (None, Some(response)) => outgoing(response),
-        (None, None) => {
-            ApiError::new(Code::Internal, "the contract gave no answer").into_response()
-        }
-    })
+    invocation.in_parts = true;
+    let asked = Asked {
+        name,
+        contract,
+        method: parts.method,
+    };
+    run(&edge, asked, invocation).await
 }
 
 /// The contract that a request means: the first label of the host where that names one, else the first segment.
@@ -215,41 +207,6 @@ fn segment(path: &str) -> Option<(&str, &str)> {
     let path = path.strip_prefix('/')?;
     let (name, rest) = path.split_at(path.find('/').unwrap_or(path.len()));
     (!name.is_empty()).then_some((name, if rest.is_empty() { "/" } else { rest }))
-}
-
-/// One line a request, and one for each that the contract printed.
-fn log(name: &str, contract: &Contract, method: &Method, outcome: &Outcome) {
-    for line in &outcome.logs {
-        match line.level {
-            LogLevel::Log => tracing::info!(contract = name, "{}", line.text),
-            LogLevel::Error => tracing::warn!(contract = name, "{}", line.text),
-        }
-    }
-    let usage = outcome.usage;
-    let status = match (&outcome.error, &outcome.response) {
-        (Some(failure), _) => failure.code.as_str().to_owned(),
-        (None, Some(response)) => response.status.to_string(),
-        (None, None) => String::new(),
-    };
-    tracing::info!(
-        contract = name,
-        %method,
-        status,
-        gas = outcome.gas_used,
-        cpu_us = usage.cpu_us,
-        wall_us = usage.wall_us,
-        heap_bytes = usage.heap_bytes,
-        "request"
-    );
-    if let Some(failure) = &outcome.error {
-        tracing::warn!(
-            contract = name,
-            file = contract.file,
-            line = failure.line,
-            "{}",
-            failure.message
-        );
-    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod contracts;
 mod failure;
 mod http;
 mod request;
+mod run;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,9 +17,9 @@ use anyhow::{Context as _, ensure};
 use tana_client::LedgerClient;
 use tana_home::Settings;
 use tana_kit::service::Context;
-use tana_kit::{App, ServiceSpec, run_service};
+use tana_kit::{App, ServiceSpec, Tasks, run_service};
 use tana_protocol::ServiceKind;
-use tana_runtime::pool::{Pool, PoolOptions};
+use tana_sandbox::pool::{Pool, PoolOptions};
 
 use answers::ChainAnswers;
 use chain::Chain;
@@ -61,6 +62,7 @@ pub(crate) struct Edge {
     answers: ChainAnswers,
     content: Content,
     fetch_hosts: Vec<String>,
+    tasks: Tasks,
 }
 
 /// Runs the edge until it is told to stop.
@@ -88,7 +90,7 @@ async fn build(settings: Settings, options: Options, context: Context) -> anyhow
     })
     .await
     .context("the contract engine does not start")?;
-    engine.ok();
+    engine.ok_with(pool.gaps());
     let (contracts, chain) = match options.source {
         Source::Directory(dir) => (Contracts::directory(dir), None),
         Source::Node => {
@@ -115,6 +117,7 @@ async fn build(settings: Settings, options: Options, context: Context) -> anyhow
         chain,
         content: Content::new(&settings.url(ServiceKind::T4))?,
         fetch_hosts: options.fetch_hosts,
+        tasks: context.tasks,
     });
     Ok(App::new(http::routes(edge), http::openapi))
 }

@@ -5,14 +5,12 @@ use std::net::IpAddr;
 
 use axum::body::Body;
 use axum::response::Response;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{
     CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{Method, StatusCode, Uri};
-use tana_runtime::message::{self, HttpRequest, HttpResponse};
+use tana_sandbox::message::{HttpRequest, HttpResponse};
 
 /// The largest body of a request.
 pub(crate) const MAX_BODY_BYTES: usize = 1 << 20;
@@ -51,10 +49,7 @@ pub(crate) fn incoming(
         .enumerate()
         .map(|(at, segment)| (at.to_string(), segment.to_owned()))
         .collect();
-    let body = (method == Method::POST).then(|| match std::str::from_utf8(body) {
-        Ok(text) => message::Body::Text(text.to_owned()),
-        Err(_) => message::Body::Base64(STANDARD.encode(body)),
-    });
+    let body = (method == Method::POST).then(|| body.to_vec().into());
     HttpRequest {
         method: method.as_str().to_owned(),
         path: path.to_owned(),
@@ -68,10 +63,7 @@ pub(crate) fn incoming(
 
 /// A handler's answer. What frames the message is ours to say, not the contract's.
 pub(crate) fn outgoing(answer: HttpResponse) -> Response {
-    let body = match answer.body {
-        message::Body::Text(text) => text.into_bytes(),
-        message::Body::Base64(text) => STANDARD.decode(text).unwrap_or_default(),
-    };
+    let body = answer.body.into_bytes().unwrap_or_default();
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
     for (name, value) in answer.headers {

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use tana_runtime::compile::compile;
-use tana_runtime::message::ErrorCode;
+use tana_sandbox::message::ErrorCode;
 use tana_runtime::regexp::{self, Budget, Machine};
 
 pub(crate) fn run(data: &[u8]) {

@@ -22,7 +22,7 @@ use tana_protocol::api::node::{LogLine, LogPosition, NodeView, ServiceView};
 use tana_protocol::login::{LoginMessage, QrData, ScannedCode};
 use tana_protocol::message::{self, Decision};
 use tana_protocol::{ChainSpec, Problem, Timestamp, Transaction};
-use tana_runtime::message::{FromWorker, Invocation, Outcome, ToWorker};
+use tana_sandbox::message::{FromWorker, Invocation, Outcome, ToWorker};
 
 use crate::text::{json, parse};
 

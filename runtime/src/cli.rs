@@ -1,5 +1,6 @@
 //! The commands. Exit codes: 0 success, 1 the contract failed, 2 misuse (clap's own code too).
 
+mod apart;
 mod report;
 mod run;
 mod sandbox;

@@ -19,12 +19,14 @@ use oxc::semantic::SemanticBuilder;
 use oxc::span::SourceType;
 use oxc::transformer::{TransformOptions, Transformer};
 
-use crate::message::{ErrorCode, Exports, Failure};
+use tana_sandbox::message::{ErrorCode, Exports, Failure};
 
 pub use limits::{MAX_DEPTH, MAX_SOURCE_BYTES};
 pub use position::PositionMap;
 
-/// The version of the gas schedule: it changes whenever the same source would be charged differently.
+/// The version of the gas schedule: it changes whenever the same source could be charged, or end, differently. So it
+/// stands for the compiler, the meter, the built-in functions and the engines' versions, whose words for errors are in
+/// receipts; a test holds them against `Cargo.lock`.
 pub const SCHEDULE_VERSION: u32 = 2;
 
 /// What a contract became.

@@ -14,9 +14,10 @@ mod watchdog;
 use std::rc::Rc;
 
 pub use isolate::Engine;
+pub use watchdog::OUT_OF_MEMORY;
 
 use crate::host::Host;
-use crate::message::{Invocation, Outcome};
+use tana_sandbox::message::{Invocation, Outcome};
 
 /// The name of the engine that this program was built with.
 pub const ENGINE: &str = if cfg!(feature = "v8") {

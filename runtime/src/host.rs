@@ -9,7 +9,7 @@ use std::pin::Pin;
 
 use serde_json::Value;
 
-use crate::message::Question;
+use tana_sandbox::message::{Part, Question};
 
 pub use local::{LocalContext, LocalHost};
 pub(crate) use money::{exact_number, number_text};
@@ -28,4 +28,13 @@ pub trait Host {
 
     /// Answers a [`Question::Fetch`] while the contract goes on.
     fn fetch(&self, question: Question) -> Pending;
+
+    /// Takes a part of an answer; `false` where it wants the answer as a whole.
+    ///
+    /// # Errors
+    /// A sentence for the contract.
+    fn part(&self, part: Part) -> Result<bool, String> {
+        drop(part);
+        Ok(false)
+    }
 }

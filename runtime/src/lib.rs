@@ -1,11 +1,5 @@
-//! Runs contracts: TypeScript in, changes and receipts out, in an isolate that is made for one execution.
-//!
-//! Without an engine feature this crate is what a host needs: the messages and the pool of worker processes. With
-//! `v8` or `quickjs` it also compiles and runs; with `compile` alone it compiles.
-
-pub mod fetch;
-pub mod message;
-pub mod pool;
+//! Runs contracts: TypeScript in, changes and receipts out, in an isolate that is made for one execution. What a host
+//! of contracts needs is in `tana-sandbox`. Without an engine, with the feature `compile` alone, it compiles.
 
 #[cfg(feature = "compile")]
 pub mod compile;

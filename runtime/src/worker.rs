@@ -14,8 +14,8 @@ use tokio::sync::{mpsc, oneshot};
 use crate::compile::{self, SCHEDULE_VERSION};
 use crate::engine::{self, Engine};
 use crate::host::{Host, Pending};
-use crate::message::{FromWorker, Invocation, Metered, Question, ToWorker};
 use crate::sandbox;
+use tana_sandbox::message::{FromWorker, Invocation, Metered, Part, Question, ToWorker};
 
 /// The longest line that is read. An invocation holds a source and a request's body.
 const MAX_LINE_BYTES: u64 = 8 << 20;
@@ -69,7 +69,7 @@ fn serve_here() -> anyhow::Result<()> {
                     continue;
                 }
             };
-            let host: Rc<dyn Host> = Rc::new(World::new(Rc::clone(&pipe)));
+            let host: Rc<dyn Host> = Rc::new(World::new(Rc::clone(&pipe), invocation.in_parts));
             let outcome = engine::run(&mut engine, Rc::new(*invocation), host).await;
             send(&FromWorker::Done {
                 id,
@@ -197,13 +197,15 @@ impl Pipe {
 /// asked again and again.
 struct World {
     pipe: Rc<Pipe>,
+    in_parts: bool,
     told: RefCell<HashMap<String, Value>>,
 }
 
 impl World {
-    fn new(pipe: Rc<Pipe>) -> Self {
+    fn new(pipe: Rc<Pipe>, in_parts: bool) -> Self {
         Self {
             pipe,
+            in_parts,
             told: RefCell::default(),
         }
     }
@@ -226,6 +228,13 @@ impl Host for World {
 
     fn fetch(&self, question: Question) -> Pending {
         self.pipe.fetch(question)
+    }
+
+    fn part(&self, part: Part) -> Result<bool, String> {
+        if self.in_parts {
+            send(&FromWorker::Part { part }).map_err(|error| error.to_string())?;
+        }
+        Ok(self.in_parts)
     }
 }
 

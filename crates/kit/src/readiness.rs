@@ -84,13 +84,20 @@ impl Readiness {
     }
 
     fn set(&self, name: &str, state: Result<(), String>) {
-        let view = CheckView {
+        self.put(CheckView {
             name: name.to_owned(),
             ok: state.is_ok(),
             detail: state.err(),
-        };
+        });
+    }
+
+    fn put(&self, view: CheckView) {
         let mut inner = self.lock();
-        if let Some(check) = inner.checks.iter_mut().find(|check| check.name == name) {
+        if let Some(check) = inner
+            .checks
+            .iter_mut()
+            .find(|check| check.name == view.name)
+        {
             *check = view;
         } else {
             inner.checks.push(view);
@@ -141,6 +148,15 @@ impl Check {
     /// It is well.
     pub fn ok(&self) {
         self.registry.set(&self.name, Ok(()));
+    }
+
+    /// It is well; `note` says what an operator should know of it all the same.
+    pub fn ok_with(&self, note: Option<&str>) {
+        self.registry.put(CheckView {
+            name: self.name.clone(),
+            ok: true,
+            detail: note.map(str::to_owned),
+        });
     }
 
     /// It is not; `why` says why, or what it does to become well.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use tana_runtime::message::Entry;
+use tana_sandbox::message::Entry;
 
 use super::{Contract, ContractError, is_name};
 

@@ -1,5 +1,6 @@
 //! Starts the real binary on a free port and waits until it is ready.
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -172,11 +173,57 @@ impl Edge {
         })
     }
 
-    /// Stops it as the supervisor does and says whether it ended well.
-    pub(crate) fn stop(mut self) -> bool {
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A connection on which this was asked for.
+    pub(crate) fn open(&self, path: &str) -> TcpStream {
+        self.ask("GET", path)
+    }
+
+    pub(crate) fn open_post(&self, path: &str) -> TcpStream {
+        self.ask("POST", path)
+    }
+
+    fn ask(&self, method: &str, path: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        stream
+    }
+
+    /// The processes that run contracts.
+    pub(crate) fn workers(&self) -> BTreeSet<u32> {
+        let pid = self.child.id();
+        let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+        threads
+            .flatten()
+            .filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok())
+            .flat_map(|list| {
+                let pids = list.split_whitespace().filter_map(|pid| pid.parse().ok());
+                pids.collect::<Vec<u32>>()
+            })
+            .collect()
+    }
+
+    /// Tells it to stop, as the supervisor does.
+    pub(crate) fn signal(&self) {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap());
         kill(pid, Signal::SIGTERM).unwrap();
+    }
+
+    /// Waits for its end.
+    pub(crate) fn ends_well(mut self) -> bool {
         self.child.wait().unwrap().success()
+    }
+
+    /// Stops it and says whether it ended well.
+    pub(crate) fn stop(self) -> bool {
+        self.signal();
+        self.ends_well()
     }
 }
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 use tana_runtime::compile::{Charge, Compiled, SCHEDULE_VERSION};
-use tana_runtime::message::{Failure, LogLevel, Outcome};
+use tana_sandbox::message::{Failure, LogLevel, Outcome};
 
 /// How a report is printed.
 #[derive(Clone, Copy, PartialEq, Eq)]

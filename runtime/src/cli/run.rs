@@ -9,8 +9,9 @@ use clap::Args;
 use serde_json::Value;
 use tana_runtime::engine::{self, Engine};
 use tana_runtime::host::{LocalContext, LocalHost};
-use tana_runtime::message::{Entry, HttpRequest, Invocation, Limits, Outcome};
+use tana_sandbox::message::{Entry, HttpRequest, Invocation, Limits, Outcome};
 
+use super::apart;
 use super::report::{self, Form};
 
 #[derive(Args)]
@@ -35,11 +36,17 @@ pub(crate) struct Run {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+    /// Run it in this process, which a contract may bring down
+    #[arg(long, hide = true)]
+    here: bool,
 }
 
 impl Run {
     pub(crate) fn execute(self) -> anyhow::Result<ExitCode> {
         let source = super::read(&self.file)?;
+        if !self.here {
+            return apart::run(&self.file, &source, Form::from_flag(self.json));
+        }
         let mut context: LocalContext = match &self.context {
             None => LocalContext::default(),
             Some(file) => {
@@ -78,7 +85,7 @@ impl Run {
                 path: "/".to_owned(),
                 ip: "127.0.0.1".to_owned(),
                 body: (invocation.entry == Entry::Post)
-                    .then(|| tana_runtime::message::Body::Text(invocation.input.to_string())),
+                    .then(|| tana_sandbox::message::Body::Text(invocation.input.to_string())),
                 ..HttpRequest::default()
             });
         }

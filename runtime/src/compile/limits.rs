@@ -1,6 +1,6 @@
 //! How large and how deep a source may be. What it may contain is in `rules`.
 
-use crate::message::{ErrorCode, Failure};
+use tana_sandbox::message::{ErrorCode, Failure};
 
 /// The largest source.
 pub const MAX_SOURCE_BYTES: usize = 256 * 1024;

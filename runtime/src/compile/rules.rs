@@ -15,7 +15,7 @@ use oxc::syntax::operator::AssignmentOperator;
 
 use super::limits::MAX_DEPTH;
 use super::position::line_column;
-use crate::message::{EntryName, ErrorCode, Exports, Failure};
+use tana_sandbox::message::{EntryName, ErrorCode, Exports, Failure};
 
 /// The modules that a contract may import, and what each exports beside `default`.
 const MODULES: [(&str, &[&str]); 7] = [

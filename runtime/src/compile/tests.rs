@@ -35,10 +35,13 @@ fn a_loop_without_a_block_is_charged_too() {
 #[test]
 fn exports_are_found_in_either_spelling() {
     let compiled = compile("c.ts", "export async function Get() {} export const post = () => 1; export { f as init }; function f() {}").unwrap();
-    assert_eq!(compiled.exports.get, Some(crate::message::EntryName::Upper));
+    assert_eq!(
+        compiled.exports.get,
+        Some(tana_sandbox::message::EntryName::Upper)
+    );
     assert_eq!(
         compiled.exports.post,
-        Some(crate::message::EntryName::Lower)
+        Some(tana_sandbox::message::EntryName::Lower)
     );
     assert!(compiled.exports.init && !compiled.exports.contract);
 }
@@ -100,4 +103,28 @@ fn deep_and_large_sources_are_refused_without_a_crash() {
         refusal(&"a;".repeat(MAX_SOURCE_BYTES)).code,
         ErrorCode::SourceTooLarge
     );
+}
+
+/// What the gas schedule stands for. Whoever changes one of these versions raises [`SCHEDULE_VERSION`] where a contract
+/// may notice: another text of an error is enough, because it is in a receipt.
+#[test]
+fn the_version_of_the_schedule_names_the_versions_of_the_engines() {
+    let expected = [
+        ("v8", "150.4.0"),
+        ("v8x", "149.4.0-rc.4"),
+        ("deno_core", "0.413.0"),
+        ("oxc", "0.146.0"),
+        ("libm", "0.2.16"),
+        ("regex-syntax", "0.8.11"),
+    ];
+    assert_eq!(SCHEDULE_VERSION, 2);
+    let lock = include_str!("../../../Cargo.lock");
+    for (name, version) in expected {
+        assert!(
+            lock.contains(&format!("name = \"{name}\"\nversion = \"{version}\"\n")),
+            "{name} is not {version} any more"
+        );
+    }
+    #[cfg(any(feature = "v8", feature = "quickjs"))]
+    assert_eq!(crate::DENO_CORE_VERSION, expected[2].1);
 }

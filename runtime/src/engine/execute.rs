@@ -15,7 +15,7 @@ use super::state::{Abort, Execution};
 use super::watchdog::{ThreadClock, Watch};
 use crate::compile::Compiled;
 use crate::host::Host;
-use crate::message::{
+use tana_sandbox::message::{
     Entry, EntryName, ErrorCode, Exports, Failure, HttpResponse, Invocation, Limits, Outcome, Usage,
 };
 
@@ -126,10 +126,14 @@ pub(super) async fn run(
         logs: execution.logs,
         ..judge(ended, limits)
     };
+    if let (Some(pieces), Some(response)) = (execution.pieces, &mut outcome.response) {
+        response.body = pieces.into();
+    }
     if outcome.success {
         outcome.changes = execution.session.into_changes();
     }
     let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    engine.put_away(isolate);
     outcome.usage = Usage {
         cpu_us: micros(clock.read().saturating_sub(cpu_before)),
         wall_us: micros(started.elapsed()),

@@ -4,7 +4,7 @@ use deno_core::error::{CoreError, CoreErrorKind, JsError};
 
 use super::loader::MAIN;
 use crate::compile::PositionMap;
-use crate::message::{ErrorCode, Failure};
+use tana_sandbox::message::{ErrorCode, Failure};
 
 /// What is said of a stack overflow, caught or not.
 pub(super) const TOO_DEEP: &str = "functions call each other too deeply; use a loop";

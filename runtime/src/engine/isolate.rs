@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::loader::Modules;
 use super::ops;
 use crate::compile::{self, Compiled};
-use crate::message::{Failure, Invocation, Limits, Metered};
+use tana_sandbox::message::{Failure, Invocation, Limits, Metered};
 
 /// Compiled contracts that an engine keeps.
 const KEPT: usize = 64;
@@ -20,6 +20,8 @@ const KEPT: usize = 64;
 pub struct Engine {
     snapshot: Option<&'static [u8]>,
     spare: Option<Isolate>,
+    /// What the last execution ran in: taking it down takes a while, and nobody waits for it after the outcome is out.
+    spent: Option<Isolate>,
     heap_bytes: usize,
     compiled: HashMap<[u8; 32], Rc<Compiled>>,
 }
@@ -98,6 +100,7 @@ impl Engine {
         Self {
             snapshot,
             spare: None,
+            spent: None,
             heap_bytes: Limits::default().heap_bytes,
             compiled: HashMap::new(),
         }
@@ -128,16 +131,38 @@ impl Engine {
 
     /// Makes a spare where there is none. Call it between executions.
     pub fn refill(&mut self) {
+        self.spent = None;
         if self.spare.is_none() {
             self.spare = Some(self.make(self.heap_bytes));
         }
     }
 
+    /// Throws the spare away: for measurements.
+    pub fn discard(&mut self) {
+        self.spare = None;
+    }
+
+    /// What isolates are made from; none where the engine knows no snapshots.
+    #[must_use]
+    pub fn snapshot(&self) -> Option<&'static [u8]> {
+        self.snapshot
+    }
+
     pub(super) fn take(&mut self, heap_bytes: usize) -> Isolate {
+        // Isolates of one thread end in the reverse order in which they began: there is never more than one.
+        self.spent = None;
         match self.spare.take() {
             Some(spare) if heap_bytes == self.heap_bytes => spare,
-            _ => self.make(heap_bytes),
+            other => {
+                drop(other);
+                self.make(heap_bytes)
+            }
         }
+    }
+
+    /// Keeps an isolate that is done with until there is time to take it down.
+    pub(super) fn put_away(&mut self, isolate: Isolate) {
+        self.spent = Some(isolate);
     }
 
     fn make(&self, heap_bytes: usize) -> Isolate {

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use super::state::{Abort, Execution};
 use super::{ENGINE, math};
 use crate::host::{SessionError, Staged, exact_number, number_text};
-use crate::message::{LogLevel, Question};
+use tana_sandbox::message::{LogLevel, Part, Question};
 
 fn refused(error: &SessionError) -> JsErrorBox {
     JsErrorBox::generic(error.0.clone())
@@ -371,6 +371,28 @@ fn op_bytes_base64(#[buffer] bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
+/// How an answer in parts begins: JSON with `status` and `headers`.
+#[op2(fast)]
+fn op_answer_head(state: &mut OpState, #[string] head: &str) -> Result<(), JsErrorBox> {
+    let head: Part =
+        serde_json::from_str(head).map_err(|error| JsErrorBox::type_error(error.to_string()))?;
+    execution(state).head(head).map_err(JsErrorBox::generic)
+}
+
+#[op2(fast)]
+fn op_answer_text(state: &mut OpState, #[string] text: String) -> Result<(), JsErrorBox> {
+    execution(state)
+        .piece(text.into_bytes())
+        .map_err(JsErrorBox::range_error)
+}
+
+#[op2(fast)]
+fn op_answer_bytes(state: &mut OpState, #[buffer] bytes: &[u8]) -> Result<(), JsErrorBox> {
+    execution(state)
+        .piece(bytes.to_vec())
+        .map_err(JsErrorBox::range_error)
+}
+
 deno_core::extension!(
     tana,
     ops = [
@@ -402,6 +424,9 @@ deno_core::extension!(
         op_base64_bytes,
         op_text_bytes,
         op_bytes_base64,
+        op_answer_head,
+        op_answer_text,
+        op_answer_bytes,
     ],
     esm_entry_point = "ext:tana/entry.js",
 );

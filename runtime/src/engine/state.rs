@@ -6,7 +6,7 @@ use deno_core::v8;
 
 use super::patterns::Patterns;
 use crate::host::{Host, Session};
-use crate::message::{Invocation, LogLevel, LogLine};
+use tana_sandbox::message::{Invocation, LogLevel, LogLine, Part};
 
 /// Why an execution was ended from inside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +45,10 @@ pub(super) struct Execution {
     /// Regular expressions that it has used.
     pub(super) patterns: Patterns,
     log_bytes: usize,
+    /// The pieces of an answer that the host takes as a whole; none where the answer has none.
+    pub(super) pieces: Option<Vec<u8>>,
+    /// Bytes of pieces so far.
+    piece_bytes: usize,
 }
 
 impl Execution {
@@ -69,7 +73,33 @@ impl Execution {
             drawn: 0,
             patterns: Patterns::default(),
             log_bytes: 0,
+            pieces: None,
+            piece_bytes: 0,
         }
+    }
+
+    /// The head of an answer that comes in parts.
+    pub(super) fn head(&mut self, head: Part) -> Result<(), String> {
+        if !self.host.part(head)? {
+            self.pieces = Some(Vec::new());
+        }
+        Ok(())
+    }
+
+    /// A piece of its body.
+    pub(super) fn piece(&mut self, bytes: Vec<u8>) -> Result<(), String> {
+        let most = self.invocation.limits.result_bytes;
+        self.piece_bytes += bytes.len();
+        if self.piece_bytes > most {
+            return Err(format!("an answer has at most {most} bytes; send less"));
+        }
+        match &mut self.pieces {
+            Some(pieces) => pieces.extend(bytes),
+            None => {
+                self.host.part(Part::Piece(bytes.into()))?;
+            }
+        }
+        Ok(())
     }
 
     /// Keeps a line of output, until the limit; then one last line says that there was more.

@@ -12,7 +12,7 @@ use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_gettime};
 
 /// What a process exits with that took too much memory.
-const OUT_OF_MEMORY: i32 = 12;
+pub const OUT_OF_MEMORY: i32 = 12;
 
 /// How often the clock is read.
 const TICK: Duration = Duration::from_millis(5);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Host, Pending};
-use crate::message::{BlockContext, Invocation, Question, User};
+use tana_sandbox::message::{BlockContext, Invocation, Question, User};
 
 /// A context file: everything is optional.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -20,6 +20,8 @@ pub struct LocalContext {
     pub owner: Option<String>,
     /// The contract's id.
     pub contract_id: Option<String>,
+    /// Id of the transaction that calls: what `Math.random()` draws from.
+    pub transaction_id: Option<String>,
     /// What `context.input()` gives.
     pub input: Option<Value>,
     /// The users that there are.
@@ -54,6 +56,7 @@ impl LocalContext {
         invocation.caller = find("caller", &self.caller)?;
         invocation.owner = find("owner", &self.owner)?;
         invocation.contract_id.clone_from(&self.contract_id);
+        invocation.transaction_id.clone_from(&self.transaction_id);
         if let Some(block) = &self.block {
             invocation.block = block.clone();
         }
@@ -144,6 +147,6 @@ impl Host for LocalHost {
 
     fn fetch(&self, question: Question) -> Pending {
         let hosts = self.context.fetch_hosts.clone();
-        Box::pin(async move { crate::fetch::fetch(&hosts, question).await })
+        Box::pin(async move { tana_sandbox::fetch::fetch(&hosts, question).await })
     }
 }

@@ -7,7 +7,7 @@ mod storage;
 use serde_json::Value;
 
 use super::Host;
-use crate::message::{Authority, Change, Question};
+use tana_sandbox::message::{Authority, Change, Question};
 
 pub(crate) use ledger::Staged;
 

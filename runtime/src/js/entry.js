@@ -36,7 +36,7 @@ async function respond(namespace, name, text) {
   } else {
     value = await handler(req, await body(req, request.headers["content-type"]));
   }
-  return JSONStringify({ response: answer(value) });
+  return JSONStringify({ response: await answer(value) });
 }
 
 async function handle(namespace, name, text) {

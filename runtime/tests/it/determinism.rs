@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use tana_runtime::message::Invocation;
+use tana_sandbox::message::Invocation;
 
 use crate::harness::{Case, repository};
 use crate::worker::{Chain, pool};

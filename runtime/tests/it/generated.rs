@@ -3,16 +3,17 @@
 
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use tana_runtime::message::Invocation;
+use tana_sandbox::message::Invocation;
 
 use crate::generator::program;
 use crate::harness::repository;
 use crate::worker::{Chain, pool};
 
 const PROGRAMS: u64 = 2_000;
+const RUNS: usize = 3;
 
 /// Everything of an outcome that a block would hold, and the code of its error: its words may be the engine's.
-async fn fingerprint(pool: &tana_runtime::pool::Pool, number: u64) -> String {
+async fn fingerprint(pool: &tana_sandbox::pool::Pool, number: u64) -> String {
     let mut invocation = Invocation::new("contract.ts", program(number));
     invocation.block.timestamp = 1_735_689_600_000;
     invocation.transaction_id = Some(format!("tx_{number}"));
@@ -43,6 +44,14 @@ async fn generated_programs_do_and_cost_what_the_file_says() {
     let mut found = Vec::new();
     for number in (0..PROGRAMS).step_by(2) {
         let (one, other) = tokio::join!(fingerprint(&pool, number), fingerprint(&pool, number + 1));
+        for _ in 1..RUNS {
+            let again = tokio::join!(fingerprint(&pool, number), fingerprint(&pool, number + 1));
+            assert_eq!(
+                (&one, &other),
+                (&again.0, &again.1),
+                "{number} and the next"
+            );
+        }
         found.extend([one, other]);
     }
     // For whoever changes the schedule on purpose.

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 
 use serde_json::{Value, json};
 
-use crate::harness::Case;
+use crate::harness::{Case, ran, repository, tana_runtime};
 
 fn world() -> Value {
     json!({
@@ -280,4 +280,62 @@ fn handlers_get_a_request_and_give_a_response() {
         ran.json["response"]["body"]["text"],
         r#"{"body":{"a":1},"text":"{\"a\":1}"}"#
     );
+}
+
+#[test]
+fn the_types_name_what_the_modules_export_and_nothing_else() {
+    let ran = Case::new(
+        "import * as core from 'tana/core';\nimport * as utils from 'tana/utils';\nimport * as block from 'tana/block';\n\
+         import * as tx from 'tana/tx';\nimport * as data from 'tana/data';\nimport * as context from 'tana/context';\n\
+         import * as net from 'tana/net';\nexport function contract() {\n  const all: any = { core, utils, block, tx, data, context, net };\n\
+         const out: any = {};\n  for (const name of Object.keys(all)) out[name] = Object.keys(all[name]);\n  return out;\n}\n",
+    )
+    .run();
+    let modules = ran.result().as_object().unwrap().clone();
+    assert_eq!(modules.len(), 7);
+    for (module, names) in modules {
+        let file = repository(&format!("types/{module}.d.ts"));
+        let types = std::fs::read_to_string(file).unwrap();
+        let (of_colon, of_slash) = types
+            .split_once(&format!("declare module \"tana/{module}\""))
+            .unwrap();
+        let mut declared: Vec<_> = of_colon
+            .lines()
+            .filter_map(|line| line.strip_prefix("  export "))
+            .filter_map(|line| match line.split_once(' ')? {
+                ("const" | "function" | "class", rest) => {
+                    rest.split([':', '(', '<', ' ']).next().map(str::to_owned)
+                }
+                ("default", _) => Some("default".to_owned()),
+                ("{", rest) => rest
+                    .strip_suffix(" };")?
+                    .rsplit_once(" as ")
+                    .map(|(_, name)| name.to_owned()),
+                _ => None,
+            })
+            .collect();
+        declared.sort();
+        declared.dedup();
+        let mut exported: Vec<_> = names
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|name| name.as_str().unwrap().to_owned())
+            .collect();
+        exported.sort();
+        assert_eq!(declared, exported, "{module}");
+        assert!(of_slash.contains("export { default }"), "{module}");
+    }
+}
+
+#[test]
+fn what_the_types_accept_compiles() {
+    for file in ["types/tests/accepted.ts", "examples/counter.ts"] {
+        let output = tana_runtime(&["check", "--json"])
+            .arg(repository(file))
+            .output()
+            .unwrap();
+        let checked = ran(&output);
+        assert_eq!(checked.exit, Some(0), "{:#}", checked.json);
+    }
 }

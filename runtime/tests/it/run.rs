@@ -172,3 +172,50 @@ fn gas_is_charged_and_limited() {
         ran.json
     );
 }
+
+#[test]
+fn all_memory_is_an_error_with_a_code_and_a_sentence() {
+    for body in [
+        "const all: any[] = []; for (;;) all.push({ a: 1, b: [1, 2, 3], c: 'x' + all.length });",
+        "const all = new Map(); for (let i = 0; ; i++) all.set(i, 'x'.repeat(1000) + i);",
+    ] {
+        let ran = Case::body(body)
+            .arguments(&["--gas-limit", "2000000000"])
+            .run();
+        assert_eq!(
+            (ran.error(), ran.exit),
+            ("out-of-memory", Some(1)),
+            "{:#}",
+            ran.json
+        );
+        assert!(ran.message().contains("memory"), "{:#}", ran.json);
+    }
+}
+
+#[test]
+fn a_process_that_is_brought_down_is_an_error_too() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let file = dir.path().join("endless.ts");
+    std::fs::write(&file, "export function contract() { for (;;); }").unwrap();
+    let parent = tana_runtime(&["run", "--json", "--gas-limit", "2000000000"])
+        .arg(&file)
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let children = format!("/proc/{0}/task/{0}/children", parent.id());
+    let child = loop {
+        let list = std::fs::read_to_string(&children).unwrap();
+        if let Some(pid) = list.split_whitespace().next() {
+            break nix::unistd::Pid::from_raw(pid.parse().unwrap());
+        }
+        std::thread::yield_now();
+    };
+    nix::sys::signal::kill(child, nix::sys::signal::Signal::SIGKILL).unwrap();
+    let ran = ran(&parent.wait_with_output().unwrap());
+    assert_eq!(
+        (ran.error(), ran.exit),
+        ("worker-died", Some(1)),
+        "{:#}",
+        ran.json
+    );
+}

@@ -4,8 +4,8 @@ use std::sync::Mutex;
 
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
-use tana_runtime::message::{Authority, ErrorCode, Invocation, Limits, Metered, Outcome, Question};
-use tana_runtime::pool::{Answers, EngineName, Pool, PoolOptions};
+use tana_sandbox::message::{Authority, ErrorCode, Invocation, Limits, Metered, Outcome, Question};
+use tana_sandbox::pool::{Answers, EngineName, Pool, PoolOptions};
 
 use crate::harness::PROGRAM;
 

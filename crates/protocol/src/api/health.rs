@@ -35,7 +35,7 @@ pub struct Check {
     pub name: String,
     /// Whether it is well.
     pub ok: bool,
-    /// Why not, or what it is doing.
+    /// Why not, or what it is doing; of a part that is well, what an operator should know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
 }

@@ -8,7 +8,7 @@ use tana_protocol::{Amount, Decimals};
 use super::{SessionError, refuse};
 use crate::host::Host;
 use crate::host::money::exact_number;
-use crate::message::{Authority, Change, Question};
+use tana_sandbox::message::{Authority, Change, Question};
 
 /// Staged changes at a time.
 const MAX_STAGED: usize = 1_000;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{SessionError, refuse};
 use crate::host::Host;
-use crate::message::{Change, Question};
+use tana_sandbox::message::{Change, Question};
 
 const MAX_KEY_SIZE: usize = 256;
 const MAX_VALUE_SIZE: usize = 10_240;

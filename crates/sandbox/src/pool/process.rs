@@ -25,6 +25,7 @@ pub(super) struct Worker {
     uses: u32,
     /// Executions after which it is replaced.
     most: u32,
+    gaps: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +73,7 @@ impl Worker {
             state: State::Starting,
             uses: 0,
             most: options.uses,
+            gaps: Vec::new(),
         })
     }
 
@@ -95,11 +97,7 @@ impl Worker {
                     }
                     _ => {
                         self.state = State::Ready;
-                        for gap in gaps {
-                            tracing::warn!(
-                                "a worker is not shut in as it should be: {gap}; contracts of others should not run here"
-                            );
-                        }
+                        self.gaps = gaps;
                         self.most = self.most.min(executions.unwrap_or(u32::MAX));
                         return Ok(());
                     }
@@ -113,6 +111,11 @@ impl Worker {
             program: self.program.clone(),
             reason,
         })
+    }
+
+    /// The fences that the kernel refused, once it is ready.
+    pub(super) fn gaps(&self) -> &[String] {
+        &self.gaps
     }
 
     /// Whether it has done its share.
@@ -162,6 +165,7 @@ impl Worker {
                         return Ended::Died(error.to_string());
                     }
                 }
+                Ok(Some(FromWorker::Part { part })) => answers.part(part),
                 Ok(Some(FromWorker::Done { id: done, outcome })) if done == id => {
                     return Ended::Done(outcome);
                 }

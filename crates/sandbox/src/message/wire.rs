@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Body, Failure, Invocation, Metered, Outcome};
+use super::{Body, Failure, Invocation, Metered, Outcome, Part};
 
 /// A question of a running contract about the chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,6 +108,11 @@ pub enum FromWorker {
         /// What.
         #[serde(flatten)]
         ask: Question,
+    },
+    /// A part of an answer, where the invocation takes parts.
+    Part {
+        /// What.
+        part: Part,
     },
     /// What a source became, or what is wrong with it.
     Compiled {

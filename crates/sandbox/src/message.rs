@@ -1,5 +1,4 @@
 //! What crosses the border between a host (ledger, edge, command line) and a worker: one JSON message a line.
-//! No engine here: the daemons use these types without linking one.
 
 mod failure;
 mod http;
@@ -8,7 +7,7 @@ mod outcome;
 mod wire;
 
 pub use failure::{ErrorCode, Failure};
-pub use http::{Body, HttpRequest, HttpResponse};
+pub use http::{Body, HttpRequest, HttpResponse, Part};
 pub use invocation::{
     Authority, BlockContext, Entry, EntryName, Exports, Invocation, Limits, Metered, User,
 };

@@ -1,5 +1,5 @@
 //! A pool of worker processes, as a host sees it. A worker runs one contract at a time; one that dies costs that one
-//! execution and is replaced. No engine here.
+//! execution and is replaced.
 
 mod process;
 
@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use serde_json::Value;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::message::{ErrorCode, Failure, Invocation, Metered, Outcome, Question};
+use crate::message::{ErrorCode, Failure, Invocation, Metered, Outcome, Part, Question};
 use process::{Ended, Worker};
 
 /// How much longer than its own limit an execution may take until its worker is ended from outside.
@@ -25,6 +25,11 @@ const COMPILING: Duration = Duration::from_secs(10);
 pub trait Answers: Send + Sync {
     /// The answer, or a sentence for the contract.
     fn answer(&self, question: Question) -> BoxFuture<'_, Result<Value, String>>;
+
+    /// Takes a part of an answer, in order, where the invocation said that it is taken in parts.
+    fn part(&self, part: Part) {
+        drop(part);
+    }
 }
 
 /// How a pool starts and keeps its workers.
@@ -103,6 +108,7 @@ pub struct Pool {
     idle: Mutex<VecDeque<Worker>>,
     slots: Semaphore,
     waiting: Semaphore,
+    gaps: Option<String>,
 }
 
 impl Pool {
@@ -115,10 +121,19 @@ impl Pool {
         for _ in 0..options.workers.max(1) {
             idle.push_back(Worker::start(&options)?);
         }
+        let mut gaps = None;
         if let Some(first) = idle.front_mut() {
             first.ready().await?;
+            gaps = (!first.gaps().is_empty()).then(|| {
+                let gaps = first.gaps().join("; ");
+                format!("workers are not shut in as they should be: {gaps}; contracts of others should not run here")
+            });
+        }
+        if let Some(gaps) = &gaps {
+            tracing::warn!("{gaps}");
         }
         Ok(Self {
+            gaps,
             slots: Semaphore::new(options.workers.max(1)),
             waiting: Semaphore::new(options.waiting + options.workers.max(1)),
             idle: Mutex::new(idle),
@@ -139,15 +154,7 @@ impl Pool {
             .waiting
             .try_acquire()
             .map_err(|_| PoolError::Busy(self.options.waiting))?;
-        // The semaphore is never closed.
-        let Ok(_slot) = self.slots.acquire().await else {
-            return Err(PoolError::Busy(0));
-        };
-        let mut worker = match self.take() {
-            Some(worker) => worker,
-            None => Worker::start(&self.options)?,
-        };
-        worker.ready().await?;
+        let (_slot, mut worker) = self.worker().await?;
         let gas = invocation.limits.gas;
         let limit = Duration::from_millis(invocation.limits.wall_ms) + GRACE;
         let ended = tokio::time::timeout(limit, worker.run(invocation, answers)).await;
@@ -188,14 +195,7 @@ impl Pool {
         file: &str,
         source: &str,
     ) -> Result<Result<Metered, Failure>, PoolError> {
-        let Ok(_slot) = self.slots.acquire().await else {
-            return Err(PoolError::Busy(0));
-        };
-        let mut worker = match self.take() {
-            Some(worker) => worker,
-            None => Worker::start(&self.options)?,
-        };
-        worker.ready().await?;
+        let (_slot, mut worker) = self.worker().await?;
         let ended = tokio::time::timeout(COMPILING, worker.compile(file, source)).await;
         match ended.unwrap_or_else(|_| Err("it took too long to compile".to_owned())) {
             Ok(metered) => {
@@ -216,6 +216,26 @@ impl Pool {
     #[must_use]
     pub fn free(&self) -> usize {
         self.slots.available_permits()
+    }
+
+    /// Which fences the kernel refused to put around the workers, in a sentence; none where all stand.
+    #[must_use]
+    pub fn gaps(&self) -> Option<&str> {
+        self.gaps.as_deref()
+    }
+
+    /// Waits for a place, and for a worker that can take an execution there.
+    async fn worker(&self) -> Result<(SemaphorePermit<'_>, Worker), PoolError> {
+        // The semaphore is never closed.
+        let Ok(slot) = self.slots.acquire().await else {
+            return Err(PoolError::Busy(0));
+        };
+        let mut worker = match self.take() {
+            Some(worker) => worker,
+            None => Worker::start(&self.options)?,
+        };
+        worker.ready().await?;
+        Ok((slot, worker))
     }
 
     /// An idle worker that still lives: one that died while it was idle has cost nobody anything.

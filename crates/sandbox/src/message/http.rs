@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 /// Bytes of an HTTP message: text as it is, everything else in Base64.
@@ -12,6 +14,28 @@ pub enum Body {
     Text(String),
     /// Any bytes.
     Base64(String),
+}
+
+impl From<Vec<u8>> for Body {
+    fn from(bytes: Vec<u8>) -> Self {
+        match String::from_utf8(bytes) {
+            Ok(text) => Self::Text(text),
+            Err(error) => Self::Base64(STANDARD.encode(error.into_bytes())),
+        }
+    }
+}
+
+impl Body {
+    /// The bytes.
+    ///
+    /// # Errors
+    /// Where what should be Base64 is not.
+    pub fn into_bytes(self) -> Result<Vec<u8>, base64::DecodeError> {
+        match self {
+            Self::Text(text) => Ok(text.into_bytes()),
+            Self::Base64(text) => STANDARD.decode(text),
+        }
+    }
 }
 
 /// A request to an edge handler.
@@ -44,4 +68,19 @@ pub struct HttpResponse {
     pub headers: BTreeMap<String, String>,
     /// Body.
     pub body: Body,
+}
+
+/// A part of an answer that is sent while the handler goes on: first its head, then pieces of its body.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Part {
+    /// How it begins.
+    Head {
+        /// Status code.
+        status: u16,
+        /// Headers, names in lower case.
+        headers: BTreeMap<String, String>,
+    },
+    /// What follows.
+    Piece(Body),
 }

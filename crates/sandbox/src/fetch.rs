@@ -6,14 +6,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use futures::StreamExt;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Client, Method, Url};
 use serde_json::Value;
 
-use crate::message::{Body, HttpResponse, Question};
+use crate::message::{HttpResponse, Question};
 
 const TIMEOUT: Duration = Duration::from_secs(4);
 const MAX_BODY_BYTES: usize = 1 << 20;
@@ -38,8 +36,7 @@ pub async fn fetch(allowed: &[String], question: Question) -> Result<Value, Stri
         .map_err(|_| format!("there is no method {method}"))?;
     let mut body = match body {
         None => None,
-        Some(Body::Text(text)) => Some(text.into_bytes()),
-        Some(Body::Base64(text)) => Some(STANDARD.decode(text).map_err(|error| error.to_string())?),
+        Some(body) => Some(body.into_bytes().map_err(|error| error.to_string())?),
     };
     for _ in 0..=MAX_REDIRECTS {
         let client = client(permit(allowed, &url)?)?;
@@ -208,14 +205,10 @@ async fn answer(url: &Url, response: reqwest::Response) -> Result<Value, String>
         }
         bytes.extend_from_slice(&chunk);
     }
-    let body = match String::from_utf8(bytes) {
-        Ok(text) => Body::Text(text),
-        Err(error) => Body::Base64(STANDARD.encode(error.into_bytes())),
-    };
     serde_json::to_value(HttpResponse {
         status,
         headers,
-        body,
+        body: bytes.into(),
     })
     .map_err(|error| error.to_string())
 }

@@ -195,6 +195,9 @@ pub struct Invocation {
     /// The request, for `get` and `post`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<HttpRequest>,
+    /// Whether the host takes an answer in parts, as they are made.
+    #[serde(default)]
+    pub in_parts: bool,
 }
 
 impl Invocation {
@@ -216,6 +219,7 @@ impl Invocation {
             fetch_hosts: Vec::new(),
             limits: Limits::default(),
             request: None,
+            in_parts: false,
         }
     }
 }

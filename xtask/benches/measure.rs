@@ -49,6 +49,12 @@ mod chain;
 mod content;
 #[path = "measure/contracts.rs"]
 mod contracts;
+#[allow(
+    clippy::unwrap_used,
+    reason = "where a part is missing there is nothing to measure"
+)]
+#[path = "measure/edge.rs"]
+mod edge;
 #[path = "measure/figures.rs"]
 mod figures;
 #[allow(
@@ -79,6 +85,13 @@ mod queue;
 mod servers;
 #[path = "measure/services.rs"]
 mod services;
+#[allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "shared with the end-to-end tests, which use all of it"
+)]
+#[path = "../tests/it/edge.rs"]
+mod serving;
 #[path = "measure/signatures.rs"]
 mod signatures;
 #[path = "measure/throughput.rs"]
@@ -108,6 +121,11 @@ fn main() -> Result<()> {
     let figures = match binary::setting("TANA_BENCH").as_deref() {
         Some("chain") => Some(chain::figures()?),
         Some("services") => Some(services::figures()),
+        Some("edge") => Some(edge::figures()?),
+        Some(edge::AXUM) => {
+            edge::serve_hello();
+            return Ok(());
+        }
         _ => None,
     };
     if let Some(figures) = figures {

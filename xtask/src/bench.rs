@@ -8,9 +8,9 @@ use crate::{cargo, engine, machine, postgres, redis, up};
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// What is measured; without, the programs as one meets them
+    /// What is measured (more than one may be named); without, the programs as one meets them
     #[arg(value_enum)]
-    what: Option<What>,
+    what: Vec<What>,
     #[command(flatten)]
     engine: engine::Wanted,
 }
@@ -21,6 +21,10 @@ enum What {
     Chain,
     /// Content store and identity service against nginx, sha256sum, SQLite and raw signature checks, as ratios
     Services,
+    /// Isolates and the meter against V8 alone, as ratios
+    Runtime,
+    /// The edge against axum and Node, as ratios, and a contract call against a transfer
+    Edge,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
@@ -29,17 +33,27 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     println!("{}", choice.describe());
     up::build(&choice)?;
     let keeper = Keeper::start()?;
+    if options.what.is_empty() {
+        return measure(&choice, &keeper, None);
+    }
+    for what in &options.what {
+        measure(&choice, &keeper, Some(*what))?;
+    }
+    Ok(())
+}
+
+fn measure(choice: &engine::Choice, keeper: &Keeper, what: Option<What>) -> Result<()> {
+    // The engine's features are named with both packages that have them.
+    let packages: &[&str] = if what == Some(What::Runtime) {
+        &["--package", "tana-runtime", "--package", "tana-edge"]
+    } else {
+        &["--package", "xtask"]
+    };
     let mut measure = cargo::cargo();
-    measure.args([
-        "bench",
-        "--locked",
-        "--package",
-        "xtask",
-        "--bench",
-        "measure",
-    ]);
-    measure.env("TANA_TEST_BIN", cargo::target_dir()?.join("release"));
-    match options.what {
+    measure
+        .args(["bench", "--locked", "--bench", "measure"])
+        .args(packages);
+    match what {
         None => {}
         Some(What::Chain) => {
             machine::require(&[postgres::SERVER, redis::SERVER])?;
@@ -49,6 +63,14 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             machine::require(&[machine::NGINX])?;
             measure.env("TANA_BENCH", "services");
         }
+        Some(What::Runtime) => {
+            choice.apply(&mut measure);
+        }
+        Some(What::Edge) => {
+            machine::require(&[machine::NODE])?;
+            measure.env("TANA_BENCH", "edge");
+        }
     }
+    measure.env("TANA_TEST_BIN", cargo::target_dir()?.join("release"));
     cargo::run(keeper.mark(&mut measure))
 }

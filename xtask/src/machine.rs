@@ -96,6 +96,13 @@ pub(crate) const OPENSSL: Need = Need {
     present: || find("openssl").is_some(),
 };
 
+/// What the edge is measured against, and what checks the types of contracts.
+pub(crate) const NODE: Need = Need {
+    what: "Node with npm",
+    package: "nodejs npm",
+    present: || find("node").is_some() && find("npm").is_some(),
+};
+
 /// Whose keys sign approvals in the tests.
 pub(crate) const AGENT: Need = Need {
     what: "ssh-agent",

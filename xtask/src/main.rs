@@ -12,7 +12,9 @@ mod keeper;
 mod machine;
 mod postgres;
 mod redis;
+mod soak;
 mod test;
+mod types;
 mod up;
 
 use std::process::ExitCode;
@@ -40,6 +42,8 @@ enum Task {
     Crash(crash::Options),
     /// Throw bytes at everything that reads them, guided by coverage
     Fuzz(fuzz::Options),
+    /// Load an edge with contracts that mean harm, and a chain with generated ones
+    Soak(soak::Options),
     /// Measure, and print a table
     Bench(bench::Options),
     /// Say which JavaScript engine would be built here, and why
@@ -52,6 +56,7 @@ fn main() -> ExitCode {
         Task::Test(options) => test::run(&options),
         Task::Crash(options) => crash::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
+        Task::Soak(options) => soak::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Engine(wanted) => engine::run(&wanted),
     };

@@ -14,7 +14,7 @@ use clap::{Args, ValueEnum};
 use crate::cargo::{self, Totals};
 use crate::engine::{self, Choice};
 use crate::keeper::Keeper;
-use crate::{machine, postgres, redis};
+use crate::{machine, postgres, redis, types};
 
 /// The version that is installed where there is none.
 const CARGO_DENY: &str = "0.20.2";
@@ -44,18 +44,21 @@ enum Step {
     Unit,
     /// Examples in the documentation
     Doc,
+    /// The TypeScript compiler over the types and examples for contract authors
+    Types,
     /// The real binaries, the console in a pseudo-terminal included
     E2e,
 }
 
 impl Step {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Fmt,
         Self::Clippy,
         Self::Deny,
         Self::Build,
         Self::Unit,
         Self::Doc,
+        Self::Types,
         Self::E2e,
     ];
 
@@ -67,13 +70,14 @@ impl Step {
             Self::Build => "build",
             Self::Unit => "unit",
             Self::Doc => "doc",
+            Self::Types => "types",
             Self::E2e => "e2e",
         }
     }
 
     /// Whether the step compiles, and so needs a compiler and an engine.
     fn compiles(self) -> bool {
-        !matches!(self, Self::Fmt | Self::Deny)
+        !matches!(self, Self::Fmt | Self::Deny | Self::Types)
     }
 }
 
@@ -181,6 +185,7 @@ impl Run<'_> {
                 }
                 self.tests(&mut command)
             }
+            Step::Types => types::check(),
             Step::E2e => {
                 machine::require(&[postgres::SERVER, redis::SERVER])?;
                 // Builds nothing after the step `build`; alone, it makes the binaries that the tests drive.
@@ -248,7 +253,12 @@ impl Run<'_> {
         failed += self
             .failed
             .iter()
-            .filter(|step| matches!(step, Step::Fmt | Step::Clippy | Step::Deny | Step::Build))
+            .filter(|step| {
+                matches!(
+                    step,
+                    Step::Fmt | Step::Clippy | Step::Deny | Step::Build | Step::Types
+                )
+            })
             .count() as u64;
         drop(self.keeper);
         println!("\n{passed} passed, {failed} failed");

@@ -9,13 +9,39 @@ use tana_protocol::ContractId;
 
 use crate::node::Node;
 use crate::transfers::Sender;
-use crate::{Row, http, milliseconds, row};
+use crate::{Row, http, milliseconds, row, transfers};
 
 const MANY: u64 = 200;
 const ROUNDS: usize = 3;
 
 /// After `transfers`, which makes Alice and Bob.
 pub(crate) fn rows(node: &Node) -> Result<Vec<Row>> {
+    let (calls, transfers) = measure(node)?;
+    Ok(vec![row(
+        "a contract call in a block, over a native transfer",
+        format!("+{}", milliseconds(calls.saturating_sub(transfers))),
+        &format!(
+            "transfer contract, {MANY} at once: {} against {} each, fastest of {ROUNDS}",
+            milliseconds(calls),
+            milliseconds(transfers)
+        ),
+    )])
+}
+
+/// Milliseconds that a call takes more, on a fresh node.
+pub(crate) fn more_than_a_transfer(node: &Node) -> Result<f64> {
+    transfers::accounts(node);
+    let (calls, transfers) = measure(node)?;
+    println!(
+        "in blocks: a call of the transfer contract {}, a transfer {}",
+        milliseconds(calls),
+        milliseconds(transfers)
+    );
+    Ok(calls.saturating_sub(transfers).as_secs_f64() * 1e3)
+}
+
+/// What one call takes, and one transfer.
+fn measure(node: &Node) -> Result<(Duration, Duration)> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/transfer.ts");
     let source = source.to_str().context("the path is not UTF-8")?;
     let deployed = node.json(&["deploy", "contract", source, "--name", "pay", "--wait"]);
@@ -37,18 +63,7 @@ pub(crate) fn rows(node: &Node) -> Result<Vec<Row>> {
         let fastest = times.into_iter().min().unwrap_or(Duration::MAX);
         anyhow::Ok(fastest / u32::try_from(MANY)?)
     };
-    let (calls, transfers) = (each(&call)?, each(&transfer)?);
-    let more = calls.saturating_sub(transfers);
-
-    Ok(vec![row(
-        "a contract call in a block, over a native transfer",
-        format!("+{}", milliseconds(more)),
-        &format!(
-            "transfer contract, {MANY} at once: {} against {} each, fastest of {ROUNDS}",
-            milliseconds(calls),
-            milliseconds(transfers)
-        ),
-    )])
+    Ok((each(&call)?, each(&transfer)?))
 }
 
 /// Submits many together and waits until the last is in a block. All of them must have done what they say.

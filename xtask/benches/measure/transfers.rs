@@ -15,11 +15,16 @@ const AT_ONCE: usize = 500;
 const SINGLE: u64 = 21;
 const LIMIT: Duration = Duration::from_secs(300);
 
-pub(crate) fn rows(node: &Node) -> Result<Vec<Row>> {
+/// Alice, who has a million, and Bob, who has nothing.
+pub(crate) fn accounts(node: &Node) {
     node.user("alice");
     node.user("bob");
     node.tana(&["deposit", "alice", "1000000", "USD", "--wait"])
         .ok();
+}
+
+pub(crate) fn rows(node: &Node) -> Result<Vec<Row>> {
+    accounts(node);
     let sender = Sender::of(node)?;
     Ok(vec![latency(&sender)?, throughput(&sender)?])
 }

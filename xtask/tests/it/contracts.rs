@@ -2,13 +2,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
 
 use nix::sys::signal::Signal;
 
-use crate::node::{self, Node};
-use crate::wait::{LONG, until, until_true};
-use crate::{binary, http, process};
+use crate::edge::Edge;
+use crate::node::Node;
+use crate::wait::{LONG, until};
+use crate::{http, process};
 
 fn examples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -49,31 +49,10 @@ fn a_contract_without_end_is_ended() {
     assert_eq!(ran.code, Some(1), "{}{}", ran.out, ran.err);
 }
 
-/// An edge of its own, ended with the test.
-struct Edge(Child);
-
-impl Drop for Edge {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[test]
 fn the_edge_answers_with_a_contract() {
-    let node = Node::empty();
-    let port = 8180 + node::free_offset();
-    let mut command = binary::command("tana-edge", node.home());
-    command
-        .arg("--dir")
-        .arg(examples())
-        .args(["--port", &port.to_string()])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    let mut edge = Edge(command.spawn().unwrap());
-    until_true("the edge to listen", LONG, || {
-        std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
-    });
+    let mut edge = Edge::serving(&examples(), &[]);
+    let port = edge.port;
     let (answer, _) = until("an answer of the contract", LONG, || {
         let answer = http::get(port, "/hello?name=you");
         if answer.status == 503 {
@@ -88,8 +67,8 @@ fn the_edge_answers_with_a_contract() {
         "{answer:?}"
     );
     assert_eq!(http::get(port, "/no-such-contract").status, 404);
-    process::signal(edge.0.id(), Signal::SIGTERM);
-    until("the edge to end", LONG, || match edge.0.try_wait() {
+    process::signal(edge.child().id(), Signal::SIGTERM);
+    until("the edge to end", LONG, || match edge.child().try_wait() {
         Ok(Some(_)) => Ok(()),
         other => Err(format!("{other:?}")),
     });

@@ -1,6 +1,6 @@
 //! A plain HTTP/1.1 client, one connection a request: enough to test and measure with, and nothing of the product's.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 
 use serde_json::Value;
@@ -73,4 +73,44 @@ fn unchunk(mut body: &str) -> String {
         body = rest[size..].trim_start_matches("\r\n");
     }
     whole
+}
+
+/// A connection that is kept for one request after the other.
+pub(crate) struct Kept {
+    stream: BufReader<TcpStream>,
+}
+
+impl Kept {
+    pub(crate) fn open(port: u16) -> Self {
+        let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self {
+            stream: BufReader::new(stream),
+        }
+    }
+
+    /// One request and its answer: status, status line and headers in lower case, body.
+    pub(crate) fn get(&mut self, path: &str) -> std::io::Result<(u16, String, Vec<u8>)> {
+        let broken = || std::io::Error::other("no HTTP answer");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        self.stream.get_mut().write_all(request.as_bytes())?;
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            if self.stream.read_line(&mut head)? == 0 {
+                return Err(broken());
+            }
+        }
+        let head = head.to_lowercase();
+        let status = head
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok());
+        let length = head
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length:"))
+            .and_then(|length| length.trim().parse().ok());
+        let mut body = vec![0; length.ok_or_else(broken)?];
+        self.stream.read_exact(&mut body)?;
+        Ok((status.ok_or_else(broken)?, head, body))
+    }
 }

@@ -75,6 +75,16 @@ fn status_mib(pid: u32, name: &str) -> f64 {
     line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
 }
 
+/// Resident memory with what is shared counted in proportion: what several processes of one program have adds up.
+///
+/// None where the process is gone.
+pub(crate) fn proportional_mib(pid: u32) -> Option<f64> {
+    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+    let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+    let kib: f64 = line.trim().trim_end_matches(" kB").parse().ok()?;
+    Some(kib / 1024.0)
+}
+
 /// CPU time of the process, all threads, so far.
 pub(crate) fn cpu(pid: u32) -> Duration {
     let fields = stat(pid).unwrap_or_else(|| panic!("process {pid} is gone"));

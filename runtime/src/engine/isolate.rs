@@ -251,12 +251,24 @@ fn entry_points(
 }
 
 #[cfg(feature = "v8")]
+#[allow(
+    clippy::expect_used,
+    reason = "our own bootstrap, the same at each start"
+)]
 fn snapshot() -> Option<&'static [u8]> {
-    let runtime = deno_core::JsRuntimeForSnapshot::new(RuntimeOptions {
+    let mut runtime = deno_core::JsRuntimeForSnapshot::new(RuntimeOptions {
         module_loader: Some(Rc::new(Modules)),
         extensions: vec![ops::extension()],
         ..Default::default()
     });
+    let warming = runtime
+        .execute_script("tana:warm", "globalThis.__tana.warm()")
+        .expect("the bootstrap warms up");
+    let warm = runtime.resolve(warming);
+    deno_core::futures::executor::block_on(
+        runtime.with_event_loop_promise(warm, deno_core::PollEventLoopOptions::default()),
+    )
+    .expect("the bootstrap warms up");
     Some(Box::leak(runtime.snapshot()))
 }
 

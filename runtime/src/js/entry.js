@@ -91,4 +91,14 @@ function begin() {
   return { __proto__: null, call, handle, gas: $g };
 }
 
-globalThis.__tana = { begin };
+/** Runs what every execution runs, so that a snapshot holds it compiled. */
+async function warm() {
+  const contract = {
+    contract: () => [1, 2, 3].map((x) => x + 1).filter((x) => x > 2).join(", ").slice(0, 1),
+    get: (req) => ({ a: JSON.parse(JSON.stringify({ b: [req.query.name, 1, "c"] })), d: "e,f".split(","), g: [...[1]] }),
+  };
+  await call(contract, "contract");
+  await handle(contract, "get", '{"method":"GET","path":"/","query":{},"headers":{},"params":{},"ip":"","body":null}');
+}
+
+globalThis.__tana = { begin, warm };

@@ -175,21 +175,18 @@ fn gas_is_charged_and_limited() {
 
 #[test]
 fn all_memory_is_an_error_with_a_code_and_a_sentence() {
-    for body in [
-        "const all: any[] = []; for (;;) all.push({ a: 1, b: [1, 2, 3], c: 'x' + all.length });",
-        "const all = new Map(); for (let i = 0; ; i++) all.set(i, 'x'.repeat(1000) + i);",
-    ] {
-        let ran = Case::body(body)
+    // Soon, on a busy machine too: a text becomes a list of a million others.
+    let ran =
+        Case::body("const all: any[] = []; for (;;) all.push('x'.repeat(1000000).split(''));")
             .arguments(&["--gas-limit", "2000000000"])
             .run();
-        assert_eq!(
-            (ran.error(), ran.exit),
-            ("out-of-memory", Some(1)),
-            "{:#}",
-            ran.json
-        );
-        assert!(ran.message().contains("memory"), "{:#}", ran.json);
-    }
+    assert_eq!(
+        (ran.error(), ran.exit),
+        ("out-of-memory", Some(1)),
+        "{:#}",
+        ran.json
+    );
+    assert!(ran.message().contains("memory"), "{:#}", ran.json);
 }
 
 #[test]

@@ -97,6 +97,7 @@ fn quiet(level: &str) -> String {
         "tana_home",
         "tana_edge",
         "tana_runtime",
+        "tana_sandbox",
         "tana_protocol",
     ]
     .map(|name| format!("{name}={level}"))

@@ -3,8 +3,8 @@
 use std::cell::Cell;
 
 use tana_runtime::compile::compile;
-use tana_sandbox::message::ErrorCode;
 use tana_runtime::regexp::{self, Budget, Machine};
+use tana_sandbox::message::ErrorCode;
 
 pub(crate) fn run(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {

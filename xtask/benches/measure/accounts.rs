@@ -2,10 +2,11 @@
 //! the store, in the order of the state tree, so that each node of the tree is written about once. Only the last block is
 //! one that verifies; what comes after it is an ordinary chain.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 use tana_chain::{
     BlockPlan, Execution, Executor, MemoryState, Outcome, Prepared, TreeNodes, TreeUpdate, genesis,
@@ -41,7 +42,6 @@ pub(crate) struct Chain<'a, S> {
     pub(crate) store: S,
     pub(crate) tip: Tip,
     accounts: usize,
-    nonce: u64,
 }
 
 /// A block, and what it is executed on and writes.
@@ -193,7 +193,6 @@ impl<'a, S: LedgerStore> Chain<'a, S> {
             store,
             tip: Tip { header, hash },
             accounts,
-            nonce: 0,
         };
         let values = site.all_values(accounts, now()?)?;
         let mut values = values.into_iter().map(|(_, value)| value).peekable();
@@ -309,23 +308,35 @@ impl<'a, S: LedgerStore> Chain<'a, S> {
     }
 
     /// The next block with so many transfers, each between two accounts of its own from all over the state.
-    pub(crate) async fn transfers(&mut self, count: usize) -> Result<Made> {
+    pub(crate) async fn transfers(&self, count: usize) -> Result<Made> {
         let distance = self.accounts / (2 * count);
-        self.nonce += 1;
-        let signed: Vec<SignedTransaction> = (0..count)
-            .map(|number| self.transfer(2 * number * distance, (2 * number + 1) * distance))
+        let pairs = (0..count).map(|number| (2 * number * distance, (2 * number + 1) * distance));
+        let senders: Vec<StateKey> = (pairs.clone())
+            .map(|(from, _)| StateKey::User(Site::person(from).0))
+            .collect();
+        let senders = self.store.state(&senders).await?;
+        let signed: Vec<SignedTransaction> = pairs
+            .map(|(from, to)| self.transfer(from, to, &senders))
             .collect::<Result<_>>()?;
         self.make(&signed).await
     }
 
-    fn transfer(&self, from: usize, to: usize) -> Result<SignedTransaction> {
+    fn transfer(
+        &self,
+        from: usize,
+        to: usize,
+        senders: &BTreeMap<StateKey, StateValue>,
+    ) -> Result<SignedTransaction> {
         let ((from, key), (to, _)) = (Site::person(from), Site::person(to));
+        let Some(StateValue::User(user)) = senders.get(&StateKey::User(from)) else {
+            bail!("there is no user {from}");
+        };
         let mut transaction = Transaction::new(
             TransactionType::Transfer,
             from.into(),
             to.into(),
             now()?,
-            self.nonce,
+            user.nonce + 1,
         );
         transaction.amount = Some("0.01".parse()?);
         transaction.currency_code = Some(self.site.currency.clone());

@@ -222,7 +222,10 @@ impl Command {
             | Self::Stop(_)
             | Self::Login(_)
             | Self::Phone(_) => true,
-            Self::Mesh(mesh) => !matches!(mesh, mesh::Mesh::Status | mesh::Mesh::List(_)),
+            Self::Mesh(mesh) => !matches!(
+                mesh,
+                mesh::Mesh::Status | mesh::Mesh::List(_) | mesh::Mesh::Decisions(_)
+            ),
             Self::Sovereign(sovereign) => !matches!(sovereign, sovereign::Sovereign::List),
             Self::Queue(queue) => queue.changes(),
             Self::Content(content) => matches!(content, content::Content::Put(_)),

@@ -335,6 +335,7 @@ impl Runner {
                     mesh,
                     self.settings.clone(),
                     self.environment.clone(),
+                    self.ledger.client.clone(),
                     node::Decided {
                         node,
                         key,

@@ -25,6 +25,7 @@ mod survey;
 mod term;
 mod theme;
 mod update;
+mod validators;
 mod view;
 mod widgets;
 

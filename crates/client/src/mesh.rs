@@ -3,9 +3,9 @@
 
 use tana_protocol::api::health::Health;
 use tana_protocol::api::mesh::{
-    ActiveValidators, AddSovereign, Decided, DecisionRequest, Heartbeat, HeartbeatTaken, MeshInfo,
-    Node, NodeStatus, Nodes, OneNode, Register, Registered, RotateSovereign, Rotated,
-    SovereignKeys, Topology, event,
+    ActiveValidators, AddSovereign, Decided, DecisionLog, DecisionRequest, Heartbeat,
+    HeartbeatTaken, LabelRequest, Labelled, MeshInfo, Node, NodeStatus, Nodes, OneNode, Register,
+    Registered, RotateNode, RotateSovereign, Rotated, ServiceOffer, SovereignKeys, Topology, event,
 };
 use tana_protocol::message::{self, Decision};
 use tana_protocol::{NodeId, PublicKey, SecretKey, Signature, Timestamp};
@@ -33,6 +33,12 @@ pub enum MeshEvent {
     Approved(Box<Node>),
     /// A node was denied.
     Denied(Box<Node>),
+    /// A node was put out.
+    Removed(Box<Node>),
+    /// A sovereign has voted on a node, and more are needed.
+    Voted(Box<Node>),
+    /// A node has another key or label.
+    Changed(Box<Node>),
     /// A node became active or offline without a decision.
     Status(Box<Node>),
     /// A heartbeat was taken.
@@ -47,6 +53,9 @@ impl StreamEvent for MeshEvent {
             event::REGISTERED => Self::Registered(serde_json::from_str(data)?),
             event::APPROVED => Self::Approved(serde_json::from_str(data)?),
             event::DENIED => Self::Denied(serde_json::from_str(data)?),
+            event::REMOVED => Self::Removed(serde_json::from_str(data)?),
+            event::VOTED => Self::Voted(serde_json::from_str(data)?),
+            event::CHANGED => Self::Changed(serde_json::from_str(data)?),
             event::STATUS => Self::Status(serde_json::from_str(data)?),
             event::HEARTBEAT => Self::Heartbeat(serde_json::from_str(data)?),
             event::SOVEREIGN => Self::Sovereign(serde_json::from_str(data)?),
@@ -63,6 +72,9 @@ impl MeshEvent {
             Self::Registered(node)
             | Self::Approved(node)
             | Self::Denied(node)
+            | Self::Removed(node)
+            | Self::Voted(node)
+            | Self::Changed(node)
             | Self::Status(node)
             | Self::Heartbeat(node) => Some(node),
             Self::Sovereign(_) => None,
@@ -157,7 +169,7 @@ impl MeshClient {
         self.0.get(&["validators", "active"]).await
     }
 
-    /// Approves or denies a node with a sovereign's key, in the long form that cannot be replayed.
+    /// Approves, denies or removes a node with a sovereign's key, in the long form that cannot be replayed.
     ///
     /// # Errors
     /// `forbidden` where the key is no sovereign's, `already-decided`, or another problem.
@@ -194,6 +206,85 @@ impl MeshClient {
         self.0
             .post(&[decision.verb(), node.as_str()], &body, Repeat::Forbidden)
             .await
+    }
+
+    /// Says where a node is, signed with its own key or a sovereign's; an empty text takes the label off.
+    ///
+    /// # Errors
+    /// `forbidden` where the key is neither, or another problem.
+    pub async fn label(
+        &self,
+        node: &NodeId,
+        region: &str,
+        by: &SecretKey,
+    ) -> Result<Labelled, ClientError> {
+        let at = now();
+        let signature = by.sign(&message::label(node, at, region));
+        self.label_signed(node, region, by.public(), at, signature)
+            .await
+    }
+
+    /// The same, signed elsewhere over [`message::label`].
+    ///
+    /// # Errors
+    /// As [`MeshClient::label`].
+    pub async fn label_signed(
+        &self,
+        node: &NodeId,
+        region: &str,
+        by: PublicKey,
+        at: Timestamp,
+        signature: Signature,
+    ) -> Result<Labelled, ClientError> {
+        let body = LabelRequest {
+            region: region.to_owned(),
+            public_key: by,
+            timestamp: at,
+            signature,
+        };
+        self.0
+            .post(&["label", node.as_str()], &body, Repeat::Forbidden)
+            .await
+    }
+
+    /// Gives a node another key: the old one names it. `host` is what the node registered as.
+    ///
+    /// # Errors
+    /// `already-exists` where the new key is or was a node's, or another problem.
+    pub async fn rotate_node(
+        &self,
+        node: &NodeId,
+        host: &str,
+        old: &SecretKey,
+        new: &SecretKey,
+        services: Vec<ServiceOffer>,
+    ) -> Result<Node, ClientError> {
+        let at = now();
+        let text = message::node_rotate(node, &old.public(), &new.public(), at);
+        let registration = message::registration(node.as_str(), &new.public().to_string(), host);
+        let body = RotateNode {
+            old_public_key: old.public(),
+            new_public_key: new.public(),
+            timestamp: at,
+            services,
+            signature: old.sign(&text),
+            new_signature: new.sign(&text),
+            registration_signature: new.sign(&registration),
+        };
+        let one: OneNode = self
+            .0
+            .post(&["rotate", node.as_str()], &body, Repeat::Forbidden)
+            .await?;
+        Ok(one.node)
+    }
+
+    /// Entries of the log of decisions from a number on, the oldest first.
+    ///
+    /// # Errors
+    /// When there is no usable answer.
+    pub async fn decisions(&self, from: u64) -> Result<DecisionLog, ClientError> {
+        let call = self.0.request(reqwest::Method::GET, &["decisions"]);
+        call.query(vec![("from", from.to_string())]).json().await
     }
 
     /// Says that a node lives. `beat` makes the rest of the body from the signed time and signature.

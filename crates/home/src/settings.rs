@@ -4,10 +4,12 @@ mod source;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use tana_protocol::service::NodeRole;
+use tana_protocol::stake::Stake;
 use tana_protocol::{ChainSpec, NodeId, ServiceKind};
 
 use crate::contexts::ContextSpec;
@@ -72,6 +74,10 @@ pub struct Settings {
     pub mesh_offline_after: Duration,
     /// Between this node's heartbeats.
     pub heartbeat_interval: Duration,
+    /// Sovereigns that must want a decision of the mesh.
+    pub mesh_threshold: usize,
+    /// What a node must have on the chain before the mesh takes its approval.
+    pub mesh_minimum_stake: Option<Stake>,
     /// A service that runs and answers nothing for so long is started anew; `None`: never.
     pub hang_limit: Option<Duration>,
     /// Between two blocks at least.
@@ -228,6 +234,13 @@ impl Settings {
                 .map_or_else(|| data.join("content"), PathBuf::from),
             mesh_offline_after: ms("meshOfflineAfterMs")?.unwrap_or(seconds(300)),
             heartbeat_interval: ms("heartbeatIntervalMs")?.unwrap_or(seconds(120)),
+            mesh_threshold: source
+                .parse::<NonZeroUsize>("meshThreshold", "a whole number from 1")?
+                .map_or(1, NonZeroUsize::get),
+            mesh_minimum_stake: source.parse(
+                "meshMinimumStake",
+                "an amount and a currency, such as 100 USD",
+            )?,
             hang_limit: Some(ms("hangLimitMs")?.unwrap_or(seconds(60)))
                 .filter(|limit| !limit.is_zero()),
             block_interval: ms("blockIntervalMs")?.unwrap_or(Duration::from_millis(200)),

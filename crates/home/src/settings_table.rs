@@ -116,6 +116,16 @@ pub const SETTINGS: &[Setting] = &[
         "ms between this node's heartbeats; default 120000",
     ),
     setting(
+        "meshThreshold",
+        "MESH_THRESHOLD",
+        "sovereigns that must agree on who is in the mesh and on further sovereigns; default 1",
+    ),
+    setting(
+        "meshMinimumStake",
+        "MESH_MINIMUM_STAKE",
+        "what the account of a node's key must hold on the chain to be approved, such as 100 USD; default nothing",
+    ),
+    setting(
         "hangLimitMs",
         "HANG_LIMIT_MS",
         "ms after which a service that runs and answers nothing is started anew; default 60000, 0 for never",

@@ -39,6 +39,8 @@ pub struct ServiceGuard {
     /// The service that it stands before.
     own: Option<ServiceKind>,
     used: Arc<Used>,
+    /// Uses before this are not remembered.
+    since: Timestamp,
 }
 
 impl ServiceGuard {
@@ -50,6 +52,7 @@ impl ServiceGuard {
         allowed: &'static [ServiceKind],
     ) -> Self {
         Self {
+            since: clock.now(),
             keys,
             clock,
             allowed,
@@ -137,7 +140,7 @@ impl ServiceGuard {
     /// What a token says of the requests that it is good for, and whether it was used before where it may be used once.
     ///
     /// # Errors
-    /// 401 outside its scope, 409 for the second use.
+    /// 401 outside its scope, or where it may have been used before; 409 for the second use.
     fn admits(&self, claims: &Claims, method: &Method, path: &str) -> ApiResult<()> {
         // A text is a word of the issuer's own, which other nodes send; only a list says what we know how to hold to.
         if let Some(named) = claims.payload.get(SCOPE).and_then(|scope| scope.as_array()) {
@@ -153,7 +156,14 @@ impl ServiceGuard {
                 ));
             }
         }
-        if let Some(once) = claims.payload.get(ONCE)
+        let once = claims.payload.get(ONCE);
+        if once.is_some() && claims.timestamp < self.since {
+            return Err(ApiError::new(
+                Code::BadToken,
+                "this service token is for one use and was issued before this service began, which may have seen it; issue a new one",
+            ));
+        }
+        if let Some(once) = once
             && !self.used.first(claims, &once.to_string(), self.clock.now())
         {
             return Err(ApiError::new(

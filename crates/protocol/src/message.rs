@@ -28,12 +28,15 @@ pub fn registration(node_id: &str, public_key: &str, tailscale_hostname: &str) -
 }
 
 /// A sovereign's decision on a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Decision {
     /// Let it in.
     Approve,
     /// Keep it out.
     Deny,
+    /// Put it out that was let in.
+    Remove,
 }
 
 impl Decision {
@@ -43,7 +46,19 @@ impl Decision {
         match self {
             Self::Approve => "approve",
             Self::Deny => "deny",
+            Self::Remove => "remove",
         }
+    }
+}
+
+impl std::str::FromStr for Decision {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [Self::Approve, Self::Deny, Self::Remove]
+            .into_iter()
+            .find(|decision| decision.verb() == text)
+            .ok_or_else(|| format!("no decision is called {text:?}"))
     }
 }
 
@@ -69,6 +84,19 @@ pub fn decision(
 #[must_use]
 pub fn heartbeat(node_id: &NodeId, at: Timestamp) -> String {
     format!("heartbeat:{node_id}:{}", at.ms())
+}
+
+/// What a node, or a sovereign, signs to say where the node is: `label:<nodeId>:<timestamp>:<region>`, the region empty to
+/// take the label off.
+#[must_use]
+pub fn label(node_id: &NodeId, at: Timestamp, region: &str) -> String {
+    format!("label:{node_id}:{}:{region}", at.ms())
+}
+
+/// What the old and the new key of a node sign when one replaces the other.
+#[must_use]
+pub fn node_rotate(node_id: &NodeId, old: &PublicKey, new: &PublicKey, at: Timestamp) -> String {
+    format!("node:rotate:{node_id}:{old}:{new}:{}", at.ms())
 }
 
 /// What a sovereign signs to add another sovereign key.

@@ -4,16 +4,17 @@
 //! changes it if it still can be, and says so when it cannot.
 
 pub mod conformance;
-mod log;
 
 use futures::future::BoxFuture;
-use tana_protocol::api::mesh::{Link, Node, NodeCounts, NodeStatus, PeerLatency, ServiceHealth};
+use tana_protocol::api::mesh::{
+    Link, LogEnd, Node, NodeCounts, NodeService, NodeStatus, PeerLatency, ServiceHealth,
+};
 use tana_protocol::message::Decision;
 use tana_protocol::{NodeId, PublicKey, Signature, Timestamp};
 
 use crate::error::StoreResult;
 
-pub use log::{Entry, LogError, check_log, entry_hash};
+pub use tana_protocol::decisions::{Entry, LogError, check_log, entry_hash};
 
 /// What became of a registration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,8 +23,10 @@ pub enum Inserted {
     Done,
     /// Another registration has this id.
     IdTaken,
-    /// Another node has this key.
+    /// The key is or was another node's.
     KeyTaken,
+    /// The node is out, and comes back only with another key.
+    KeyRefused,
 }
 
 /// A decision on a node, its signature checked.
@@ -31,12 +34,16 @@ pub enum Inserted {
 pub struct NodeDecision {
     /// The node.
     pub node_id: NodeId,
+    /// The key that the node had when the decision's signature was checked.
+    pub node_key: PublicKey,
     /// Which way.
     pub decision: Decision,
     /// By which sovereign key.
     pub by: PublicKey,
     /// When it was taken.
     pub at: Timestamp,
+    /// When it was signed; `None` for the short form, which can be replayed.
+    pub signed_at: Option<Timestamp>,
     /// What was signed.
     pub message: String,
     /// The signature over it.
@@ -48,9 +55,84 @@ pub struct NodeDecision {
 pub enum DecisionTaken {
     /// The node, as it stands now.
     Done(Box<Node>),
+    /// The vote counts, and more are needed; this is how the node stands.
+    Counted(Box<Node>),
     /// The node was decided on before; it stands there.
     AlreadyDecided(NodeStatus),
+    /// This sovereign has voted so before.
+    AlreadyVoted,
+    /// A vote that was signed at this time, or later, was taken from this sovereign before.
+    Replayed,
+    /// The short form, on a name that was decided on before.
+    ShortForm,
+    /// There is no such node, or its key is another one by now.
+    Unknown,
+}
+
+/// Whether the sovereigns who want a decision suffice for it.
+pub type Enough<'a> = &'a (dyn Fn(&[PublicKey]) -> bool + Send + Sync);
+
+/// Where a node is, its signature checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// The node.
+    pub node_id: NodeId,
+    /// Where it is; `None` takes the label off.
+    pub region: Option<String>,
+    /// The node's own key or a sovereign's.
+    pub by: PublicKey,
+    /// When it was taken.
+    pub at: Timestamp,
+    /// When it was signed.
+    pub signed_at: Timestamp,
+    /// What was signed.
+    pub message: String,
+    /// The signature over it.
+    pub signature: Signature,
+}
+
+/// What became of a label.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LabelTaken {
+    /// The node, as it stands now.
+    Done(Box<Node>),
+    /// A label that was signed at this time, or later, was taken before.
+    Replayed,
     /// There is no such node.
+    Unknown,
+}
+
+/// Another key for a node, its signatures checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeRotation {
+    /// The node.
+    pub node_id: NodeId,
+    /// The key that ends.
+    pub old: PublicKey,
+    /// The key that follows.
+    pub new: PublicKey,
+    /// What it offers from now on.
+    pub services: Vec<NodeService>,
+    /// When it was taken.
+    pub at: Timestamp,
+    /// What was signed by both.
+    pub message: String,
+    /// The old key's signature over it.
+    pub signature: Signature,
+    /// The new key's over the registration message.
+    pub registration_signature: Signature,
+}
+
+/// What became of another key.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NodeRotated {
+    /// The node, as it stands now.
+    Done(Box<Node>),
+    /// The new key is or was a node's.
+    KeyTaken,
+    /// The node is none that may change its key: nobody has approved it, or it is out.
+    NotMember(NodeStatus),
+    /// There is no such node, or the old key is not its.
     Unknown,
 }
 
@@ -101,6 +183,8 @@ pub struct Sovereign {
     pub added_at: Timestamp,
     /// When it ends: it has been replaced.
     pub ends_at: Option<Timestamp>,
+    /// By this key.
+    pub replaced_by: Option<PublicKey>,
 }
 
 /// A sovereign's request to add a key or to replace one, its signatures checked.
@@ -114,6 +198,8 @@ pub struct KeyChange {
     pub by: PublicKey,
     /// When it was taken.
     pub at: Timestamp,
+    /// When it was signed.
+    pub signed_at: Timestamp,
     /// What was signed.
     pub message: String,
     /// The signature by `by`.
@@ -125,6 +211,10 @@ pub struct KeyChange {
 pub enum KeyTaken {
     /// It is a sovereign key now.
     Done,
+    /// The vote counts, and more are needed: so many want it.
+    Counted(usize),
+    /// This sovereign has voted for it before.
+    AlreadyVoted,
     /// It is or was one already.
     Known,
     /// The key that adds or is replaced is none, or is being replaced already.
@@ -133,23 +223,43 @@ pub enum KeyTaken {
 
 /// The registry's store.
 pub trait MeshStore: Send + Sync + 'static {
-    /// Registers a node with its services.
+    /// Registers a node with its services. The name of a node that is out may be registered again, with a key that no
+    /// node ever had.
     fn insert<'a>(&'a self, node: &'a Node) -> BoxFuture<'a, StoreResult<Inserted>>;
 
-    /// One node.
-    fn node<'a>(&'a self, id: &'a NodeId) -> BoxFuture<'a, StoreResult<Option<Node>>>;
+    /// One node, as it is at `now`.
+    fn node<'a>(
+        &'a self,
+        id: &'a NodeId,
+        now: Timestamp,
+    ) -> BoxFuture<'a, StoreResult<Option<Node>>>;
 
-    /// The nodes of these statuses, the first registered first.
-    fn nodes<'a>(&'a self, statuses: &'a [NodeStatus]) -> BoxFuture<'a, StoreResult<Vec<Node>>>;
+    /// The nodes of these statuses as they are at `now`, the first registered first.
+    fn nodes<'a>(
+        &'a self,
+        statuses: &'a [NodeStatus],
+        now: Timestamp,
+    ) -> BoxFuture<'a, StoreResult<Vec<Node>>>;
 
     /// How many nodes there are of each status.
     fn counts(&self) -> BoxFuture<'_, StoreResult<NodeCounts>>;
 
-    /// Decides on a node that waits, and writes it into the log. Of two at once, one is done.
+    /// Takes a sovereign's decision on a node, and writes it into the log. It is done where those who want it are
+    /// enough; of two that would do it at once, one does.
     fn decide<'a>(
         &'a self,
         decision: &'a NodeDecision,
+        enough: Enough<'a>,
     ) -> BoxFuture<'a, StoreResult<DecisionTaken>>;
+
+    /// Labels a node, and writes it into the log.
+    fn label<'a>(&'a self, label: &'a Label) -> BoxFuture<'a, StoreResult<LabelTaken>>;
+
+    /// Gives a node another key, and writes it into the log.
+    fn rotate_node<'a>(
+        &'a self,
+        rotation: &'a NodeRotation,
+    ) -> BoxFuture<'a, StoreResult<NodeRotated>>;
 
     /// Takes heartbeats, all in one transaction, and answers for each.
     fn beats<'a>(&'a self, beats: &'a [Beat]) -> BoxFuture<'a, StoreResult<Vec<BeatTaken>>>;
@@ -157,8 +267,12 @@ pub trait MeshStore: Send + Sync + 'static {
     /// When the active node that has been silent longest was last heard of or approved.
     fn longest_silent(&self) -> BoxFuture<'_, StoreResult<Option<Timestamp>>>;
 
-    /// Marks active nodes offline that were last heard of at `last` or before, and answers them.
-    fn mark_offline(&self, last: Timestamp) -> BoxFuture<'_, StoreResult<Vec<Node>>>;
+    /// Marks active nodes offline that were last heard of at `last` or before, as seen at `now`, and answers them.
+    fn mark_offline(
+        &self,
+        last: Timestamp,
+        now: Timestamp,
+    ) -> BoxFuture<'_, StoreResult<Vec<Node>>>;
 
     /// Who reaches whom, among nodes that are active or offline.
     fn links(&self) -> BoxFuture<'_, StoreResult<Vec<Link>>>;
@@ -173,8 +287,12 @@ pub trait MeshStore: Send + Sync + 'static {
         at: Timestamp,
     ) -> BoxFuture<'a, StoreResult<usize>>;
 
-    /// Adds a sovereign key and writes it into the log.
-    fn add_sovereign<'a>(&'a self, change: &'a KeyChange) -> BoxFuture<'a, StoreResult<KeyTaken>>;
+    /// Takes a sovereign's wish to add a key, and writes it into the log. It is added where those who want it are enough.
+    fn add_sovereign<'a>(
+        &'a self,
+        change: &'a KeyChange,
+        enough: Enough<'a>,
+    ) -> BoxFuture<'a, StoreResult<KeyTaken>>;
 
     /// Replaces a sovereign key, which holds until `ends`, and writes it into the log.
     fn rotate_sovereign<'a>(
@@ -186,7 +304,13 @@ pub trait MeshStore: Send + Sync + 'static {
     /// The log of decisions from an entry's number on, at most `limit` of them.
     fn log(&self, from: u64, limit: u32) -> BoxFuture<'_, StoreResult<Vec<Entry>>>;
 
-    /// Forgets heartbeats that arrived before `before`; what a node said last stays.
+    /// Where the log of decisions ends.
+    fn log_end(&self) -> BoxFuture<'_, StoreResult<LogEnd>>;
+
+    /// Something that was decided, as nodes and keys say, and is not in the log: a log whose end was cut off.
+    fn unlogged(&self) -> BoxFuture<'_, StoreResult<Option<String>>>;
+
+    /// Forgets heartbeats that arrived, and absences that ended, before `before`; what a node said last stays.
     fn forget_beats(&self, before: Timestamp) -> BoxFuture<'_, StoreResult<u64>>;
 
     /// Whether the database answers.

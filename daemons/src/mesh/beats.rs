@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use tana_kit::{Shutdown, Tasks};
+use tana_protocol::api::mesh::Link;
 use tana_store::StoreResult;
 use tana_store::mesh::{Beat, BeatTaken, MeshStore};
 use tokio::sync::{mpsc, oneshot};
 
 use super::error::MeshError;
+use super::registry::Registry;
 
 /// Heartbeats of one transaction.
 const TOGETHER: usize = 256;
@@ -24,10 +26,10 @@ struct Waiting {
 pub(super) struct Beats(mpsc::Sender<Waiting>);
 
 impl Beats {
-    pub(super) fn start(store: Arc<dyn MeshStore>, tasks: &Tasks) -> Self {
+    pub(super) fn start(store: Arc<dyn MeshStore>, registry: Arc<Registry>, tasks: &Tasks) -> Self {
         let (sender, receiver) = mpsc::channel(WAITING);
         let shutdown = tasks.shutdown().clone();
-        tasks.spawn("heartbeats", write(store, receiver, shutdown));
+        tasks.spawn("heartbeats", write(store, registry, receiver, shutdown));
         Self(sender)
     }
 
@@ -43,6 +45,7 @@ impl Beats {
 
 async fn write(
     store: Arc<dyn MeshStore>,
+    registry: Arc<Registry>,
     mut receiver: mpsc::Receiver<Waiting>,
     shutdown: Shutdown,
 ) {
@@ -60,8 +63,11 @@ async fn write(
             .drain(..)
             .map(|waiting| (waiting.beat, waiting.reply))
             .unzip();
+        let writing = registry.writing().await;
         match store.beats(&beats).await {
             Ok(taken) => {
+                follow(&registry, &beats, &taken);
+                drop(writing);
                 for (reply, taken) in replies.into_iter().zip(taken) {
                     // Who no longer waits has gone; the heartbeat is taken all the same.
                     let _gone = reply.send(Ok(taken));
@@ -70,11 +76,39 @@ async fn write(
             // One by one, so that each is told its own reason.
             Err(_) => {
                 for (reply, beat) in replies.into_iter().zip(beats) {
-                    let alone = store.beats(&[beat]).await;
+                    let beat = [beat];
+                    let alone = store.beats(&beat).await;
+                    if let Ok(taken) = &alone {
+                        follow(&registry, &beat, taken);
+                    }
                     let _gone = reply
                         .send(alone.map(|mut taken| taken.pop().unwrap_or(BeatTaken::Unknown)));
                 }
             }
         }
+    }
+}
+
+/// Takes what was written into what is in memory.
+fn follow(registry: &Registry, beats: &[Beat], taken: &[BeatTaken]) {
+    for (beat, taken) in beats.iter().zip(taken) {
+        let (BeatTaken::Done(node) | BeatTaken::Returned(node)) = taken else {
+            continue;
+        };
+        registry.put(node);
+        let Some(peers) = &beat.peers else { continue };
+        if peers.is_empty() {
+            registry.reaches_nobody(&beat.node_id);
+        }
+        let links: Vec<Link> = peers
+            .iter()
+            .map(|peer| Link {
+                from: beat.node_id.clone(),
+                to: peer.node_id.clone(),
+                latency_ms: peer.latency_ms,
+                at: beat.received_at,
+            })
+            .collect();
+        registry.reaches(&links);
     }
 }

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tana_home::{HomeError, KeyFile, Settings};
-use tana_protocol::PublicKey;
+use tana_protocol::stake::Stake;
+use tana_protocol::{PublicKey, ServiceKind};
 
 /// How long a sovereign key that is being replaced still decides on nodes.
 pub(super) const OVERLAP: Duration = Duration::from_secs(24 * 3600);
@@ -20,6 +21,10 @@ pub struct Config {
     pub sovereigns: Vec<(PublicKey, String)>,
     /// How long a node may be silent.
     pub offline_after: Duration,
+    /// Sovereigns that must agree on who is in, and on further sovereigns.
+    pub threshold: usize,
+    /// What a node must have on the chain before it is approved, and the ledger that knows.
+    pub stake: Option<(Stake, String)>,
 }
 
 impl Config {
@@ -42,6 +47,11 @@ impl Config {
             database: settings.mesh_db_path.clone(),
             sovereigns,
             offline_after: settings.mesh_offline_after,
+            threshold: settings.mesh_threshold,
+            stake: settings
+                .mesh_minimum_stake
+                .clone()
+                .map(|stake| (stake, settings.url(ServiceKind::Ledger))),
         })
     }
 }

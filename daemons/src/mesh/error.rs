@@ -28,9 +28,33 @@ pub(super) enum MeshError {
     BeingReplaced(PublicKey),
     #[error("node {0} has been decided on: it is {1}")]
     AlreadyDecided(NodeId, NodeStatus),
+    #[error("this sovereign key has wanted that of {0} before; another sovereign decides with it")]
+    AlreadyVoted(String),
+    #[error("a later vote of this sovereign's on {0} was taken; sign again with the present time")]
+    VoteReplayed(NodeId),
+    #[error(
+        "{0} was decided on before, and the short form can be replayed; sign approve:<nodeId>:<node public key>:<timestamp> and send the timestamp"
+    )]
+    ShortForm(NodeId),
+    #[error(
+        "{0} is out, and its key stays out; register again with a new key, on which a sovereign then decides"
+    )]
+    KeyRefused(NodeId),
+    #[error("a later label of {0} was taken; sign again with the present time")]
+    LabelReplayed(NodeId),
+    #[error("the key {0} is not {1}'s; GET /nodes/{1} shows the one it has")]
+    NotItsKey(PublicKey, NodeId),
+    #[error("{0} may not label {1}; its own key and the sovereigns' may")]
+    MayNotLabel(PublicKey, NodeId),
+    #[error("node {0} is {1}; only an approved node changes its key")]
+    NotMember(NodeId, NodeStatus),
+    #[error("{0}")]
+    Stake(String),
+    #[error("whether {0} has its stake cannot be known now: {1}")]
+    StakeUnknown(NodeId, String),
     #[error("the id {0} is taken by another registration; choose another one")]
     IdTaken(NodeId),
-    #[error("a node with the key {0} is registered; a node has one key of its own")]
+    #[error("the key {0} is or was another node's; a node has one key of its own")]
     KeyTaken(PublicKey),
     #[error("this heartbeat was taken before; sign each with the time at which it is sent")]
     Replayed,
@@ -53,12 +77,20 @@ impl MeshError {
             Self::UnknownNode(_) => Code::NotFound,
             Self::Signature(_) | Self::NoSovereignSigned => Code::BadSignature,
             Self::Stale(_) => Code::StaleTimestamp,
-            Self::NotSovereign(_) | Self::BeingReplaced(_) => Code::Forbidden,
-            Self::AlreadyDecided(..) => Code::AlreadyDecided,
-            Self::IdTaken(_) | Self::KeyTaken(_) | Self::KeyKnown(_) => Code::AlreadyExists,
-            Self::Replayed => Code::Replayed,
-            Self::NotActive(..) => Code::NodeNotActive,
-            Self::Stopping => Code::Unavailable,
+            Self::NotSovereign(_)
+            | Self::BeingReplaced(_)
+            | Self::NotItsKey(..)
+            | Self::MayNotLabel(..) => Code::Forbidden,
+            Self::AlreadyDecided(..) | Self::AlreadyVoted(_) | Self::ShortForm(_) => {
+                Code::AlreadyDecided
+            }
+            Self::IdTaken(_) | Self::KeyTaken(_) | Self::KeyKnown(_) | Self::KeyRefused(_) => {
+                Code::AlreadyExists
+            }
+            Self::Replayed | Self::VoteReplayed(_) | Self::LabelReplayed(_) => Code::Replayed,
+            Self::NotActive(..) | Self::NotMember(..) => Code::NodeNotActive,
+            Self::Stake(_) => Code::InsufficientBalance,
+            Self::Stopping | Self::StakeUnknown(..) => Code::Unavailable,
             Self::Store(_) => Code::Internal,
         }
     }
@@ -68,7 +100,14 @@ impl From<MeshError> for ApiError {
     fn from(error: MeshError) -> Self {
         match error {
             MeshError::Store(error) => crate::store_error::answer(&error),
-            refused => Self::new(refused.code(), refused.to_string()),
+            refused => {
+                let answer = Self::new(refused.code(), refused.to_string());
+                if refused.code() == Code::Unavailable {
+                    answer.retry_after(2)
+                } else {
+                    answer
+                }
+            }
         }
     }
 }

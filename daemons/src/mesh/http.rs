@@ -2,21 +2,24 @@
 
 use axum::Router;
 use axum::extract::{RawQuery, State};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use http::StatusCode;
-use tana_kit::{ApiError, ApiResult, Json, LastEventId, Path};
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, StatusCode};
+use serde::Deserialize;
+use tana_kit::{ApiError, ApiResult, Json, LastEventId, Path, Query};
 use tana_protocol::NodeId;
 use tana_protocol::api::mesh::{
-    ActiveValidators, AddSovereign, Decided, DecisionRequest, Heartbeat, HeartbeatTaken, MeshInfo,
-    NodeStatus, Nodes, OneNode, Register, Registered, RotateSovereign, Rotated, SovereignKeys,
-    SovereignVerified, Topology, VerifySovereign,
+    ActiveValidators, AddSovereign, Decided, DecisionLog, DecisionRequest, Heartbeat,
+    HeartbeatTaken, LabelRequest, Labelled, MeshInfo, NodeStatus, Nodes, OneNode, Register,
+    Registered, RotateNode, RotateSovereign, Rotated, SovereignKeys, SovereignVerified,
+    VerifySovereign,
 };
 use tana_protocol::message::Decision;
 use tana_protocol::problem::Code;
 
 use super::error::MeshError;
-use super::service::Mesh;
+use super::service::{Added, Mesh};
 
 /// The routes.
 pub(super) fn router(mesh: Mesh) -> Router {
@@ -26,6 +29,10 @@ pub(super) fn router(mesh: Mesh) -> Router {
         .route("/nodes/{id}", get(node))
         .route("/approve/{id}", post(approve))
         .route("/deny/{id}", post(deny))
+        .route("/remove/{id}", post(remove))
+        .route("/label/{id}", post(label))
+        .route("/rotate/{id}", post(rotate_node))
+        .route("/decisions", get(decisions))
         .route("/heartbeat", post(heartbeat))
         .route("/topology", get(topology))
         .route("/validators/active", get(validators))
@@ -51,6 +58,10 @@ pub(super) fn router(mesh: Mesh) -> Router {
         node,
         approve,
         deny,
+        remove,
+        label,
+        rotate_node,
+        decisions,
         heartbeat,
         topology,
         validators,
@@ -132,7 +143,7 @@ async fn node(State(mesh): State<Mesh>, Path(id): Path<String>) -> ApiResult<Jso
 }
 
 #[utoipa::path(post, path = "/approve/{id}", params(("id" = String, Path)), request_body = Object,
-    responses((status = 200, description = "the node is active"), (status = 400), (status = 401), (status = 403), (status = 404), (status = 409)))]
+    responses((status = 200, description = "the node is active, or the vote is counted"), (status = 400), (status = 401), (status = 403), (status = 404), (status = 409), (status = 422, description = "its stake is missing")))]
 async fn approve(
     State(mesh): State<Mesh>,
     Path(id): Path<String>,
@@ -142,7 +153,7 @@ async fn approve(
 }
 
 #[utoipa::path(post, path = "/deny/{id}", params(("id" = String, Path)), request_body = Object,
-    responses((status = 200, description = "the node is denied"), (status = 400), (status = 401), (status = 403), (status = 404), (status = 409)))]
+    responses((status = 200, description = "the node is denied, or the vote is counted"), (status = 400), (status = 401), (status = 403), (status = 404), (status = 409)))]
 async fn deny(
     State(mesh): State<Mesh>,
     Path(id): Path<String>,
@@ -151,18 +162,69 @@ async fn deny(
     decide(&mesh, Decision::Deny, id, &body).await
 }
 
+#[utoipa::path(post, path = "/remove/{id}", params(("id" = String, Path)), request_body = Object,
+    responses((status = 200, description = "the node is out, or the vote is counted"), (status = 400), (status = 401), (status = 403), (status = 404), (status = 409)))]
+async fn remove(
+    State(mesh): State<Mesh>,
+    Path(id): Path<String>,
+    Json(body): Json<DecisionRequest>,
+) -> ApiResult<Json<Decided>> {
+    decide(&mesh, Decision::Remove, id, &body).await
+}
+
 async fn decide(
     mesh: &Mesh,
     decision: Decision,
     id: String,
     body: &DecisionRequest,
 ) -> ApiResult<Json<Decided>> {
-    let node = mesh.decide(decision, &known(&id)?, body).await?;
-    Ok(Json(Decided {
+    Ok(Json(mesh.decide(decision, &known(&id)?, body).await?))
+}
+
+#[utoipa::path(post, path = "/label/{id}", params(("id" = String, Path)), request_body = Object,
+    responses((status = 200, description = "labelled"), (status = 400), (status = 401), (status = 403), (status = 404), (status = 409)))]
+async fn label(
+    State(mesh): State<Mesh>,
+    Path(id): Path<String>,
+    Json(body): Json<LabelRequest>,
+) -> ApiResult<Json<Labelled>> {
+    let node = mesh.label(&known(&id)?, body).await?;
+    Ok(Json(Labelled {
         success: true,
         node_id: node.id,
-        status: node.status,
+        region: node.region,
     }))
+}
+
+#[utoipa::path(post, path = "/rotate/{id}", params(("id" = String, Path)), request_body = Object,
+    responses((status = 200, description = "the node has the new key"), (status = 400), (status = 401), (status = 403), (status = 404), (status = 409)))]
+async fn rotate_node(
+    State(mesh): State<Mesh>,
+    Path(id): Path<String>,
+    Json(body): Json<RotateNode>,
+) -> ApiResult<Json<OneNode>> {
+    let node = mesh.rotate_node(&known(&id)?, body).await?;
+    Ok(Json(OneNode { node }))
+}
+
+/// Entries that one answer holds.
+const LOG_PAGE: u32 = 500;
+
+/// Which entries of the log are asked for.
+#[derive(Deserialize)]
+struct LogQuery {
+    from: Option<u64>,
+    limit: Option<u32>,
+}
+
+#[utoipa::path(get, path = "/decisions", params(("from" = Option<u64>, Query, description = "the first entry's number, from 1"), ("limit" = Option<u32>, Query, description = "at most 500")),
+    responses((status = 200, description = "the log of decisions, the oldest first, each with the hash of the one before"), (status = 400)))]
+async fn decisions(
+    State(mesh): State<Mesh>,
+    Query(query): Query<LogQuery>,
+) -> ApiResult<Json<DecisionLog>> {
+    let limit = query.limit.unwrap_or(LOG_PAGE).clamp(1, LOG_PAGE);
+    Ok(Json(mesh.log(query.from.unwrap_or(1), limit).await?))
 }
 
 #[utoipa::path(post, path = "/heartbeat", request_body = Object,
@@ -179,9 +241,9 @@ async fn heartbeat(
 }
 
 #[utoipa::path(get, path = "/topology", responses((status = 200, description = "active and offline nodes, and who reaches whom")))]
-async fn topology(State(mesh): State<Mesh>) -> ApiResult<Json<Topology>> {
-    let (nodes, links) = mesh.topology().await?;
-    Ok(Json(Topology { nodes, links }))
+async fn topology(State(mesh): State<Mesh>) -> ApiResult<Response> {
+    let json = HeaderValue::from_static("application/json");
+    Ok(([(CONTENT_TYPE, json)], mesh.topology().await?).into_response())
 }
 
 #[utoipa::path(get, path = "/validators/active", responses((status = 200, description = "active nodes that produce blocks")))]
@@ -192,10 +254,7 @@ async fn validators(State(mesh): State<Mesh>) -> ApiResult<Json<ActiveValidators
 
 #[utoipa::path(get, path = "/info", responses((status = 200, description = "how many nodes there are of each status")))]
 async fn info(State(mesh): State<Mesh>) -> ApiResult<Json<MeshInfo>> {
-    Ok(Json(MeshInfo {
-        service: "mesh".to_owned(),
-        nodes: mesh.counts().await?,
-    }))
+    Ok(Json(mesh.info().await?))
 }
 
 #[utoipa::path(get, path = "/sovereign", responses((status = 200, description = "the sovereign keys that hold now")))]
@@ -204,19 +263,31 @@ async fn sovereigns(State(mesh): State<Mesh>) -> ApiResult<Json<SovereignKeys>> 
 }
 
 #[utoipa::path(post, path = "/sovereign/add", request_body = Object,
-    responses((status = 201, description = "added"), (status = 400), (status = 401), (status = 403), (status = 409)))]
+    responses((status = 201, description = "added"), (status = 202, description = "the vote is counted, and more are needed"), (status = 400), (status = 401), (status = 403), (status = 409)))]
 async fn add_sovereign(
     State(mesh): State<Mesh>,
     Json(body): Json<AddSovereign>,
 ) -> ApiResult<(StatusCode, Json<serde_json::Value>)> {
-    let key = mesh.add_sovereign(body).await?;
-    let answer = serde_json::json!({
-        "success": true,
-        "publicKey": key.public_key,
-        "description": key.description,
-        "addedAt": key.added_at,
-    });
-    Ok((StatusCode::CREATED, Json(answer)))
+    Ok(match mesh.add_sovereign(body).await? {
+        Added::Done(key) => {
+            let answer = serde_json::json!({
+                "success": true,
+                "publicKey": key.public_key,
+                "description": key.description,
+                "addedAt": key.added_at,
+            });
+            (StatusCode::CREATED, Json(answer))
+        }
+        Added::Counted { key, votes, needed } => {
+            let answer = serde_json::json!({
+                "success": true,
+                "publicKey": key,
+                "votes": votes,
+                "needed": needed,
+            });
+            (StatusCode::ACCEPTED, Json(answer))
+        }
+    })
 }
 
 #[utoipa::path(post, path = "/sovereign/rotate", request_body = Object,

@@ -4,12 +4,12 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use tana_protocol::api::mesh::{
-    AddSovereign, DecisionRequest, Heartbeat, Node, NodeService, NodeStatus, Register,
-    RotateSovereign, ServiceOffer,
+    AddSovereign, DecisionRequest, Heartbeat, LabelRequest, Node, NodeRecord, NodeService,
+    NodeStatus, Register, RotateNode, RotateSovereign, ServiceOffer,
 };
 use tana_protocol::message::{self, Decision};
 use tana_protocol::{NodeId, PublicKey, Signature, Timestamp};
-use tana_store::mesh::{Beat, KeyChange, NodeDecision, Sovereign};
+use tana_store::mesh::{Beat, KeyChange, Label, NodeDecision, NodeRotation, Sovereign};
 
 use super::error::MeshError;
 
@@ -21,6 +21,8 @@ const SERVICES: usize = 32;
 const PEERS: usize = 1000;
 /// Longer texts are refused: host names end at 253.
 const TEXT: usize = 253;
+/// Longer labels are refused.
+const REGION: usize = 64;
 
 type Rule<T> = Result<T, MeshError>;
 
@@ -90,6 +92,7 @@ pub(super) fn registration(request: Register, now: Timestamp) -> Rule<Node> {
         region: None,
         version: None,
         height: None,
+        record: NodeRecord::default(),
     })
 }
 
@@ -146,22 +149,122 @@ pub(super) fn decision(
     }
     let message = match request.timestamp {
         Some(at) => message::decision(wanted, &node.id, &node.public_key, at),
+        None if wanted == Decision::Remove => {
+            return malformed("a removal needs the timestamp that was signed");
+        }
         None => message::decision_short(wanted, &node.id),
     };
     signed(&by, &message, &request.signature)?;
     if let Some(at) = request.timestamp {
         fresh(at, now)?;
     }
-    if node.status != NodeStatus::Pending {
-        return Err(MeshError::AlreadyDecided(node.id.clone(), node.status));
-    }
     Ok(NodeDecision {
         node_id: node.id.clone(),
+        node_key: node.public_key,
         decision: wanted,
         by,
         at: now,
+        signed_at: request.timestamp,
         message,
         signature: request.signature,
+    })
+}
+
+/// How many sovereigns a decision needs: as many as are configured, and never more than there are. A key that is being
+/// replaced and the one that follows it are one sovereign.
+pub(super) fn needed(threshold: usize, sovereigns: &[Sovereign]) -> usize {
+    let there = sovereigns
+        .iter()
+        .filter(|known| known.ends_at.is_none())
+        .count();
+    threshold.min(there).max(1)
+}
+
+/// How many sovereigns these votes are of.
+pub(super) fn voters(votes: &[PublicKey], sovereigns: &[Sovereign]) -> usize {
+    let mut distinct: Vec<PublicKey> = votes
+        .iter()
+        .filter_map(|key| successor(key, sovereigns))
+        .collect();
+    distinct.sort_unstable();
+    distinct.dedup();
+    distinct.len()
+}
+
+/// The key that a sovereign has in the end; `None` where the key is no sovereign's any more.
+fn successor(key: &PublicKey, sovereigns: &[Sovereign]) -> Option<PublicKey> {
+    let mut last = sovereigns.iter().find(|known| known.public_key == *key)?;
+    // Each key follows another once, so this ends.
+    for _ in 0..sovereigns.len() {
+        let next = last
+            .replaced_by
+            .and_then(|next| sovereigns.iter().find(|known| known.public_key == next));
+        match next {
+            Some(next) => last = next,
+            None => break,
+        }
+    }
+    Some(last.public_key)
+}
+
+/// Where a node is, as its operator or a sovereign says.
+pub(super) fn label(
+    request: LabelRequest,
+    node: &Node,
+    sovereigns: &[Sovereign],
+    now: Timestamp,
+) -> Rule<Label> {
+    let by = request.public_key;
+    let may = by == node.public_key || sovereigns.iter().any(|known| known.public_key == by);
+    if !may {
+        return Err(MeshError::MayNotLabel(by, node.id.clone()));
+    }
+    let region = request.region;
+    if region.len() > REGION || region.chars().any(char::is_control) || region.trim() != region {
+        return malformed(format!(
+            "region is a text of at most {REGION} bytes, such as eu-west or Lisbon"
+        ));
+    }
+    let message = message::label(&node.id, request.timestamp, &region);
+    signed(&by, &message, &request.signature)?;
+    fresh(request.timestamp, now)?;
+    Ok(Label {
+        node_id: node.id.clone(),
+        region: (!region.is_empty()).then_some(region),
+        by,
+        at: now,
+        signed_at: request.timestamp,
+        message,
+        signature: request.signature,
+    })
+}
+
+/// Another key for a node: old and new sign the same text, and the new one the registration, which readers check.
+pub(super) fn node_rotation(
+    request: RotateNode,
+    node: &Node,
+    now: Timestamp,
+) -> Rule<NodeRotation> {
+    let (old, new) = (request.old_public_key, request.new_public_key);
+    if old != node.public_key {
+        return Err(MeshError::NotItsKey(old, node.id.clone()));
+    }
+    let message = message::node_rotate(&node.id, &old, &new, request.timestamp);
+    signed(&old, &message, &request.signature)?;
+    signed(&new, &message, &request.new_signature)?;
+    let registration =
+        message::registration(node.id.as_str(), &new.to_string(), &node.tailscale_hostname);
+    signed(&new, &registration, &request.registration_signature)?;
+    fresh(request.timestamp, now)?;
+    Ok(NodeRotation {
+        node_id: node.id.clone(),
+        old,
+        new,
+        services: offers(request.services)?,
+        at: now,
+        message,
+        signature: request.signature,
+        registration_signature: request.registration_signature,
     })
 }
 
@@ -228,6 +331,7 @@ pub(super) fn addition(
         description: description(request.description)?,
         by: request.added_by,
         at: now,
+        signed_at: request.timestamp,
         message,
         signature: request.signature,
     })
@@ -254,6 +358,7 @@ pub(super) fn rotation(
         description: described,
         by: old,
         at: now,
+        signed_at: request.timestamp,
         message,
         signature: request.signature,
     })

@@ -5,18 +5,23 @@ use std::time::Duration;
 
 use tana_kit::{Clock, Context, EventHub};
 use tana_protocol::api::mesh::{
-    ActiveValidator, AddSovereign, DecisionRequest, Heartbeat, Link, Node, NodeCounts, NodeStatus,
-    Register, RotateSovereign, SovereignKey, SovereignKeys, VerifySovereign, event,
+    ActiveValidator, AddSovereign, Decided, DecisionLog, DecisionRequest, Heartbeat, LabelRequest,
+    MeshInfo, Node, NodeStatus, Register, RotateNode, RotateSovereign, SovereignKey, SovereignKeys,
+    VerifySovereign, event,
 };
 use tana_protocol::message::Decision;
 use tana_protocol::{NodeId, PublicKey, ServiceKind, Timestamp};
 use tana_store::StoreResult;
-use tana_store::mesh::{BeatTaken, DecisionTaken, Inserted, KeyTaken, MeshStore, Sovereign};
+use tana_store::mesh::{
+    BeatTaken, DecisionTaken, Inserted, KeyTaken, LabelTaken, MeshStore, NodeRotated, Sovereign,
+};
 use tokio::sync::Notify;
 
 use super::beats::Beats;
 use super::config::{Config, OVERLAP};
 use super::error::MeshError;
+use super::registry::Registry;
+use super::stake::StakeCheck;
 use super::{rules, silence};
 
 /// The mesh. Clones share it.
@@ -27,21 +32,37 @@ struct Inner {
     store: Arc<dyn MeshStore>,
     clock: Arc<dyn Clock>,
     hub: EventHub,
+    registry: Arc<Registry>,
     beats: Beats,
     offline_after: Duration,
+    threshold: usize,
+    stake: Option<StakeCheck>,
     wake: Notify,
 }
 
 impl Mesh {
     /// Starts its tasks.
-    pub(super) fn start<S: MeshStore>(store: S, config: &Config, context: &Context) -> Self {
+    ///
+    /// # Errors
+    /// When the database does not answer, or the ledger's address is none.
+    pub(super) async fn start<S: MeshStore>(
+        store: S,
+        config: &Config,
+        context: &Context,
+    ) -> anyhow::Result<Self> {
         let store: Arc<dyn MeshStore> = Arc::new(store);
+        let members = [NodeStatus::Active, NodeStatus::Offline];
+        let nodes = store.nodes(&members, context.clock.now()).await?;
+        let registry = Arc::new(Registry::of(nodes, store.links().await?));
         let mesh = Self(Arc::new(Inner {
-            beats: Beats::start(store.clone(), &context.tasks),
+            beats: Beats::start(store.clone(), registry.clone(), &context.tasks),
+            registry,
             store,
             clock: context.clock.clone(),
             hub: EventHub::new(&context.shutdown),
             offline_after: config.offline_after,
+            threshold: config.threshold,
+            stake: config.stake.clone().map(StakeCheck::new).transpose()?,
             wake: Notify::new(),
         }));
         let started = mesh.now();
@@ -53,7 +74,7 @@ impl Mesh {
             "heartbeat history",
             silence::tidy(mesh.clone(), context.shutdown.clone()),
         );
-        mesh
+        Ok(mesh)
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -87,32 +108,48 @@ impl Mesh {
             }
             Inserted::IdTaken => Err(MeshError::IdTaken(node.id)),
             Inserted::KeyTaken => Err(MeshError::KeyTaken(node.public_key)),
+            Inserted::KeyRefused => Err(MeshError::KeyRefused(node.id)),
         }
     }
 
     pub(super) async fn node(&self, id: &NodeId) -> Result<Node, MeshError> {
         self.store()
-            .node(id)
+            .node(id, self.now())
             .await?
             .ok_or_else(|| MeshError::UnknownNode(id.to_string()))
     }
 
     pub(super) async fn nodes(&self, statuses: &[NodeStatus]) -> Result<Vec<Node>, MeshError> {
-        Ok(self.store().nodes(statuses).await?)
+        Ok(self.store().nodes(statuses, self.now()).await?)
     }
 
-    pub(super) async fn counts(&self) -> Result<NodeCounts, MeshError> {
-        Ok(self.store().counts().await?)
+    pub(super) async fn info(&self) -> Result<MeshInfo, MeshError> {
+        Ok(MeshInfo {
+            service: "mesh".to_owned(),
+            nodes: self.store().counts().await?,
+            decisions: Some(self.store().log_end().await?),
+        })
     }
 
-    pub(super) async fn topology(&self) -> Result<(Vec<Node>, Vec<Link>), MeshError> {
-        let mut nodes = self
-            .nodes(&[NodeStatus::Active, NodeStatus::Offline])
-            .await?;
-        for service in nodes.iter_mut().flat_map(|node| &mut node.services) {
-            service.topology_key = Some(service.public_key);
+    /// Entries of the log of decisions, and where it ends.
+    pub(super) async fn log(&self, from: u64, limit: u32) -> Result<DecisionLog, MeshError> {
+        // The end is read first: an entry that comes in between is beyond it, never missing before it.
+        let end = self.store().log_end().await?;
+        let mut decisions = self.store().log(from.max(1), limit).await?;
+        decisions.retain(|entry| entry.number <= end.count);
+        Ok(DecisionLog { decisions, end })
+    }
+
+    /// The answer to `GET /topology`, as JSON.
+    pub(super) async fn topology(&self) -> Result<String, MeshError> {
+        let registry = &self.0.registry;
+        if registry.is_stale(self.now()) {
+            let _writing = registry.writing().await;
+            for node in self.nodes(&[NodeStatus::Offline]).await? {
+                registry.put(&node);
+            }
         }
-        Ok((nodes, self.store().links().await?))
+        Ok(registry.topology())
     }
 
     /// Active nodes that produce blocks, and where they are reached.
@@ -129,6 +166,7 @@ impl Mesh {
         let keys = self.sovereign_keys().await?;
         Ok(SovereignKeys {
             keys: keys.into_iter().map(shown).collect(),
+            threshold: self.0.threshold,
         })
     }
 
@@ -137,31 +175,114 @@ impl Mesh {
         wanted: Decision,
         id: &NodeId,
         request: &DecisionRequest,
-    ) -> Result<Node, MeshError> {
+    ) -> Result<Decided, MeshError> {
         let node = self.node(id).await?;
         let sovereigns = self.sovereign_keys().await?;
         let decision = rules::decision(wanted, &node, request, &sovereigns, self.now())?;
-        match self.store().decide(&decision).await? {
+        if wanted == Decision::Approve
+            && node.status == NodeStatus::Pending
+            && let Some(stake) = &self.0.stake
+        {
+            stake.check(&node).await?;
+        }
+        let needed = rules::needed(self.0.threshold, &sovereigns);
+        let enough = |votes: &[PublicKey]| rules::voters(votes, &sovereigns) >= needed;
+        let writing = self.0.registry.writing().await;
+        match self.store().decide(&decision, &enough).await? {
             DecisionTaken::Done(node) => {
-                tracing::info!(node = %node.id, by = %decision.by, "{}", node.status);
+                self.0.registry.put(&node);
+                drop(writing);
+                tracing::info!(node = %node.id, by = %decision.by, "{}: {}", wanted.verb(), node.status);
                 let name = match wanted {
                     Decision::Approve => event::APPROVED,
                     Decision::Deny => event::DENIED,
+                    Decision::Remove => event::REMOVED,
                 };
                 self.0.hub.publish(name, &node);
                 self.0.wake.notify_one();
-                Ok(*node)
+                Ok(Decided {
+                    success: true,
+                    node_id: node.id,
+                    status: node.status,
+                    votes: None,
+                    needed: None,
+                })
+            }
+            DecisionTaken::Counted(node) => {
+                self.0.registry.put(&node);
+                drop(writing);
+                tracing::info!(node = %node.id, by = %decision.by, "vote to {} counted", wanted.verb());
+                self.0.hub.publish(event::VOTED, &node);
+                let votes = node.record.votes.iter();
+                let votes: Vec<PublicKey> = votes
+                    .filter(|vote| vote.decision == wanted)
+                    .map(|vote| vote.by)
+                    .collect();
+                Ok(Decided {
+                    success: true,
+                    node_id: node.id,
+                    status: node.status,
+                    votes: Some(rules::voters(&votes, &sovereigns)),
+                    needed: Some(needed),
+                })
             }
             DecisionTaken::AlreadyDecided(status) => {
                 Err(MeshError::AlreadyDecided(id.clone(), status))
             }
+            DecisionTaken::AlreadyVoted => Err(MeshError::AlreadyVoted(id.to_string())),
+            DecisionTaken::Replayed => Err(MeshError::VoteReplayed(id.clone())),
+            DecisionTaken::ShortForm => Err(MeshError::ShortForm(id.clone())),
             DecisionTaken::Unknown => Err(MeshError::UnknownNode(id.to_string())),
+        }
+    }
+
+    pub(super) async fn label(
+        &self,
+        id: &NodeId,
+        request: LabelRequest,
+    ) -> Result<Node, MeshError> {
+        let node = self.node(id).await?;
+        let label = rules::label(request, &node, &self.sovereign_keys().await?, self.now())?;
+        let _writing = self.0.registry.writing().await;
+        match self.store().label(&label).await? {
+            LabelTaken::Done(node) => {
+                self.0.registry.put(&node);
+                tracing::info!(node = %node.id, by = %label.by, region = ?node.region, "labelled");
+                self.0.hub.publish(event::CHANGED, &node);
+                Ok(*node)
+            }
+            LabelTaken::Replayed => Err(MeshError::LabelReplayed(id.clone())),
+            LabelTaken::Unknown => Err(MeshError::UnknownNode(id.to_string())),
+        }
+    }
+
+    pub(super) async fn rotate_node(
+        &self,
+        id: &NodeId,
+        request: RotateNode,
+    ) -> Result<Node, MeshError> {
+        let node = self.node(id).await?;
+        let rotation = rules::node_rotation(request, &node, self.now())?;
+        let _writing = self.0.registry.writing().await;
+        match self.store().rotate_node(&rotation).await? {
+            NodeRotated::Done(node) => {
+                self.0.registry.put(&node);
+                tracing::info!(node = %node.id, old = %rotation.old, new = %rotation.new, "node's key replaced");
+                self.0.hub.publish(event::CHANGED, &node);
+                Ok(*node)
+            }
+            NodeRotated::KeyTaken => Err(MeshError::KeyTaken(rotation.new)),
+            NodeRotated::NotMember(status) => Err(MeshError::NotMember(id.clone(), status)),
+            NodeRotated::Unknown => Err(MeshError::NotItsKey(rotation.old, id.clone())),
         }
     }
 
     pub(super) async fn heartbeat(&self, request: Heartbeat) -> Result<(), MeshError> {
         let id = request.node_id.clone();
-        let node = self.node(&id).await?;
+        let node = match self.0.registry.member(&id) {
+            Some(member) => member,
+            None => Arc::new(self.node(&id).await?),
+        };
         let beat = rules::heartbeat(request, &node, self.now())?;
         match self.0.beats.take(beat).await? {
             BeatTaken::Done(node) => {
@@ -182,30 +303,43 @@ impl Mesh {
     }
 
     pub(super) async fn mark_offline(&self, last: Timestamp) -> StoreResult<()> {
-        for node in self.store().mark_offline(last).await? {
+        let _writing = self.0.registry.writing().await;
+        for node in self.store().mark_offline(last, self.now()).await? {
+            self.0.registry.put(&node);
             tracing::warn!(node = %node.id, "has been silent too long and is offline");
             self.0.hub.publish(event::STATUS, &node);
         }
         Ok(())
     }
 
-    pub(super) async fn add_sovereign(
-        &self,
-        request: AddSovereign,
-    ) -> Result<SovereignKey, MeshError> {
-        let change = rules::addition(request, &self.sovereign_keys().await?, self.now())?;
-        match self.store().add_sovereign(&change).await? {
+    pub(super) async fn add_sovereign(&self, request: AddSovereign) -> Result<Added, MeshError> {
+        let sovereigns = self.sovereign_keys().await?;
+        let change = rules::addition(request, &sovereigns, self.now())?;
+        let needed = rules::needed(self.0.threshold, &sovereigns);
+        let enough = |votes: &[PublicKey]| rules::voters(votes, &sovereigns) >= needed;
+        match self.store().add_sovereign(&change, &enough).await? {
             KeyTaken::Done => {}
+            KeyTaken::Counted(votes) => {
+                tracing::info!(key = %change.key, by = %change.by, "vote for another sovereign key counted");
+                return Ok(Added::Counted {
+                    key: change.key,
+                    votes,
+                    needed,
+                });
+            }
+            KeyTaken::AlreadyVoted => return Err(MeshError::AlreadyVoted(change.key.to_string())),
             KeyTaken::Known => return Err(MeshError::KeyKnown(change.key)),
             KeyTaken::NotCurrent => return Err(MeshError::BeingReplaced(change.by)),
         }
         tracing::info!(key = %change.key, by = %change.by, "sovereign key added");
         self.keys_changed().await?;
-        Ok(SovereignKey {
+        Ok(Added::Done(Box::new(SovereignKey {
             public_key: change.key,
             description: change.description,
             added_at: change.at,
-        })
+            ends_at: None,
+            replaced_by: None,
+        })))
     }
 
     /// Replaces a key, and answers until when the old one still decides on nodes.
@@ -218,7 +352,9 @@ impl Mesh {
         match self.store().rotate_sovereign(&change, ends).await? {
             KeyTaken::Done => {}
             KeyTaken::Known => return Err(MeshError::KeyKnown(change.key)),
-            KeyTaken::NotCurrent => return Err(MeshError::BeingReplaced(change.by)),
+            KeyTaken::NotCurrent | KeyTaken::Counted(_) | KeyTaken::AlreadyVoted => {
+                return Err(MeshError::BeingReplaced(change.by));
+            }
         }
         tracing::info!(old = %change.by, new = %change.key, "sovereign key replaced");
         self.keys_changed().await?;
@@ -246,7 +382,20 @@ fn shown(key: Sovereign) -> SovereignKey {
         public_key: key.public_key,
         description: key.description,
         added_at: key.added_at,
+        ends_at: key.ends_at,
+        replaced_by: key.replaced_by,
     }
+}
+
+/// What became of a wish to add a sovereign key.
+pub(super) enum Added {
+    Done(Box<SovereignKey>),
+    /// More sovereigns must want it.
+    Counted {
+        key: PublicKey,
+        votes: usize,
+        needed: usize,
+    },
 }
 
 fn validator(node: Node) -> Option<ActiveValidator> {

@@ -16,6 +16,7 @@ mod push;
 mod queue;
 mod recovery;
 mod redis;
+mod sovereigns;
 mod supervisor;
 mod t4;
 mod t4_disk;

@@ -15,11 +15,25 @@ use crate::daemon::{Daemon, LONG, until};
 use crate::node::{Node, sovereign};
 
 pub(crate) async fn start(directory: &Path, offline_after: Duration) -> Daemon {
-    let config = Config {
+    start_as(Config {
+        offline_after,
+        ..config(directory)
+    })
+    .await
+}
+
+/// One sovereign, who alone decides.
+pub(crate) fn config(directory: &Path) -> Config {
+    Config {
         database: directory.join("mesh.db"),
         sovereigns: vec![(sovereign().public(), "@owner".to_owned())],
-        offline_after,
-    };
+        offline_after: FIVE_MINUTES,
+        threshold: 1,
+        stake: None,
+    }
+}
+
+pub(crate) async fn start_as(config: Config) -> Daemon {
     Daemon::start(ServiceKind::Mesh, Limits::default(), |context| {
         build(config, context)
     })

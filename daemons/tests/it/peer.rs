@@ -69,7 +69,7 @@ async fn a_peer_with_none_of_our_code_finds_everything_as_agreed() {
 }
 
 /// The Python that has what the peer needs: the first in PATH, or the system's, which Debian's packages are for.
-async fn python() -> &'static str {
+pub(crate) async fn python() -> &'static str {
     for python in ["python3", "/usr/bin/python3"] {
         let imported = tokio::process::Command::new(python)
             .args(["-c", "import nacl, requests"])

@@ -96,9 +96,11 @@ pub(crate) async fn open_as(config: Config, home: &Path, mesh: &Daemon) -> Daemo
     let environment = Environment::from_iter([("MESH_URL", mesh.base.as_str())]);
     let settings = Settings::from_environment(&overrides, &environment).unwrap();
     Daemon::start(ServiceKind::T4, Limits::default(), |context| async move {
-        let keys = MeshServiceKeys::new(&settings, Arc::new(SystemClock))?;
+        let keys = Arc::new(MeshServiceKeys::new(&settings, Arc::new(SystemClock))?);
+        let follow = keys.clone().follow(context.shutdown.clone());
+        context.tasks.spawn("following the mesh", follow);
         let peers = ContentPeers::new(&settings)?;
-        build(config, Arc::new(keys), peers, context).await
+        build(config, keys, peers, context).await
     })
     .await
 }

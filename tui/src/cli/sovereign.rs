@@ -11,6 +11,7 @@ use tana_protocol::PublicKey;
 
 use super::context::Context;
 use super::exit::{Exit, failure};
+use super::mesh::digits;
 use super::output::{Side, Table};
 use super::passphrase;
 use super::status::clock;
@@ -204,11 +205,7 @@ async fn rotate(context: &Context) -> anyhow::Result<Exit> {
 }
 
 fn kept_name(path: &std::path::Path, key: &PublicKey) -> PathBuf {
-    let digits: String = key.to_bytes()[..4]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    path.with_file_name(format!("sovereign-key.{digits}.json"))
+    path.with_file_name(format!("sovereign-key.{}.json", digits(key)))
 }
 
 async fn list(context: &Context) -> anyhow::Result<Exit> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tana_client::{MeshClient, NodeClient};
+use tana_client::{LedgerClient, MeshClient, NodeClient};
 use tana_home::{Environment, Settings};
 use tana_protocol::message::{self, Decision};
 use tana_protocol::service::ServiceKind;
@@ -13,6 +13,7 @@ use crate::agent::Agent;
 use crate::effect::Order;
 use crate::msg::{MeshNews, Msg};
 use crate::sign::{SignError, Signer, With};
+use crate::validators::{self, Followed, NotFollowed};
 
 /// Runs `tana start` of this very program, detached: it outlives the console.
 pub(super) async fn start(settings: Arc<Settings>, outbox: Outbox) {
@@ -60,6 +61,7 @@ pub(super) async fn decide(
     mesh: MeshClient,
     settings: Arc<Settings>,
     environment: Arc<Environment>,
+    ledger: Option<LedgerClient>,
     decided: Decided,
     outbox: Outbox,
 ) {
@@ -69,6 +71,7 @@ pub(super) async fn decide(
         decision,
         with,
     } = decided;
+    let chain = settings.chain().ok().map(|chain| chain.chain_id);
     let verb = decision.verb();
     let work = async {
         // Opening a sealed key takes long on purpose; keys are answered meanwhile.
@@ -87,12 +90,42 @@ pub(super) async fn decide(
             .decide_signed(decision, &node, signer.public(), at, signature)
             .await
             .map_err(|e| format!("{verb} {node}: {e}"))?;
-        Ok(match decision {
+        if let (Some(votes), Some(needed)) = (decided.votes, decided.needed) {
+            return Ok(format!(
+                "{verb} {node}: your vote counts, {votes} of {needed} sovereigns"
+            ));
+        }
+        let done = match decision {
             Decision::Approve => format!("{node} is approved: {}", decided.status),
             Decision::Deny => format!("{node} is denied"),
+            Decision::Remove => format!("{node} is out"),
+        };
+        let followed = follow(&mesh, ledger, chain.as_deref(), &signer, &node, decision).await;
+        Ok(match followed {
+            Ok(Followed::Nothing) => done,
+            Ok(Followed::Submitted(id)) => {
+                format!("{done}; the validator set changes with {}", id.short())
+            }
+            Err(error) => format!("{done}; the chain's validators stay as they are: {error}"),
         })
     };
     outbox.around(format!("{verb} {node}"), work).await;
+}
+
+/// What the decision means for the chain's validators, where a ledger is reached.
+async fn follow(
+    mesh: &MeshClient,
+    ledger: Option<LedgerClient>,
+    chain: Option<&str>,
+    signer: &Signer,
+    node: &NodeId,
+    decision: Decision,
+) -> Result<Followed, NotFollowed> {
+    let Some(ledger) = ledger else {
+        return Ok(Followed::Nothing);
+    };
+    let node = mesh.node(node).await?;
+    validators::follow(&ledger, chain, signer, &node, decision).await
 }
 
 /// An error with what caused it.

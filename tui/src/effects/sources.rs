@@ -156,10 +156,13 @@ pub(super) async fn mesh(client: MeshClient, outbox: Outbox) {
             },
             StreamItem::Event(event) => outbox.send(Msg::Mesh(match event {
                 MeshEvent::Registered(node) => MeshNews::One(node, Change::Registered),
-                MeshEvent::Approved(node) | MeshEvent::Denied(node) => {
-                    MeshNews::One(node, Change::Decided)
+                MeshEvent::Approved(node)
+                | MeshEvent::Denied(node)
+                | MeshEvent::Removed(node)
+                | MeshEvent::Voted(node) => MeshNews::One(node, Change::Decided),
+                MeshEvent::Status(node) | MeshEvent::Changed(node) => {
+                    MeshNews::One(node, Change::Status)
                 }
-                MeshEvent::Status(node) => MeshNews::One(node, Change::Status),
                 MeshEvent::Heartbeat(node) => MeshNews::One(node, Change::Heartbeat),
                 MeshEvent::Sovereign(keys) => MeshNews::Keys(keys.keys),
             })),

@@ -11,7 +11,7 @@ use tana_protocol::api::ledger::{
     BlockView, CheckName, ContractView, DeadLetterView, QueueView, TransactionStatus,
     TransactionView,
 };
-use tana_protocol::api::mesh::{Link as MeshLink, Node, NodeService, NodeStatus};
+use tana_protocol::api::mesh::{Link as MeshLink, Node, NodeRecord, NodeService, NodeStatus};
 use tana_protocol::api::node::{LogLevel, LogLine, NodeView, ServiceState, ServiceView};
 use tana_protocol::block::{BlockHeader, Receipt};
 use tana_protocol::login::QrData;
@@ -202,6 +202,7 @@ pub(crate) fn mesh_node(name: &str, seed: u8, status: NodeStatus, beat: u64) -> 
         region: Some("fra".into()),
         version: Some("0.1.0".into()),
         height: decided.then_some(12_408),
+        record: NodeRecord::default(),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::binary::{self, Ran};
+use crate::http;
 use crate::node::Node;
 use crate::terminal::Terminal;
 use crate::wait::{LONG, until};
@@ -117,4 +119,91 @@ fn a_silent_node_goes_offline_after_the_timeout() {
     node.tana(&["mesh", "approve", SECOND]).ok();
     until_status(&node, "active", LONG);
     until_status(&node, "offline", LONG);
+}
+
+#[test]
+fn a_node_in_a_tailscale_network_registers_with_its_name_there() {
+    let node = Node::running();
+    let mesh = format!("http://127.0.0.1:{}", node.port("mesh"));
+    let programs = tempfile::tempdir().unwrap();
+    let path = format!(
+        "{}:{}",
+        programs.path().display(),
+        binary::setting("PATH").unwrap()
+    );
+    let register = |name: &str, tailscale: &str| {
+        let program = programs.path().join("tailscale");
+        std::fs::write(&program, format!("#!/bin/sh\n{tailscale}\n")).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&program, mode).unwrap();
+        let other = Node::empty();
+        other.tana(&["new", "node", name]).ok();
+        other.set("meshUrl", mesh.clone());
+        let mut command = binary::command("tana", other.home());
+        Ran::of(command.args(["mesh", "register"]).env("PATH", &path)).ok();
+        let list = node.json(&["mesh", "list", "--status", "pending"]);
+        let rows = list.as_array().unwrap().clone();
+        rows.into_iter().find(|row| row["id"] == name).unwrap()
+    };
+    let connected = r#"[ "$1 $2" = "status --json" ] || exit 1
+echo '{"BackendState":"Running","Self":{"DNSName":"box.example.ts.net.","TailscaleIPs":["fd7a::1","100.101.102.103"]}}'"#;
+    let found = register("validator-7", connected);
+    assert_eq!(found["tailscale_hostname"], "box.example.ts.net");
+    assert_eq!(found["tailscale_ip"], "100.101.102.103");
+    for (name, tailscale) in [
+        (
+            "validator-8",
+            r#"echo '{"BackendState":"Stopped","Self":{"DNSName":""}}'"#,
+        ),
+        ("validator-9", "exec sleep 60"),
+        ("validator-10", "echo is it running?; exit 1"),
+    ] {
+        let found = register(name, tailscale);
+        assert_ne!(found["tailscale_hostname"], "box.example.ts.net", "{name}");
+        assert!(found["tailscale_ip"].is_null(), "{name}: {found}");
+    }
+}
+
+#[test]
+fn who_is_approved_and_produces_blocks_becomes_a_validator_and_who_is_removed_is_none() {
+    let node = Node::running();
+    register(&node);
+    let validators = || {
+        let ledger = node.port("ledger");
+        let height = http::get(ledger, "/blocks/latest").json["height"].clone();
+        let state = http::get(ledger, &format!("/proof/validators?height={height}")).json;
+        let set = state["value"]["set"].as_array().unwrap().clone();
+        let ids = set
+            .iter()
+            .map(|one| one["nodeId"].as_str().unwrap().to_owned());
+        ids.collect::<Vec<_>>()
+    };
+    let approved = node.json(&["mesh", "approve", SECOND, "--yes"]);
+    assert!(approved["validatorUpdate"].is_string(), "{approved}");
+    // The blocks after it bring it into the set; the first validator still makes them alone.
+    node.user("alice");
+    node.user("bob");
+    assert_eq!(validators(), ["validator-1", SECOND]);
+    let again = node.tana(&["mesh", "approve", SECOND, "--yes"]);
+    again.refused(&["has been decided on"]);
+
+    let labelled = node.json(&["mesh", "label", SECOND, "eu-west"]);
+    assert_eq!(labelled["region"], "eu-west");
+    let removed = node.json(&["mesh", "remove", SECOND, "--yes"]);
+    assert!(removed["validatorUpdate"].is_string(), "{removed}");
+    assert_eq!(status(&node).unwrap(), "denied");
+    node.tana(&["deposit", "alice", "1", "USD", "--wait"]).ok();
+    node.tana(&["deposit", "bob", "1", "USD", "--wait"]).ok();
+    assert_eq!(validators(), ["validator-1"]);
+    let log = node.json(&["mesh", "decisions"]);
+    let kinds: Vec<_> = log
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["kind"].clone())
+        .collect();
+    assert_eq!(
+        kinds,
+        ["sovereign-seed", "approve", "approve", "label", "remove"]
+    );
 }

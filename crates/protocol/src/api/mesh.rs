@@ -2,8 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::decisions::Entry;
+use crate::hash::Hash32;
 use crate::id::NodeId;
 use crate::key::{PublicKey, Signature};
+use crate::message::Decision;
 use crate::service::ServiceKind;
 use crate::time::{Timestamp, ms};
 
@@ -167,6 +170,89 @@ pub struct Node {
     /// Its chain's height, as its last heartbeat said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub height: Option<u64>,
+    /// How it has been, and what is being decided on it.
+    #[serde(flatten)]
+    pub record: NodeRecord,
+}
+
+/// How a node has been, and what is being decided on it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeRecord {
+    /// When a sovereign put it out again.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "ms::option")]
+    pub removed_at: Option<Timestamp>,
+    /// How much of the last 30 days, or of the time since its approval, it was there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uptime: Option<Percent>,
+    /// Of a node that produces blocks: those that the chain grew by in the last 30 days while it was away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocks_missed: Option<u64>,
+    /// Sovereigns' votes where more of them are needed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub votes: Vec<Vote>,
+}
+
+/// A sovereign's vote on a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vote {
+    /// What for.
+    pub decision: Decision,
+    /// The sovereign's key.
+    pub by: PublicKey,
+    /// When it was taken.
+    #[serde(with = "ms")]
+    pub at: Timestamp,
+}
+
+/// A share between 0 and 100 percent, in hundredths of a percent; on the wire a number such as `99.98`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Percent(u16);
+
+impl Percent {
+    /// `part` of `whole`; all of it where there is no whole.
+    #[must_use]
+    pub fn of(part: u64, whole: u64) -> Self {
+        if part >= whole {
+            return Self(10_000);
+        }
+        let share = u128::from(part) * 10_000 / u128::from(whole);
+        Self(u16::try_from(share).unwrap_or(10_000))
+    }
+
+    /// In hundredths of a percent.
+    #[must_use]
+    pub const fn hundredths(self) -> u16 {
+        self.0
+    }
+}
+
+impl std::fmt::Display for Percent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(&format!("{}.{:02} %", self.0 / 100, self.0 % 100))
+    }
+}
+
+impl Serialize for Percent {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(f64::from(self.0) / 100.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Percent {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let percent = f64::deserialize(deserializer)?;
+        if !(0.0..=100.0).contains(&percent) {
+            return Err(serde::de::Error::custom(
+                "a percentage lies between 0 and 100",
+            ));
+        }
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "between 0 and 10 000"
+        )]
+        Ok(Self((percent * 100.0).round() as u16))
+    }
 }
 
 impl Node {
@@ -258,6 +344,28 @@ pub struct MeshInfo {
     pub service: String,
     /// How many nodes there are.
     pub nodes: NodeCounts,
+    /// Where the log of decisions ends: who remembers it notices when the end is cut off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decisions: Option<LogEnd>,
+}
+
+/// Where the log of decisions ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogEnd {
+    /// Number of the last entry; 0 where there is none.
+    pub count: u64,
+    /// Its hash.
+    pub hash: Hash32,
+}
+
+/// `GET /decisions`, the oldest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecisionLog {
+    /// The entries that were asked for; [`crate::decisions::check_log`] checks them.
+    pub decisions: Vec<Entry>,
+    /// Where the log ends.
+    #[serde(flatten)]
+    pub end: LogEnd,
 }
 
 /// How many nodes there are of each status.
@@ -273,7 +381,7 @@ pub struct NodeCounts {
     pub total: u64,
 }
 
-/// `POST /approve/{id}` and `/deny/{id}`.
+/// `POST /approve/{id}`, `/deny/{id}` and `/remove/{id}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DecisionRequest {
@@ -296,6 +404,61 @@ pub struct Decided {
     pub node_id: NodeId,
     /// Where it stands now.
     pub status: NodeStatus,
+    /// Where more sovereigns are needed: how many have voted so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub votes: Option<usize>,
+    /// Where more sovereigns are needed: how many decide.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needed: Option<usize>,
+}
+
+/// `POST /label/{id}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LabelRequest {
+    /// Where the node is; empty takes the label off.
+    pub region: String,
+    /// The node's own key or a sovereign's.
+    pub public_key: PublicKey,
+    /// When it was signed.
+    #[serde(with = "ms")]
+    pub timestamp: Timestamp,
+    /// By `public_key`.
+    pub signature: Signature,
+}
+
+/// The answer to a label.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Labelled {
+    /// Always true.
+    pub success: bool,
+    /// The node.
+    pub node_id: NodeId,
+    /// Its label now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+}
+
+/// `POST /rotate/{id}`: another key for a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RotateNode {
+    /// The key that ends.
+    pub old_public_key: PublicKey,
+    /// The key that follows.
+    pub new_public_key: PublicKey,
+    /// When it was signed.
+    #[serde(with = "ms")]
+    pub timestamp: Timestamp,
+    /// What the node offers, with its services' new keys.
+    pub services: Vec<ServiceOffer>,
+    /// By the old key, over the rotation's message.
+    pub signature: Signature,
+    /// By the new key, over the same.
+    pub new_signature: Signature,
+    /// By the new key, over the registration message with the new key in its usual form.
+    pub registration_signature: Signature,
 }
 
 /// A service's health, as a node reports it.
@@ -398,6 +561,12 @@ pub struct SovereignKey {
     pub description: Option<String>,
     /// Since when.
     pub added_at: Timestamp,
+    /// Until when it still decides on nodes: another one replaces it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends_at: Option<Timestamp>,
+    /// The key that replaces it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced_by: Option<PublicKey>,
 }
 
 /// `GET /sovereign`.
@@ -405,6 +574,13 @@ pub struct SovereignKey {
 pub struct SovereignKeys {
     /// All that are valid now.
     pub keys: Vec<SovereignKey>,
+    /// How many sovereigns a decision needs.
+    #[serde(default = "one")]
+    pub threshold: usize,
+}
+
+const fn one() -> usize {
+    1
 }
 
 /// `POST /sovereign/add`.
@@ -483,6 +659,12 @@ pub mod event {
     pub const APPROVED: &str = "approved";
     /// A node was denied.
     pub const DENIED: &str = "denied";
+    /// A node was put out that had been let in.
+    pub const REMOVED: &str = "removed";
+    /// A sovereign has voted on a node, and more are needed.
+    pub const VOTED: &str = "voted";
+    /// A node has another key or label.
+    pub const CHANGED: &str = "changed";
     /// A node became active or offline without a decision.
     pub const STATUS: &str = "status";
     /// A heartbeat was taken.

@@ -1,15 +1,25 @@
 //! What every backend of [`MeshStore`] must do. Run by each backend's tests on an empty store.
 
-use tana_protocol::api::mesh::{Node, NodeService, NodeStatus, PeerLatency, ServiceHealth};
+use tana_protocol::api::mesh::{
+    Node, NodeRecord, NodeService, NodeStatus, PeerLatency, Percent, ServiceHealth,
+};
 use tana_protocol::message::{self, Decision};
-use tana_protocol::{Hash32, NodeId, SecretKey, Timestamp};
+use tana_protocol::{Hash32, NodeId, PublicKey, SecretKey, Timestamp};
 
 use crate::error::StoreResult;
 
 use super::{
-    Beat, BeatTaken, DecisionTaken, Inserted, KeyChange, KeyTaken, MeshStore, NodeDecision,
-    check_log,
+    Beat, BeatTaken, DecisionTaken, Enough, Inserted, KeyChange, KeyTaken, Label, LabelTaken,
+    MeshStore, NodeDecision, NodeRotated, NodeRotation, check_log,
 };
+
+/// One sovereign decides.
+const ONE: Enough<'static> = &|_| true;
+
+/// It takes two.
+fn two(voters: &[PublicKey]) -> bool {
+    voters.len() >= 2
+}
 
 const START: u64 = 1_800_000_000_000;
 
@@ -49,6 +59,7 @@ fn node(number: u8) -> Node {
         region: None,
         version: None,
         height: None,
+        record: NodeRecord::default(),
         id,
     }
 }
@@ -57,7 +68,9 @@ fn decision(node: &Node, decision: Decision, now: Timestamp) -> NodeDecision {
     let message = message::decision(decision, &node.id, &node.public_key, now);
     NodeDecision {
         node_id: node.id.clone(),
+        node_key: node.public_key,
         decision,
+        signed_at: Some(now),
         by: key(200).public(),
         at: now,
         signature: key(200).sign(&message),
@@ -92,11 +105,224 @@ pub async fn check(store: &dyn MeshStore) -> StoreResult<()> {
     heartbeats(store).await?;
     silence(store).await?;
     keys(store).await?;
+    several(store).await?;
+    out_and_back(store).await?;
+    labels(store).await?;
+    other_keys(store).await?;
     let log = store.log(1, 100).await?;
-    assert!(log.len() >= 5, "everything decided is in the log: {log:?}");
+    assert!(log.len() >= 15, "everything decided is in the log: {log:?}");
+    let end = store.log_end().await?;
     assert_eq!(
-        check_log(0, Hash32::ZERO, &log).map(|(last, _)| last),
-        Ok(log.len() as u64)
+        check_log(0, Hash32::ZERO, &log),
+        Ok((end.count, end.hash)),
+        "{log:?}"
+    );
+    assert_eq!(store.unlogged().await?, None);
+    Ok(())
+}
+
+fn by(number: u8, node: &Node, decision: Decision, now: Timestamp) -> NodeDecision {
+    let message = message::decision(decision, &node.id, &node.public_key, now);
+    NodeDecision {
+        by: key(number).public(),
+        signature: key(number).sign(&message),
+        ..self::decision(node, decision, now)
+    }
+}
+
+async fn several(store: &dyn MeshStore) -> StoreResult<()> {
+    let node = node(10);
+    assert_eq!(store.insert(&node).await?, Inserted::Done);
+    let first = store
+        .decide(&by(201, &node, Decision::Approve, at(5000)), &two)
+        .await?;
+    let DecisionTaken::Counted(voted) = &first else {
+        panic!("one of two does not suffice: {first:?}");
+    };
+    assert_eq!(voted.status, NodeStatus::Pending);
+    assert_eq!(voted.record.votes.len(), 1);
+    assert_eq!(voted.record.votes[0].by, key(201).public());
+    assert_eq!(
+        store
+            .decide(&by(201, &node, Decision::Approve, at(5001)), &two)
+            .await?,
+        DecisionTaken::AlreadyVoted
+    );
+    assert!(matches!(
+        store
+            .decide(&by(201, &node, Decision::Deny, at(5002)), &two)
+            .await?,
+        DecisionTaken::Counted(_)
+    ));
+    assert_eq!(
+        store
+            .decide(&by(201, &node, Decision::Approve, at(5000)), &two)
+            .await?,
+        DecisionTaken::Replayed,
+        "a mind that was changed is not changed back by who has the first vote"
+    );
+    let short = |number| NodeDecision {
+        signed_at: None,
+        ..by(number, &node, Decision::Approve, at(5003))
+    };
+    assert_eq!(
+        store.decide(&short(201), &two).await?,
+        DecisionTaken::ShortForm
+    );
+    assert!(matches!(
+        store.decide(&short(202), &two).await?,
+        DecisionTaken::Counted(_)
+    ));
+    let third = by(203, &node, Decision::Approve, at(5004));
+    let (one, other) = futures::join!(store.decide(&third, &two), store.decide(&third, &two));
+    let done = [one?, other?];
+    assert!(
+        done.iter()
+            .any(|taken| matches!(taken, DecisionTaken::Done(node)
+            if node.status == NodeStatus::Active && node.record.votes.is_empty())),
+        "{done:?}"
+    );
+    assert!(
+        done.contains(&DecisionTaken::AlreadyDecided(NodeStatus::Active)),
+        "{done:?}"
+    );
+    Ok(())
+}
+
+async fn out_and_back(store: &dyn MeshStore) -> StoreResult<()> {
+    let before = node(10);
+    let removed = store
+        .decide(&by(201, &before, Decision::Remove, at(6000)), ONE)
+        .await?;
+    let DecisionTaken::Done(out) = &removed else {
+        panic!("who was let in can be put out: {removed:?}");
+    };
+    assert_eq!(
+        (out.status, out.record.removed_at),
+        (NodeStatus::Denied, Some(at(6000)))
+    );
+    assert_eq!(
+        store
+            .decide(&by(201, &before, Decision::Remove, at(6001)), ONE)
+            .await?,
+        DecisionTaken::AlreadyDecided(NodeStatus::Denied)
+    );
+    assert_eq!(
+        store.beats(&[beat(&before, at(6002))]).await?,
+        [BeatTaken::NotActive(NodeStatus::Denied)]
+    );
+    assert_eq!(store.insert(&before).await?, Inserted::KeyRefused);
+    let elsewhere = Node {
+        id: node(11).id,
+        ..before.clone()
+    };
+    assert_eq!(store.insert(&elsewhere).await?, Inserted::KeyTaken);
+    let after = Node {
+        id: before.id.clone(),
+        ..node(12)
+    };
+    assert_eq!(store.insert(&after).await?, Inserted::Done);
+    assert_eq!(store.node(&after.id, at(6003)).await?, Some(after.clone()));
+    assert_eq!(
+        store.insert(&elsewhere).await?,
+        Inserted::KeyTaken,
+        "an old key stays out"
+    );
+    assert_eq!(
+        store
+            .decide(&by(201, &before, Decision::Approve, at(6004)), ONE)
+            .await?,
+        DecisionTaken::Unknown,
+        "a decision is on the key that was seen"
+    );
+    let short = NodeDecision {
+        signed_at: None,
+        ..by(203, &after, Decision::Approve, at(6005))
+    };
+    assert_eq!(store.decide(&short, ONE).await?, DecisionTaken::ShortForm);
+    let long = by(203, &after, Decision::Approve, at(6006));
+    assert!(matches!(
+        store.decide(&long, ONE).await?,
+        DecisionTaken::Done(_)
+    ));
+    Ok(())
+}
+
+async fn labels(store: &dyn MeshStore) -> StoreResult<()> {
+    let label = |region: &str, signed_at: Timestamp| {
+        let message = message::label(&node(1).id, signed_at, region);
+        Label {
+            node_id: node(1).id,
+            region: (!region.is_empty()).then(|| region.to_owned()),
+            by: key(1).public(),
+            at: signed_at,
+            signed_at,
+            signature: key(1).sign(&message),
+            message,
+        }
+    };
+    let taken = store.label(&label("eu-west", at(7000))).await?;
+    assert!(matches!(&taken, LabelTaken::Done(node) if node.region.as_deref() == Some("eu-west")));
+    assert_eq!(
+        store.label(&label("moon", at(7000))).await?,
+        LabelTaken::Replayed
+    );
+    let taken = store.label(&label("", at(7001))).await?;
+    assert!(
+        matches!(&taken, LabelTaken::Done(node) if node.region.is_none()),
+        "{taken:?}"
+    );
+    let nobody = Label {
+        node_id: node(99).id,
+        ..label("x", at(7002))
+    };
+    assert_eq!(store.label(&nobody).await?, LabelTaken::Unknown);
+    Ok(())
+}
+
+async fn other_keys(store: &dyn MeshStore) -> StoreResult<()> {
+    let rotation = |number: u8, old: u8, new: u8| {
+        let id = node(number).id;
+        let (from, to) = (key(old).public(), key(new).public());
+        let message = message::node_rotate(&id, &from, &to, at(8000));
+        NodeRotation {
+            old: from,
+            new: to,
+            services: node(new).services,
+            at: at(8000),
+            signature: key(old).sign(&message),
+            message,
+            registration_signature: key(new).sign(&message::registration(
+                id.as_str(),
+                &to.to_string(),
+                "host",
+            )),
+            node_id: id,
+        }
+    };
+    assert_eq!(
+        store.rotate_node(&rotation(2, 2, 20)).await?,
+        NodeRotated::NotMember(NodeStatus::Denied)
+    );
+    assert_eq!(
+        store.rotate_node(&rotation(1, 1, 3)).await?,
+        NodeRotated::KeyTaken
+    );
+    assert_eq!(
+        store.rotate_node(&rotation(1, 1, 10)).await?,
+        NodeRotated::KeyTaken,
+        "a key that was a node's is none's again"
+    );
+    let rotated = store.rotate_node(&rotation(1, 1, 20)).await?;
+    let NodeRotated::Done(node) = &rotated else {
+        panic!("the old key names the new one: {rotated:?}");
+    };
+    assert_eq!(node.public_key, key(20).public());
+    assert_eq!(node.services[0].public_key, key(20).derive("t4").public());
+    assert!(node.verify_registration().is_ok());
+    assert_eq!(
+        store.rotate_node(&rotation(1, 1, 21)).await?,
+        NodeRotated::Unknown
     );
     Ok(())
 }
@@ -104,7 +330,7 @@ pub async fn check(store: &dyn MeshStore) -> StoreResult<()> {
 async fn registrations(store: &dyn MeshStore) -> StoreResult<()> {
     let first = node(1);
     assert_eq!(store.insert(&first).await?, Inserted::Done);
-    assert_eq!(store.node(&first.id).await?, Some(first.clone()));
+    assert_eq!(store.node(&first.id, at(1)).await?, Some(first.clone()));
     let mut same_id = node(2);
     same_id.id = first.id.clone();
     assert_eq!(store.insert(&same_id).await?, Inserted::IdTaken);
@@ -112,17 +338,17 @@ async fn registrations(store: &dyn MeshStore) -> StoreResult<()> {
     same_key.public_key = first.public_key;
     assert_eq!(store.insert(&same_key).await?, Inserted::KeyTaken);
     assert_eq!(
-        store.node(&same_key.id).await?,
+        store.node(&same_key.id, at(1)).await?,
         None,
         "nothing is left of it"
     );
     for number in 2..=4 {
         assert_eq!(store.insert(&node(number)).await?, Inserted::Done);
     }
-    let pending = store.nodes(&[NodeStatus::Pending]).await?;
+    let pending = store.nodes(&[NodeStatus::Pending], at(4)).await?;
     let expected: Vec<Node> = (1..=4).map(node).collect();
     assert_eq!(pending, expected, "in the order in which they registered");
-    assert!(store.nodes(&[]).await?.is_empty());
+    assert!(store.nodes(&[], at(4)).await?.is_empty());
     assert_eq!(store.counts().await?.pending, 4);
     assert_eq!(store.longest_silent().await?, None, "nobody is active");
     Ok(())
@@ -131,7 +357,7 @@ async fn registrations(store: &dyn MeshStore) -> StoreResult<()> {
 async fn decisions(store: &dyn MeshStore) -> StoreResult<()> {
     let first = node(1);
     let approve = decision(&first, Decision::Approve, at(100));
-    let (one, two) = futures::join!(store.decide(&approve), store.decide(&approve));
+    let (one, two) = futures::join!(store.decide(&approve, ONE), store.decide(&approve, ONE));
     let done = [one?, two?];
     let approved: Vec<&Node> = done
         .iter()
@@ -146,15 +372,19 @@ async fn decisions(store: &dyn MeshStore) -> StoreResult<()> {
         status: NodeStatus::Active,
         approved_at: Some(at(100)),
         approved_by: Some(approve.by),
+        record: NodeRecord {
+            uptime: Some(Percent::of(1, 1)),
+            ..NodeRecord::default()
+        },
         ..first.clone()
     };
     assert_eq!(*approved[0], expected);
-    assert_eq!(store.node(&first.id).await?, Some(expected));
+    assert_eq!(store.node(&first.id, at(100)).await?, Some(expected));
     assert_eq!(store.log(1, 10).await?.len(), 1, "one decision, one entry");
 
     let second = node(2);
     let deny = decision(&second, Decision::Deny, at(101));
-    let DecisionTaken::Done(denied) = store.decide(&deny).await? else {
+    let DecisionTaken::Done(denied) = store.decide(&deny, ONE).await? else {
         panic!("a waiting node can be denied");
     };
     assert_eq!(
@@ -163,14 +393,14 @@ async fn decisions(store: &dyn MeshStore) -> StoreResult<()> {
     );
     let late = decision(&second, Decision::Approve, at(102));
     assert_eq!(
-        store.decide(&late).await?,
+        store.decide(&late, ONE).await?,
         DecisionTaken::AlreadyDecided(NodeStatus::Denied)
     );
     let nobody = decision(&node(99), Decision::Approve, at(103));
-    assert_eq!(store.decide(&nobody).await?, DecisionTaken::Unknown);
+    assert_eq!(store.decide(&nobody, ONE).await?, DecisionTaken::Unknown);
     let approve_third = decision(&node(3), Decision::Approve, at(200));
     assert!(matches!(
-        store.decide(&approve_third).await?,
+        store.decide(&approve_third, ONE).await?,
         DecisionTaken::Done(_)
     ));
     Ok(())
@@ -260,8 +490,8 @@ async fn heartbeats(store: &dyn MeshStore) -> StoreResult<()> {
 async fn silence(store: &dyn MeshStore) -> StoreResult<()> {
     // The third was approved at 200 and never heard of; the first was heard of at 1001.
     assert_eq!(store.longest_silent().await?, Some(at(200)));
-    assert!(store.mark_offline(at(199)).await?.is_empty());
-    let gone = store.mark_offline(at(200)).await?;
+    assert!(store.mark_offline(at(199), at(199)).await?.is_empty());
+    let gone = store.mark_offline(at(200), at(200)).await?;
     assert_eq!(gone.len(), 1);
     assert_eq!(
         (&gone[0].id, gone[0].status),
@@ -273,13 +503,25 @@ async fn silence(store: &dyn MeshStore) -> StoreResult<()> {
         (counts.active, counts.offline, counts.pending, counts.total),
         (1, 1, 1, 4)
     );
-    let back = store.beats(&[beat(&node(3), at(3000))]).await?;
+    // It was there from 200 on for nothing, and away for a half of the time until 3000: from 1600 on it is.
+    let half = store.node(&node(3).id, at(200)).await?;
+    assert_eq!(
+        half.and_then(|node| node.record.uptime),
+        Some(Percent::of(1, 1))
+    );
+    let back = store.beats(&[beat(&node(3), at(1600))]).await?;
     assert!(
-        matches!(&back[0], BeatTaken::Returned(node) if node.status == NodeStatus::Active),
+        matches!(&back[0], BeatTaken::Returned(node) if node.status == NodeStatus::Active
+            && node.record.uptime == Some(Percent::of(0, 1))),
         "{back:?}"
     );
+    let later = store.node(&node(3).id, at(3000)).await?;
+    assert_eq!(
+        later.and_then(|node| node.record.uptime),
+        Some(Percent::of(1, 2))
+    );
     let forgotten = store.forget_beats(at(2000)).await?;
-    assert_eq!(forgotten, 2, "two of the first are old, the third's is not");
+    assert_eq!(forgotten, 4, "three heartbeats are old and one absence");
     Ok(())
 }
 
@@ -292,19 +534,20 @@ async fn keys(store: &dyn MeshStore) -> StoreResult<()> {
         description: Some(format!("key {new}")),
         by: key(by).public(),
         at: now,
+        signed_at: now,
         message: format!("{new} by {by}"),
         signature: key(by).sign(&format!("{new} by {by}")),
     };
     assert_eq!(
-        store.add_sovereign(&change(201, 250, at(10))).await?,
+        store.add_sovereign(&change(201, 250, at(10)), ONE).await?,
         KeyTaken::NotCurrent
     );
     assert_eq!(
-        store.add_sovereign(&change(201, 200, at(10))).await?,
+        store.add_sovereign(&change(201, 200, at(10)), ONE).await?,
         KeyTaken::Done
     );
     assert_eq!(
-        store.add_sovereign(&change(201, 200, at(11))).await?,
+        store.add_sovereign(&change(201, 200, at(11)), ONE).await?,
         KeyTaken::Known
     );
     let rotation = change(202, 200, at(20));
@@ -341,7 +584,7 @@ async fn keys(store: &dyn MeshStore) -> StoreResult<()> {
         "the set-up does not bring back a key that was replaced"
     );
     assert_eq!(
-        store.add_sovereign(&change(203, 200, at(30))).await?,
+        store.add_sovereign(&change(203, 200, at(30)), ONE).await?,
         KeyTaken::NotCurrent,
         "a key that is being replaced adds none"
     );

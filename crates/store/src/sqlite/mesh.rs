@@ -1,21 +1,22 @@
 //! The mesh registry in SQLite. Statements on sovereign keys and the log of decisions are in the modules below.
 
 mod beats;
+mod decisions;
 mod log;
 mod rows;
 mod sovereigns;
+mod votes;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use sqlx::SqliteConnection;
-use tana_protocol::api::mesh::{Link, Node, NodeCounts, NodeStatus};
-use tana_protocol::message::Decision;
+use tana_protocol::api::mesh::{Link, LogEnd, Node, NodeCounts, NodeStatus};
 use tana_protocol::{NodeId, PublicKey, Timestamp};
 
 use crate::error::StoreResult;
 use crate::mesh::{
-    Beat, BeatTaken, DecisionTaken, Entry, Inserted, KeyChange, KeyTaken, MeshStore, NodeDecision,
-    Sovereign,
+    Beat, BeatTaken, DecisionTaken, Enough, Entry, Inserted, KeyChange, KeyTaken, Label,
+    LabelTaken, MeshStore, NodeDecision, NodeRotated, NodeRotation, Sovereign,
 };
 use crate::sqlite::{Durability, Sqlite, failed};
 use rows::{NodeRow, ms, select_nodes, time};
@@ -45,10 +46,30 @@ impl SqliteMesh {
     async fn insert_node(&self, node: &Node) -> StoreResult<Inserted> {
         const DOING: &str = "registering a node";
         let mut change = self.0.writer().begin().await.map_err(failed(DOING))?;
-        let done = sqlx::query(
+        let before = rows::find(&mut change, &node.id, node.registered_at).await?;
+        match before {
+            Some(before) if before.status != NodeStatus::Denied => return Ok(Inserted::IdTaken),
+            Some(before) if before.public_key == node.public_key => {
+                return Ok(Inserted::KeyRefused);
+            }
+            _ if decisions::was_a_nodes(&mut change, &node.public_key).await? => {
+                return Ok(Inserted::KeyTaken);
+            }
+            Some(before) => {
+                let at = node.registered_at;
+                decisions::retire(&mut change, &before.public_key, node.id.as_str(), at).await?;
+            }
+            None => {}
+        }
+        // What is known of a node that is out belongs to its old key; the log of decisions keeps what was decided.
+        sqlx::query(
             "INSERT INTO nodes (id, public_key, registration_key_text, tailscale_hostname, \
              tailscale_ip, status, registered_at, last_seen, registration_signature, region, version) \
-             VALUES (?1, ?2, ?3, ?4, ?5, 'pending', ?6, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING",
+             VALUES (?1, ?2, ?3, ?4, ?5, 'pending', ?6, ?6, ?7, ?8, ?9) ON CONFLICT (id) DO UPDATE SET \
+             public_key = ?2, registration_key_text = ?3, tailscale_hostname = ?4, tailscale_ip = ?5, \
+             status = 'pending', registered_at = ?6, last_seen = ?6, registration_signature = ?7, \
+             region = ?8, version = ?9, approved_at = NULL, approved_by = NULL, removed_at = NULL, \
+             last_heartbeat = NULL, height = NULL, away_since = NULL, away_height = NULL",
         )
         .bind(node.id.as_str())
         .bind(node.public_key.to_string())
@@ -62,50 +83,43 @@ impl SqliteMesh {
         .execute(&mut *change)
         .await
         .map_err(failed(DOING))?;
-        if done.rows_affected() == 0 {
-            let id_taken = rows::find(&mut change, &node.id).await?.is_some();
-            return Ok(if id_taken {
-                Inserted::IdTaken
-            } else {
-                Inserted::KeyTaken
-            });
+        for statement in [
+            "DELETE FROM links WHERE from_node = ?",
+            "DELETE FROM absences WHERE node_id = ?",
+        ] {
+            sqlx::query(statement)
+                .bind(node.id.as_str())
+                .execute(&mut *change)
+                .await
+                .map_err(failed(DOING))?;
         }
-        for (position, service) in (0_i64..).zip(&node.services) {
-            sqlx::query(
-                "INSERT INTO services (node_id, service_type, position, port, public_key) \
-                 VALUES (?, ?, ?, ?, ?)",
-            )
-            .bind(node.id.as_str())
-            .bind(&service.service_type)
-            .bind(position)
-            .bind(i64::from(service.port))
-            .bind(service.public_key.to_string())
-            .execute(&mut *change)
-            .await
-            .map_err(failed(DOING))?;
-        }
+        votes::clear(&mut change, &format!("node/{}", node.id)).await?;
+        decisions::offer(&mut change, node.id.as_str(), &node.services).await?;
         change.commit().await.map_err(failed(DOING))?;
         Ok(Inserted::Done)
     }
 
-    async fn read_node(&self, id: &NodeId) -> StoreResult<Option<Node>> {
+    async fn read_node(&self, id: &NodeId, now: Timestamp) -> StoreResult<Option<Node>> {
         let mut reader = self
             .0
             .readers()
             .acquire()
             .await
             .map_err(failed("reading a node"))?;
-        rows::find(&mut reader, id).await
+        rows::find(&mut reader, id, now).await
     }
 
-    async fn read_nodes(&self, statuses: &[NodeStatus]) -> StoreResult<Vec<Node>> {
+    async fn read_nodes(&self, statuses: &[NodeStatus], now: Timestamp) -> StoreResult<Vec<Node>> {
         const DOING: &str = "reading the nodes";
         let wanted = |status| statuses.contains(&status);
+        let (now, since) = rows::window(now);
         let found: Vec<NodeRow> = sqlx::query_as(select_nodes!(
-            "WHERE (status = 'pending' AND ?1) OR (status = 'active' AND ?2) \
-             OR (status = 'denied' AND ?3) OR (status = 'offline' AND ?4) \
+            "WHERE (status = 'pending' AND ?3) OR (status = 'active' AND ?4) \
+             OR (status = 'denied' AND ?5) OR (status = 'offline' AND ?6) \
              ORDER BY registered_at, id"
         ))
+        .bind(now)
+        .bind(since)
         .bind(wanted(NodeStatus::Pending))
         .bind(wanted(NodeStatus::Active))
         .bind(wanted(NodeStatus::Denied))
@@ -137,59 +151,22 @@ impl SqliteMesh {
         Ok(counts)
     }
 
-    async fn take_decision(&self, decision: &NodeDecision) -> StoreResult<DecisionTaken> {
-        const DOING: &str = "deciding on a node";
-        let mut change = self.0.writer().begin().await.map_err(failed(DOING))?;
-        let (status, approved) = match decision.decision {
-            Decision::Approve => ("active", true),
-            Decision::Deny => ("denied", false),
-        };
-        let done = sqlx::query(
-            "UPDATE nodes SET status = ?2, last_seen = ?3, \
-             approved_at = iif(?4, ?3, NULL), approved_by = iif(?4, ?5, NULL) \
-             WHERE id = ?1 AND status = 'pending'",
-        )
-        .bind(decision.node_id.as_str())
-        .bind(status)
-        .bind(ms(decision.at))
-        .bind(approved)
-        .bind(decision.by.to_string())
-        .execute(&mut *change)
-        .await
-        .map_err(failed(DOING))?;
-        let Some(node) = rows::find(&mut change, &decision.node_id).await? else {
-            return Ok(DecisionTaken::Unknown);
-        };
-        if done.rows_affected() == 0 {
-            return Ok(DecisionTaken::AlreadyDecided(node.status));
-        }
-        let entry = log::Draft {
-            at: decision.at,
-            kind: decision.decision.verb(),
-            subject: decision.node_id.to_string(),
-            by: Some(decision.by),
-            message: decision.message.clone(),
-            signature: Some(decision.signature),
-        };
-        log::append(&mut change, entry).await?;
-        change.commit().await.map_err(failed(DOING))?;
-        Ok(DecisionTaken::Done(Box::new(node)))
-    }
-
-    async fn mark(&self, last: Timestamp) -> StoreResult<Vec<Node>> {
+    async fn mark(&self, last: Timestamp, now: Timestamp) -> StoreResult<Vec<Node>> {
         const DOING: &str = "marking silent nodes offline";
         let mut change = self.0.writer().begin().await.map_err(failed(DOING))?;
-        let ids: Vec<String> = sqlx::query_scalar(
-            "UPDATE nodes SET status = 'offline' WHERE status = 'active' AND last_seen <= ? \
-             RETURNING id",
-        )
+        // Away since `last`, not since it was heard: whoever watches may have been away itself.
+        let ids: Vec<String> = sqlx::query_scalar(concat!(
+            "UPDATE nodes SET status = 'offline', away_since = max(last_seen, ?1), away_height = coalesce(height, ",
+            rows::chain_height!(),
+            ") WHERE status = 'active' AND last_seen <= ?1 RETURNING id",
+        ))
         .bind(ms(last))
         .fetch_all(&mut *change)
         .await
         .map_err(failed(DOING))?;
         let mut nodes = Vec::with_capacity(ids.len());
         for id in ids {
-            nodes.extend(rows::find_text(&mut change, &id).await?);
+            nodes.extend(rows::find_text(&mut change, &id, now).await?);
         }
         change.commit().await.map_err(failed(DOING))?;
         Ok(nodes)
@@ -229,12 +206,19 @@ impl SqliteMesh {
     }
 
     async fn forget(&self, before: Timestamp) -> StoreResult<u64> {
-        let done = sqlx::query("DELETE FROM heartbeats WHERE received_at < ?")
-            .bind(ms(before))
-            .execute(self.0.writer())
-            .await
-            .map_err(failed("forgetting old heartbeats"))?;
-        Ok(done.rows_affected())
+        let mut forgotten = 0;
+        for statement in [
+            "DELETE FROM heartbeats WHERE received_at < ?",
+            "DELETE FROM absences WHERE ended < ?",
+        ] {
+            let done = sqlx::query(statement)
+                .bind(ms(before))
+                .execute(self.0.writer())
+                .await
+                .map_err(failed("forgetting old heartbeats"))?;
+            forgotten += done.rows_affected();
+        }
+        Ok(forgotten)
     }
 
     async fn answers(&self) -> StoreResult<()> {
@@ -254,12 +238,20 @@ impl MeshStore for SqliteMesh {
         self.insert_node(node).boxed()
     }
 
-    fn node<'a>(&'a self, id: &'a NodeId) -> BoxFuture<'a, StoreResult<Option<Node>>> {
-        self.read_node(id).boxed()
+    fn node<'a>(
+        &'a self,
+        id: &'a NodeId,
+        now: Timestamp,
+    ) -> BoxFuture<'a, StoreResult<Option<Node>>> {
+        self.read_node(id, now).boxed()
     }
 
-    fn nodes<'a>(&'a self, statuses: &'a [NodeStatus]) -> BoxFuture<'a, StoreResult<Vec<Node>>> {
-        self.read_nodes(statuses).boxed()
+    fn nodes<'a>(
+        &'a self,
+        statuses: &'a [NodeStatus],
+        now: Timestamp,
+    ) -> BoxFuture<'a, StoreResult<Vec<Node>>> {
+        self.read_nodes(statuses, now).boxed()
     }
 
     fn counts(&self) -> BoxFuture<'_, StoreResult<NodeCounts>> {
@@ -269,8 +261,20 @@ impl MeshStore for SqliteMesh {
     fn decide<'a>(
         &'a self,
         decision: &'a NodeDecision,
+        enough: Enough<'a>,
     ) -> BoxFuture<'a, StoreResult<DecisionTaken>> {
-        self.take_decision(decision).boxed()
+        decisions::decide(&self.0, decision, enough).boxed()
+    }
+
+    fn label<'a>(&'a self, label: &'a Label) -> BoxFuture<'a, StoreResult<LabelTaken>> {
+        decisions::label(&self.0, label).boxed()
+    }
+
+    fn rotate_node<'a>(
+        &'a self,
+        rotation: &'a NodeRotation,
+    ) -> BoxFuture<'a, StoreResult<NodeRotated>> {
+        decisions::rotate(&self.0, rotation).boxed()
     }
 
     fn beats<'a>(&'a self, beats: &'a [Beat]) -> BoxFuture<'a, StoreResult<Vec<BeatTaken>>> {
@@ -281,8 +285,12 @@ impl MeshStore for SqliteMesh {
         self.oldest().boxed()
     }
 
-    fn mark_offline(&self, last: Timestamp) -> BoxFuture<'_, StoreResult<Vec<Node>>> {
-        self.mark(last).boxed()
+    fn mark_offline(
+        &self,
+        last: Timestamp,
+        now: Timestamp,
+    ) -> BoxFuture<'_, StoreResult<Vec<Node>>> {
+        self.mark(last, now).boxed()
     }
 
     fn links(&self) -> BoxFuture<'_, StoreResult<Vec<Link>>> {
@@ -301,8 +309,12 @@ impl MeshStore for SqliteMesh {
         sovereigns::seed(&self.0, keys, at).boxed()
     }
 
-    fn add_sovereign<'a>(&'a self, change: &'a KeyChange) -> BoxFuture<'a, StoreResult<KeyTaken>> {
-        sovereigns::add(&self.0, change).boxed()
+    fn add_sovereign<'a>(
+        &'a self,
+        change: &'a KeyChange,
+        enough: Enough<'a>,
+    ) -> BoxFuture<'a, StoreResult<KeyTaken>> {
+        sovereigns::add(&self.0, change, enough).boxed()
     }
 
     fn rotate_sovereign<'a>(
@@ -315,6 +327,14 @@ impl MeshStore for SqliteMesh {
 
     fn log(&self, from: u64, limit: u32) -> BoxFuture<'_, StoreResult<Vec<Entry>>> {
         log::read(&self.0, from, limit).boxed()
+    }
+
+    fn log_end(&self) -> BoxFuture<'_, StoreResult<LogEnd>> {
+        log::end(self.0.readers()).boxed()
+    }
+
+    fn unlogged(&self) -> BoxFuture<'_, StoreResult<Option<String>>> {
+        log::unlogged(&self.0).boxed()
     }
 
     fn forget_beats(&self, before: Timestamp) -> BoxFuture<'_, StoreResult<u64>> {

@@ -11,6 +11,7 @@ use crate::cli::context::Context;
 use crate::cli::exit::{Exit, failure};
 use crate::cli::output::{Side, Table};
 use crate::cli::status::clock;
+use crate::show::clean;
 
 #[derive(Debug, Args)]
 pub(crate) struct List {
@@ -57,6 +58,8 @@ fn table(context: &Context, nodes: &[Node]) -> String {
         ("host", Side::Left),
         ("services", Side::Right),
         ("height", Side::Right),
+        ("uptime", Side::Right),
+        ("region", Side::Left),
         ("key", Side::Left),
     ]);
     for node in nodes {
@@ -70,6 +73,10 @@ fn table(context: &Context, nodes: &[Node]) -> String {
             node.services.len().to_string(),
             node.height
                 .map_or_else(|| "–".to_owned(), |height| height.to_string()),
+            node.record
+                .uptime
+                .map_or_else(|| "–".to_owned(), |uptime| uptime.to_string()),
+            node.region.as_deref().map_or_else(|| "–".to_owned(), clean),
             node.public_key.short(),
         ]);
     }

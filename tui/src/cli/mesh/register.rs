@@ -148,14 +148,7 @@ impl Register {
         };
         let public_key = key.public().to_string();
         let text = message::registration(id.as_str(), &public_key, &hostname);
-        let mut services = Vec::new();
-        for &kind in context.settings.role.services() {
-            services.push(ServiceOffer {
-                kind: kind.name().to_owned(),
-                port: port(context, kind, offset)?,
-                public_key: key.service_key(kind).public(),
-            });
-        }
+        let services = offers(context, key, offset)?;
         let registration = Registration {
             node_id: id.to_string(),
             public_key,
@@ -196,6 +189,24 @@ async fn known(
         )),
         Err(_) => Err(refusal.into()),
     }
+}
+
+/// What a node with this key offers.
+pub(super) fn offers(
+    context: &Context,
+    key: &NodeKey,
+    offset: u16,
+) -> anyhow::Result<Vec<ServiceOffer>> {
+    let kinds = context.settings.role.services().iter();
+    kinds
+        .map(|&kind| {
+            Ok(ServiceOffer {
+                kind: kind.name().to_owned(),
+                port: port(context, kind, offset)?,
+                public_key: key.service_key(kind).public(),
+            })
+        })
+        .collect()
 }
 
 fn port(context: &Context, kind: ServiceKind, offset: u16) -> anyhow::Result<u16> {

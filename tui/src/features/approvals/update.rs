@@ -124,11 +124,11 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             harm: Harm::None,
             word: None,
         },
-        Decision::Deny => Dialog {
-            title: format!("deny {id}"),
+        Decision::Deny | Decision::Remove => Dialog {
+            title: format!("{} {id}", decision.verb()),
             body: vec![
                 format!(
-                    "{id} ({role}, {host}) stays out. The name and the key are refused from now on; to come back it needs both anew."
+                    "{id} ({role}, {host}) stays out. Its key is refused from now on; to come back it needs a new one, on which you then decide."
                 ),
                 String::new(),
                 "This cannot be undone here.".to_owned(),

@@ -1,5 +1,6 @@
 //! The log of decisions in SQLite: appended within the transaction that it is about, never changed.
 
+use tana_protocol::api::mesh::LogEnd;
 use tana_protocol::{Hash32, PublicKey, Signature, Timestamp};
 
 use crate::error::StoreResult;
@@ -12,7 +13,7 @@ use super::rows::{ms, parse, time};
 /// An entry before it has a place in the log.
 pub(super) struct Draft {
     pub(super) at: Timestamp,
-    pub(super) kind: &'static str,
+    pub(super) kind: String,
     pub(super) subject: String,
     pub(super) by: Option<PublicKey>,
     pub(super) message: String,
@@ -21,19 +22,12 @@ pub(super) struct Draft {
 
 pub(super) async fn append(change: &mut Change, draft: Draft) -> StoreResult<()> {
     const DOING: &str = "writing the log of decisions";
-    let last: Option<(i64, String)> =
-        sqlx::query_as("SELECT number, hash FROM decisions ORDER BY number DESC LIMIT 1")
-            .fetch_optional(&mut *change)
-            .await
-            .map_err(failed(DOING))?;
-    let (number, previous_hash) = match last {
-        Some((number, hash)) => (number + 1, parse("log of decisions", &hash)?),
-        None => (1, Hash32::ZERO),
-    };
+    let last = end(&mut *change).await?;
+    let (number, previous_hash) = (last.count + 1, last.hash);
     let mut entry = Entry {
-        number: u64::try_from(number).unwrap_or_default(),
+        number,
         at: draft.at,
-        kind: draft.kind.to_owned(),
+        kind: draft.kind,
         subject: draft.subject,
         by: draft.by,
         message: draft.message,
@@ -46,7 +40,7 @@ pub(super) async fn append(change: &mut Change, draft: Draft) -> StoreResult<()>
         "INSERT INTO decisions (number, at, kind, subject, decided_by, message, signature, \
          previous_hash, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
-    .bind(number)
+    .bind(i64::try_from(number).unwrap_or(i64::MAX))
     .bind(ms(entry.at))
     .bind(&entry.kind)
     .bind(&entry.subject)
@@ -59,6 +53,46 @@ pub(super) async fn append(change: &mut Change, draft: Draft) -> StoreResult<()>
     .await
     .map_err(failed(DOING))?;
     Ok(())
+}
+
+/// Where the log ends.
+pub(super) async fn end<'c, E: sqlx::SqliteExecutor<'c>>(database: E) -> StoreResult<LogEnd> {
+    let last: Option<(i64, String)> =
+        sqlx::query_as("SELECT number, hash FROM decisions ORDER BY number DESC LIMIT 1")
+            .fetch_optional(database)
+            .await
+            .map_err(failed("reading the end of the log of decisions"))?;
+    Ok(match last {
+        Some((number, hash)) => LogEnd {
+            count: u64::try_from(number).unwrap_or_default(),
+            hash: parse("log of decisions", &hash)?,
+        },
+        None => LogEnd {
+            count: 0,
+            hash: Hash32::ZERO,
+        },
+    })
+}
+
+/// Something that nodes or keys say was decided, of which the log has no entry.
+pub(super) async fn unlogged(database: &Sqlite) -> StoreResult<Option<String>> {
+    sqlx::query_scalar(
+        "SELECT 'the approval of ' || id FROM nodes WHERE approved_at IS NOT NULL \
+           AND NOT EXISTS (SELECT 1 FROM decisions WHERE subject = id AND kind = 'approve' AND at = approved_at) \
+         UNION ALL SELECT 'the denial of ' || id FROM nodes WHERE status = 'denied' AND removed_at IS NULL \
+           AND NOT EXISTS (SELECT 1 FROM decisions WHERE subject = id AND kind = 'deny') \
+         UNION ALL SELECT 'the removal of ' || id FROM nodes WHERE removed_at IS NOT NULL \
+           AND NOT EXISTS (SELECT 1 FROM decisions WHERE subject = id AND kind = 'remove' AND at = removed_at) \
+         UNION ALL SELECT 'the sovereign key ' || public_key FROM sovereign_keys \
+           WHERE NOT EXISTS (SELECT 1 FROM decisions WHERE subject = public_key \
+           AND kind IN ('sovereign-seed', 'sovereign-add', 'sovereign-rotate')) \
+         UNION ALL SELECT 'the end of the sovereign key ' || public_key FROM sovereign_keys \
+           WHERE replaced_by IS NOT NULL AND NOT EXISTS (SELECT 1 FROM decisions WHERE subject = replaced_by \
+           AND kind = 'sovereign-rotate' AND decided_by = public_key) LIMIT 1",
+    )
+    .fetch_optional(database.readers())
+    .await
+    .map_err(failed("comparing nodes with the log of decisions"))
 }
 
 #[derive(sqlx::FromRow)]

@@ -4,8 +4,9 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 use sqlx::SqliteConnection;
-use tana_protocol::api::mesh::{Node, NodeService};
-use tana_protocol::{NodeId, PublicKey, Timestamp};
+use tana_protocol::api::mesh::{Node, NodeRecord, NodeService, NodeStatus, Percent, Vote};
+use tana_protocol::message::Decision;
+use tana_protocol::{NodeId, PublicKey, ServiceKind, Timestamp};
 
 use crate::error::{StoreError, StoreResult};
 use crate::sqlite::failed;
@@ -28,23 +29,52 @@ pub(super) fn parse<T: FromStr<Err: std::fmt::Display>>(what: &str, text: &str) 
     })
 }
 
-/// A whole node in one row, its services as JSON, so that one statement reads a consistent node.
+/// The chain's height: the median of what active nodes say, so that no single one can make it up.
+macro_rules! chain_height {
+    () => {
+        "(SELECT height FROM nodes AS n WHERE n.status = 'active' AND n.height IS NOT NULL ORDER BY n.height \
+         LIMIT 1 OFFSET max(0, (SELECT count(*) - 1 FROM nodes AS m WHERE m.status = 'active' \
+         AND m.height IS NOT NULL) / 2))"
+    };
+}
+pub(super) use chain_height;
+
+/// A whole node in one row, what belongs to it as JSON, so that one statement reads a consistent node. `?1` is the
+/// present time, `?2` the beginning of what its record is about.
 macro_rules! select_nodes {
     ($rest:literal) => {
         concat!(
-            "SELECT id, public_key, registration_key_text, tailscale_hostname, tailscale_ip, status, \
-             registered_at, approved_at, approved_by, last_heartbeat, registration_signature, region, \
-             version, height, (SELECT json_group_array(json_array(service_type, port, public_key, \
-             healthy, last_check)) FROM (SELECT * FROM services WHERE node_id = nodes.id \
-             ORDER BY position)) AS services FROM nodes ",
+            "SELECT ?1 AS now, ?2 AS since, id, public_key, registration_key_text, tailscale_hostname, \
+             tailscale_ip, status, registered_at, approved_at, approved_by, last_heartbeat, \
+             registration_signature, region, version, height, removed_at, away_since, away_height, \
+             (SELECT json_group_array(json_array(service_type, port, public_key, healthy, last_check)) \
+             FROM (SELECT * FROM services WHERE node_id = nodes.id ORDER BY position)) AS services, \
+             (SELECT json_group_array(json_array(kind, voter, at)) FROM votes \
+             WHERE about = 'node/' || nodes.id) AS votes, \
+             (SELECT json_array(coalesce(sum(ended - max(began, ?2)), 0), coalesce(sum(blocks), 0)) \
+             FROM absences WHERE node_id = nodes.id AND ended > ?2) AS absent, \
+             CASE status WHEN 'offline' THEN ",
+            $crate::sqlite::mesh::rows::chain_height!(),
+            " END AS chain_height FROM nodes ",
             $rest
         )
     };
 }
 pub(super) use select_nodes;
 
+/// What a node's record is about: this long until now.
+const RECORD: u64 = 30 * 24 * 3600 * 1000;
+
+/// `?1` and `?2` of [`select_nodes`].
+pub(super) fn window(now: Timestamp) -> (i64, i64) {
+    let since = Timestamp::from_ms(now.ms().saturating_sub(RECORD));
+    (ms(now), ms(since))
+}
+
 #[derive(sqlx::FromRow)]
 pub(super) struct NodeRow {
+    now: i64,
+    since: i64,
     id: String,
     public_key: String,
     registration_key_text: String,
@@ -59,29 +89,98 @@ pub(super) struct NodeRow {
     region: Option<String>,
     version: Option<String>,
     height: Option<i64>,
+    removed_at: Option<i64>,
+    away_since: Option<i64>,
+    away_height: Option<i64>,
     services: String,
+    votes: String,
+    absent: String,
+    chain_height: Option<i64>,
 }
 
 /// `[type, port, key, healthy, last_check]`.
 #[derive(Deserialize)]
 struct ServiceRow(String, u16, PublicKey, Option<u8>, Option<u64>);
 
+/// `[kind, voter, at]`.
+#[derive(Deserialize)]
+struct VoteRow(String, PublicKey, u64);
+
+/// `[milliseconds, blocks]` of the absences that have ended.
+#[derive(Deserialize)]
+struct AbsentRow(u64, u64);
+
+impl NodeRow {
+    fn json<'a, T: Deserialize<'a>>(&self, text: &'a str) -> StoreResult<T> {
+        serde_json::from_str(text).map_err(|error| StoreError::Damaged {
+            what: format!("node {}", self.id),
+            detail: error.to_string(),
+        })
+    }
+
+    fn record(&self, status: NodeStatus, services: &[ServiceRow]) -> StoreResult<NodeRecord> {
+        let votes: Vec<VoteRow> = self.json(&self.votes)?;
+        let votes = votes
+            .into_iter()
+            .map(|VoteRow(kind, by, at)| {
+                Ok(Vote {
+                    decision: parse::<Decision>("vote", &kind)?,
+                    by,
+                    at: Timestamp::from_ms(at),
+                })
+            })
+            .collect::<StoreResult<_>>()?;
+        let mut record = NodeRecord {
+            removed_at: self.removed_at.map(time),
+            votes,
+            ..NodeRecord::default()
+        };
+        let Some(approved) = self.approved_at else {
+            return Ok(record);
+        };
+        if !matches!(status, NodeStatus::Active | NodeStatus::Offline) {
+            return Ok(record);
+        }
+        let AbsentRow(mut absent, mut missed) = self.json(&self.absent)?;
+        let begin = approved.max(self.since);
+        let whole = positive(self.now - begin);
+        if status == NodeStatus::Offline {
+            let since = self.away_since.unwrap_or(self.now).max(begin);
+            absent += positive(self.now - since);
+            missed += match (self.chain_height, self.away_height) {
+                (Some(now), Some(then)) => positive(now - then),
+                _ => 0,
+            };
+        }
+        record.uptime = Some(Percent::of(whole.saturating_sub(absent), whole));
+        // Older nodes offer `consensus`.
+        let produces = |service: &ServiceRow| {
+            service.0 == ServiceKind::Producer.name() || service.0 == "consensus"
+        };
+        record.blocks_missed = services.iter().any(produces).then_some(missed);
+        Ok(record)
+    }
+}
+
+fn positive(difference: i64) -> u64 {
+    u64::try_from(difference).unwrap_or_default()
+}
+
 impl TryFrom<NodeRow> for Node {
     type Error = StoreError;
 
     fn try_from(row: NodeRow) -> StoreResult<Self> {
         let what = "node";
-        let services: Vec<ServiceRow> =
-            serde_json::from_str(&row.services).map_err(|error| StoreError::Damaged {
-                what: format!("node {}", row.id),
-                detail: error.to_string(),
-            })?;
+        let services: Vec<ServiceRow> = row.json(&row.services)?;
+        let status = parse(what, &row.status)?;
+        let record = row.record(status, &services)?;
         Ok(Self {
+            record,
             id: parse(what, &row.id)?,
             public_key: parse(what, &row.public_key)?,
             tailscale_hostname: row.tailscale_hostname,
             tailscale_ip: row.tailscale_ip,
-            status: parse(what, &row.status)?,
+            status,
             registered_at: time(row.registered_at),
             approved_at: row.approved_at.map(time),
             approved_by: row.approved_by.map(|key| parse(what, &key)).transpose()?,
@@ -110,20 +209,25 @@ fn service(ServiceRow(kind, port, public_key, healthy, last_check): ServiceRow) 
     }
 }
 
-/// One node.
+/// One node, as it is at `now`.
 pub(super) async fn find(
     connection: &mut SqliteConnection,
     id: &NodeId,
+    now: Timestamp,
 ) -> StoreResult<Option<Node>> {
-    find_text(connection, id.as_str()).await
+    find_text(connection, id.as_str(), now).await
 }
 
 /// The same by an id that the database itself gave.
 pub(super) async fn find_text(
     connection: &mut SqliteConnection,
     id: &str,
+    now: Timestamp,
 ) -> StoreResult<Option<Node>> {
-    let found: Option<NodeRow> = sqlx::query_as(select_nodes!("WHERE id = ?"))
+    let (now, since) = window(now);
+    let found: Option<NodeRow> = sqlx::query_as(select_nodes!("WHERE id = ?3"))
+        .bind(now)
+        .bind(since)
         .bind(id)
         .fetch_optional(connection)
         .await

@@ -3,12 +3,13 @@
 use tana_protocol::{PublicKey, Timestamp};
 
 use crate::error::StoreResult;
-use crate::mesh::{KeyChange, KeyTaken, Sovereign};
+use crate::mesh::{Enough, KeyChange, KeyTaken, Sovereign};
 use crate::sqlite::{Sqlite, failed};
 
 use super::Change;
 use super::log::{self, Draft};
 use super::rows::{ms, parse, time};
+use super::votes::{self, Ballot, Cast};
 
 #[derive(sqlx::FromRow)]
 struct KeyRow {
@@ -16,11 +17,12 @@ struct KeyRow {
     description: Option<String>,
     added_at: i64,
     ends_at: Option<i64>,
+    replaced_by: Option<String>,
 }
 
 pub(super) async fn current(database: &Sqlite, now: Timestamp) -> StoreResult<Vec<Sovereign>> {
     let found: Vec<KeyRow> = sqlx::query_as(
-        "SELECT public_key, description, added_at, ends_at FROM sovereign_keys \
+        "SELECT public_key, description, added_at, ends_at, replaced_by FROM sovereign_keys \
          WHERE ends_at IS NULL OR ends_at > ? ORDER BY added_at, public_key",
     )
     .bind(ms(now))
@@ -35,6 +37,10 @@ pub(super) async fn current(database: &Sqlite, now: Timestamp) -> StoreResult<Ve
                 description: row.description,
                 added_at: time(row.added_at),
                 ends_at: row.ends_at.map(time),
+                replaced_by: row
+                    .replaced_by
+                    .map(|key| parse("sovereign key", &key))
+                    .transpose()?,
             })
         })
         .collect()
@@ -54,7 +60,7 @@ pub(super) async fn seed(
             added += 1;
             let entry = Draft {
                 at,
-                kind: "sovereign-seed",
+                kind: "sovereign-seed".to_owned(),
                 subject: key.to_string(),
                 by: None,
                 message: description.clone(),
@@ -67,7 +73,11 @@ pub(super) async fn seed(
     Ok(added)
 }
 
-pub(super) async fn add(database: &Sqlite, wanted: &KeyChange) -> StoreResult<KeyTaken> {
+pub(super) async fn add(
+    database: &Sqlite,
+    wanted: &KeyChange,
+    enough: Enough<'_>,
+) -> StoreResult<KeyTaken> {
     const DOING: &str = "adding a sovereign key";
     let mut change = database.writer().begin().await.map_err(failed(DOING))?;
     let current: bool = sqlx::query_scalar(
@@ -79,6 +89,33 @@ pub(super) async fn add(database: &Sqlite, wanted: &KeyChange) -> StoreResult<Ke
     .map_err(failed(DOING))?;
     if !current {
         return Ok(KeyTaken::NotCurrent);
+    }
+    let known: bool =
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM sovereign_keys WHERE public_key = ?)")
+            .bind(wanted.key.to_string())
+            .fetch_one(&mut *change)
+            .await
+            .map_err(failed(DOING))?;
+    if known {
+        return Ok(KeyTaken::Known);
+    }
+    let about = format!("key/{}", wanted.key);
+    let ballot = Ballot {
+        about: &about,
+        kind: "sovereign-add",
+        voter: wanted.by,
+        signed_at: Some(wanted.signed_at),
+        at: wanted.at,
+    };
+    match votes::cast(&mut change, &ballot).await? {
+        // The same wish signed once more says nothing new.
+        Cast::Same | Cast::Older => return Ok(KeyTaken::AlreadyVoted),
+        Cast::Counted(voters) if !enough(&voters) => {
+            log::append(&mut change, draft(wanted, "vote-sovereign-add", wanted.key)).await?;
+            change.commit().await.map_err(failed(DOING))?;
+            return Ok(KeyTaken::Counted(voters.len()));
+        }
+        Cast::Counted(_) => votes::clear(&mut change, &about).await?,
     }
     let taken = insert(
         &mut change,
@@ -133,7 +170,7 @@ pub(super) async fn rotate(
 fn draft(change: &KeyChange, kind: &'static str, subject: PublicKey) -> Draft {
     Draft {
         at: change.at,
-        kind,
+        kind: kind.to_owned(),
         subject: subject.to_string(),
         by: Some(change.by),
         message: change.message.clone(),

@@ -1,7 +1,10 @@
-//! The log of decisions: each entry holds the hash of the one before, so that one which was taken out or changed shows.
+//! The mesh's log of decisions: each entry holds the hash of the one before, so that one which was taken out or changed shows.
 
+use crate::hash::Hash32;
+use crate::json::canonical;
+use crate::key::{PublicKey, Signature};
+use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
-use tana_protocol::{Hash32, PublicKey, Signature, Timestamp};
 
 /// One decision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,11 +14,12 @@ pub struct Entry {
     pub number: u64,
     /// When it was taken.
     pub at: Timestamp,
-    /// `approve`, `deny`, `sovereign-seed`, `sovereign-add` or `sovereign-rotate`.
+    /// `approve`, `deny`, `remove`, `label`, `node-rotate`, `sovereign-seed`, `sovereign-add` or `sovereign-rotate`; with
+    /// `vote-` before it where more sovereigns were needed.
     pub kind: String,
     /// The node or key that it is about.
     pub subject: String,
-    /// The sovereign key that decided; none for the node's own set-up.
+    /// The key that decided; none for the node's own set-up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<PublicKey>,
     /// What was signed.
@@ -48,7 +52,7 @@ pub enum LogError {
 pub fn entry_hash(entry: &Entry) -> Hash32 {
     let mut rest = entry.clone();
     rest.hash = Hash32::ZERO;
-    Hash32::of(&tana_protocol::json::canonical(&rest))
+    Hash32::of(&canonical(&rest))
 }
 
 /// Checks entries that follow the one with `number` and `hash` (0 and zero for the beginning), and answers the last.
@@ -81,7 +85,7 @@ pub fn check_log(
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::{Entry, LogError, check_log, entry_hash};
-    use tana_protocol::{Hash32, SecretKey, Timestamp};
+    use crate::{Hash32, SecretKey, Timestamp};
 
     fn entries() -> Vec<Entry> {
         let key = SecretKey::from_seed(&[3; 32]);

@@ -28,7 +28,7 @@ use tana_protocol::genesis::Engine;
 use tana_protocol::service::NodeRole;
 use tana_protocol::{ServiceKind, Timestamp};
 use tokio::net::UnixListener;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use utoipa::OpenApi;
 
 use board::Board;
@@ -79,7 +79,8 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     tasks.spawn("log reader", logs.clone().follow_files(end.clone()));
     let launcher = Launcher::new(&settings)?;
     let (record, mut running) = take_over(&settings).await;
-    if let Some(membership) = Membership::new(&settings, board.clone(), stop.clone())? {
+    let (stands, standing) = watch::channel(None);
+    if let Some(membership) = Membership::new(&settings, board.clone(), stands, stop.clone())? {
         tasks.spawn("membership", membership.run());
     }
     let mut orders = Vec::new();
@@ -99,6 +100,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
 
     let api = NodeApi {
         about,
+        standing,
         board,
         logs,
         events: events.clone(),
@@ -217,6 +219,7 @@ fn describe(settings: &Settings) -> anyhow::Result<NodeView> {
         started_at: now(),
         port_offset: settings.port_offset,
         services: Vec::new(),
+        membership: None,
     })
 }
 

@@ -10,10 +10,12 @@ use http::StatusCode;
 use serde::Deserialize;
 use tana_kit::events::sse;
 use tana_kit::{ApiError, ApiResult, EventHub, Json, LastEventId, Path, Query, Shutdown};
-use tana_protocol::api::node::{LogPosition, NodeView, ServiceState, ServiceView, event};
+use tana_protocol::api::node::{
+    LogPosition, Membership, NodeView, ServiceState, ServiceView, event,
+};
 use tana_protocol::problem::Code;
 use tana_protocol::{NodeId, ServiceKind};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use utoipa::OpenApi;
 
 use super::board::Board;
@@ -29,6 +31,7 @@ const MOST_TAIL: usize = 10_000;
 #[derive(Clone)]
 pub(super) struct NodeApi {
     pub(super) about: NodeView,
+    pub(super) standing: watch::Receiver<Option<Membership>>,
     pub(super) board: Board,
     pub(super) logs: Logs,
     pub(super) events: EventHub,
@@ -66,6 +69,7 @@ pub(super) fn routes(api: NodeApi) -> Router {
 async fn status(State(api): State<NodeApi>) -> Json<NodeView> {
     Json(NodeView {
         services: api.board.all(),
+        membership: api.standing.borrow().clone(),
         ..api.about
     })
 }

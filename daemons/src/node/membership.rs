@@ -8,11 +8,13 @@ use tana_client::{ClientError, LedgerClient, MeshClient, MeshEvent, StreamItem};
 use tana_home::{KeyFile, Settings, Tailscale};
 use tana_kit::{Backoff, Clock, Shutdown, SystemClock};
 use tana_protocol::api::mesh::{Node, NodeStatus, Register, ServiceHealth, ServiceOffer};
-use tana_protocol::api::node::ServiceState;
+use tana_protocol::api::node::{Membership as Standing, ServiceState};
 use tana_protocol::message::{self, Decision};
 use tana_protocol::node::NodeKey;
 use tana_protocol::problem::Code;
 use tana_protocol::{NodeId, ServiceKind};
+
+use tokio::sync::watch;
 
 use super::board::Board;
 use super::peers::Peers;
@@ -37,6 +39,7 @@ pub(super) struct Membership {
     told: Option<String>,
     peers: Peers,
     host: IpAddr,
+    standing: watch::Sender<Option<Standing>>,
 }
 
 impl Membership {
@@ -44,9 +47,14 @@ impl Membership {
     pub(super) fn new(
         settings: &Settings,
         board: Board,
+        standing: watch::Sender<Option<Standing>>,
         end: Shutdown,
     ) -> anyhow::Result<Option<Self>> {
         let Some(file) = KeyFile::find(&settings.home.node_key_file())? else {
+            standing.send_replace(Some(Standing {
+                status: None,
+                why: Some("this home has no node key; make one: tana new node NAME".to_owned()),
+            }));
             return Ok(None);
         };
         let key = NodeKey::new(file.secret_key);
@@ -78,6 +86,7 @@ impl Membership {
             told: None,
             peers: Peers::default(),
             host: settings.host,
+            standing,
         }))
     }
 
@@ -128,8 +137,14 @@ impl Membership {
     fn tell(&mut self, text: String) {
         if self.told.as_ref() != Some(&text) {
             tracing::warn!("{text}");
+            self.stands(|standing| standing.why = Some(text.clone()));
             self.told = Some(text);
         }
+    }
+
+    fn stands(&self, change: impl FnOnce(&mut Standing)) {
+        self.standing
+            .send_modify(|standing| change(standing.get_or_insert_default()));
     }
 
     async fn step(&mut self) -> Result<(), ClientError> {
@@ -150,11 +165,15 @@ impl Membership {
             tokio::time::sleep(LOOK_AGAIN).await;
             return Ok(());
         }
+        self.stands(|standing| standing.status = Some(node.status));
         match node.status {
             NodeStatus::Active | NodeStatus::Offline => self.beat_on().await,
             NodeStatus::Pending => self.become_approved(&node).await,
             NodeStatus::Denied => {
-                self.tell(format!("a sovereign has denied {}", self.id));
+                self.tell(format!(
+                    "a sovereign has put {} out; it comes back only with another key: tana mesh rekey",
+                    self.id
+                ));
                 self.decision().await;
                 Ok(())
             }
@@ -219,7 +238,10 @@ impl Membership {
                 Err(error) => return Err(error),
             }
         } else {
-            self.tell(format!("{} waits for a sovereign's approval", self.id));
+            self.tell(format!(
+                "{} waits for a sovereign's approval; where the sovereign's key is: tana mesh approve {}",
+                self.id, self.id
+            ));
         }
         self.decision().await;
         Ok(())
@@ -253,6 +275,12 @@ impl Membership {
             let healthy = self.healthy();
             self.beat(&healthy).await?;
             self.told = None;
+            self.stands(|standing| {
+                *standing = Standing {
+                    status: Some(NodeStatus::Active),
+                    why: None,
+                };
+            });
             let mut changes = self.board.changes();
             let changed = async {
                 while self.healthy() == healthy {

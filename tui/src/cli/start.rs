@@ -9,6 +9,7 @@ use clap::Args;
 use tana_client::{EdgeClient, NodeClient, NodeEvent, StreamItem};
 use tana_home::RunState;
 use tana_protocol::ServiceKind;
+use tana_protocol::api::mesh::NodeStatus;
 use tana_protocol::api::node::{NodeView, ServiceState, ServiceView};
 use tana_protocol::service::NodeRole;
 
@@ -20,6 +21,8 @@ use crate::show::{clean, fit};
 
 /// A service that ended so often by itself will not come up by being waited for.
 const HOPELESS: u32 = 2;
+/// Once all services are ready, the mesh says so soon how it stands with the node.
+const STANDING: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Args)]
 pub(crate) struct Start {
@@ -126,7 +129,11 @@ impl Start {
                 }
             }
         }
-        let view = node.status().await?;
+        let view = if self.no_wait {
+            node.status().await?
+        } else {
+            standing(node).await?
+        };
         context.out.show(&view, || {
             format!(
                 "{}took {:.1} s\n",
@@ -138,6 +145,21 @@ impl Start {
             .out
             .hint("next: tana   (the console; q leaves the services running)")?;
         Ok(Exit::Done)
+    }
+}
+
+/// The node, once it is known how it stands in the mesh, or after a moment: that is told after the services are ready.
+async fn standing(node: &NodeClient) -> anyhow::Result<NodeView> {
+    let begun = Instant::now();
+    loop {
+        let view = node.status().await?;
+        let known = view.membership.as_ref().is_some_and(|standing| {
+            standing.why.is_some() || standing.status == Some(NodeStatus::Active)
+        });
+        if known || begun.elapsed() > STANDING {
+            return Ok(view);
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 

@@ -5,7 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use jiff::tz::TimeZone;
 use serde_json::json;
 use tana_client::{LedgerClient, NodeClient};
-use tana_protocol::api::node::{NodeView, ServiceState};
+use tana_protocol::api::mesh::NodeStatus;
+use tana_protocol::api::node::{Membership, NodeView, ServiceState};
 use tana_protocol::{ServiceKind, Timestamp};
 
 use super::context::Context;
@@ -108,13 +109,24 @@ pub(crate) fn text(context: &Context, view: &NodeView) -> String {
         ]);
     }
     format!(
-        "{}  chain {}  {}  since {}\n{}",
+        "{}  chain {}  {}  since {}\n{}{}",
         context.out.accent(view.node_id.as_str()),
         clean(&view.chain),
         view.role,
         clock.time(view.started_at),
-        table.text(context.out)
+        table.text(context.out),
+        view.membership.as_ref().map(membership).unwrap_or_default()
     )
+}
+
+/// Why the node is no active member of the mesh; nothing where it is one.
+fn membership(standing: &Membership) -> String {
+    let status = standing.status.map_or("unknown", NodeStatus::as_str);
+    match &standing.why {
+        Some(why) => format!("in the mesh: {status}; {}\n", clean(why)),
+        None if standing.status == Some(NodeStatus::Active) => String::new(),
+        None => format!("in the mesh: {status}\n"),
+    }
 }
 
 /// Another machine's services, by their own health.

@@ -164,6 +164,7 @@ pub(crate) fn node() -> NodeView {
         started_at: at(7200),
         port_offset: 0,
         services,
+        membership: None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The supervisor's bodies, on the Unix socket `node.sock`.
 
+use crate::api::mesh::NodeStatus;
 use serde::{Deserialize, Serialize};
 
 use crate::id::NodeId;
@@ -118,6 +119,20 @@ pub struct NodeView {
     pub port_offset: u16,
     /// Its services, in start order.
     pub services: Vec<ServiceView>,
+    /// How it stands in the mesh, once that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub membership: Option<Membership>,
+}
+
+/// How a node stands in the mesh.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Membership {
+    /// As the mesh said last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<NodeStatus>,
+    /// Why it is no active member, and what to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
 }
 
 /// How severe a log line is.

@@ -103,6 +103,13 @@ pub(crate) const NODE: Need = Need {
     present: || find("node").is_some() && find("npm").is_some(),
 };
 
+/// What makes network namespaces.
+pub(crate) const NETWORK: Need = Need {
+    what: "ip",
+    package: "iproute2",
+    present: || find("ip").is_some(),
+};
+
 /// Whose keys sign approvals in the tests.
 pub(crate) const AGENT: Need = Need {
     what: "ssh-agent",

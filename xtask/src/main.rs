@@ -10,6 +10,7 @@ mod engine;
 mod fuzz;
 mod keeper;
 mod machine;
+mod mesh_run;
 mod postgres;
 mod redis;
 mod soak;
@@ -44,6 +45,8 @@ enum Task {
     Fuzz(fuzz::Options),
     /// Load an edge with contracts that mean harm, and a chain with generated ones
     Soak(soak::Options),
+    /// Run three nodes in three network namespaces: join, sync content, be cut off
+    MeshRun(mesh_run::Options),
     /// Measure, and print a table
     Bench(bench::Options),
     /// Say which JavaScript engine would be built here, and why
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         Task::Crash(options) => crash::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Soak(options) => soak::run(&options),
+        Task::MeshRun(options) => mesh_run::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Engine(wanted) => engine::run(&wanted),
     };

@@ -33,5 +33,6 @@ mod services;
 mod soak;
 mod sockets;
 mod terminal;
+mod three;
 mod wait;
 mod wire;

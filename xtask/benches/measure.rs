@@ -74,6 +74,9 @@ mod load;
 #[allow(clippy::unwrap_used, reason = "a measurement ends where one fails")]
 #[path = "measure/logins.rs"]
 mod logins;
+#[allow(clippy::unwrap_used, reason = "a measurement ends where one fails")]
+#[path = "measure/mesh.rs"]
+mod mesh;
 #[path = "measure/queue.rs"]
 mod queue;
 #[allow(
@@ -126,6 +129,7 @@ fn main() -> Result<()> {
             edge::serve_hello();
             return Ok(());
         }
+        Some("mesh") => Some(mesh::figures()),
         _ => None,
     };
     if let Some(figures) = figures {

@@ -19,7 +19,7 @@ pub(crate) struct Options {
 enum What {
     /// The chain against PostgreSQL, Redis and raw signature checks, as ratios
     Chain,
-    /// Content store and identity service against nginx, sha256sum, SQLite and raw signature checks, as ratios
+    /// Mesh, content store and identity service against nginx, sha256sum, SQLite and raw signature checks, as ratios
     Services,
     /// Isolates and the meter against V8 alone, as ratios
     Runtime,

@@ -2,7 +2,7 @@
 
 use crate::figures::Figure;
 use crate::node::Node;
-use crate::{content, logins};
+use crate::{content, logins, mesh};
 
 /// A node without limits on requests: what is measured comes from one address.
 pub(crate) fn node() -> Node {
@@ -16,5 +16,6 @@ pub(crate) fn node() -> Node {
 pub(crate) fn figures() -> Vec<Figure> {
     let mut figures = content::figures();
     figures.extend(logins::figures());
+    figures.extend(mesh::figures());
     figures
 }

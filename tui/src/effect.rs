@@ -36,7 +36,8 @@ pub(crate) enum Effect {
         before: u64,
     },
     VerifyBlock(u64),
-    LoadMesh,
+    /// Who reaches whom in the mesh.
+    LoadLinks,
     /// Which keys an ssh-agent holds.
     LoadAgent,
     /// What users' phones are asked to sign.
@@ -171,7 +172,7 @@ impl Effect {
             Self::LoadBlock(_)
             | Self::LoadOlder { .. }
             | Self::VerifyBlock(_)
-            | Self::LoadMesh
+            | Self::LoadLinks
             | Self::LoadAgent
             | Self::LoadRequests
             | Self::LoadQueue

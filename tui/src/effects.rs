@@ -281,14 +281,11 @@ impl Runner {
                 self.tasks
                     .spawn(login::requests(identity, settings, outbox));
             }
-            Effect::LoadMesh => {
+            Effect::LoadLinks => {
                 let Some(mesh) = self.mesh.client.clone() else {
                     return;
                 };
-                self.tasks.spawn(async move {
-                    // What it cannot say now, the stream's return will.
-                    let _ = sources::whole_mesh(&mesh, &outbox).await;
-                });
+                self.tasks.spawn(sources::links(mesh, outbox));
             }
             Effect::StartNode if self.remote.is_some() => {
                 outbox.send(Msg::Ended {

@@ -335,6 +335,11 @@ impl Model {
         self.filter().is_none_or(|f| f.matches(text))
     }
 
+    /// The same with a text that is made only where there is a filter.
+    pub(crate) fn keeps_with(&self, text: impl FnOnce() -> String) -> bool {
+        self.filter().is_none_or(|f| f.matches(&text()))
+    }
+
     /// Shows a line for a while; long enough to be read.
     pub(crate) fn say(&mut self, tone: crate::theme::Tone, text: impl Into<String>) {
         let text = text.into();
@@ -357,6 +362,10 @@ impl Model {
             .filter(|at| *at > self.clock.now)
             .min();
         let late = self.mesh.next_late(self.clock.now);
+        let links = (self.screen == Screen::Mesh)
+            .then(|| self.mesh.next_links())
+            .flatten()
+            .map(|at| at.max(self.clock.now.plus(std::time::Duration::from_millis(1))));
         let login = self.login.expires().filter(|at| *at > self.clock.now);
         let stalled = self
             .blocks
@@ -377,7 +386,7 @@ impl Model {
             .filter(|_| self.screen == Screen::Approvals && self.here.remote.is_none());
         let requests = requests.map(|at| at.plus(approvals::model::ASK));
         [
-            notice, waiting, late, login, stalled, looking, scan, requests,
+            notice, waiting, late, links, login, stalled, looking, scan, requests,
         ]
         .into_iter()
         .flatten()

@@ -1,6 +1,7 @@
 //! What can happen to the console. Everything that changes the model arrives as one of these, through one channel.
 
 use crossterm::event::KeyEvent;
+use tana_protocol::Timestamp;
 use tana_protocol::api::approval::RequestView;
 use tana_protocol::api::identity::{SessionCreated, SessionEvent};
 use tana_protocol::api::ledger::{BlockVerification, BlockView, ChainInfo, ContractView};
@@ -38,6 +39,8 @@ pub(crate) enum Msg {
     Link(Source, Link),
     Node(NodeNews),
     Logs(Vec<LogLine>),
+    /// The stream of lines stands again: some of those that are known may come once more.
+    LogsAgain,
     Mesh(MeshNews),
     Chain(ChainNews),
     Login(LoginNews),
@@ -75,6 +78,7 @@ pub(crate) enum MeshNews {
         nodes: Vec<Node>,
         links: Vec<MeshLink>,
     },
+    Links(Vec<MeshLink>),
     /// One node changed.
     One(Box<Node>, Change),
     Keys(Vec<SovereignKey>),
@@ -121,7 +125,10 @@ pub(crate) enum LoginNews {
     Created(Result<Box<SessionCreated>, String>),
     Event(Box<SessionEvent>),
     /// The stream broke; it reconnects by itself.
-    Silent(String),
+    Silent {
+        since: Timestamp,
+        why: String,
+    },
     /// What users' phones are asked to sign.
     Requests(Result<Vec<RequestView>, String>),
 }

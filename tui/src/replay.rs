@@ -390,7 +390,7 @@ mod tests {
         let (mut model_now, path) = recorded(dir.path(), msgs);
         model_now.overlay = Some(crate::model::Overlay::Passphrase {
             input: Default::default(),
-            effect: crate::effect::Effect::LoadMesh,
+            effect: crate::effect::Effect::LoadLinks,
         });
         let second = dir.path().join("second.cast");
         let start = Start::of(&model_now, &[]);

@@ -1,6 +1,8 @@
 //! The run loop: one channel of messages, drained before a frame is drawn; a frame only when something changed, at most twenty a
 //! second; asleep otherwise, until a message or a moment that the model waits for.
 
+mod pace;
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -15,7 +17,7 @@ use crate::contexts;
 use crate::effect::{Effect, Reach};
 use crate::effects::Runner;
 use crate::export;
-use crate::model::{Model, problems};
+use crate::model::{Model, Screen, problems};
 use crate::msg::{Msg, Wheel};
 use crate::picture;
 use crate::record::{Recorder, Start};
@@ -26,9 +28,8 @@ use crate::theme::Tone;
 use crate::update::update;
 use crate::view;
 use crate::widgets::Hits;
+use pace::{Cause, Pace};
 
-/// Between two frames at least.
-const FRAME: Duration = Duration::from_millis(50);
 /// Messages are taken for so long before keys are looked at again, however many there are.
 const BURST: Duration = Duration::from_millis(15);
 
@@ -69,8 +70,8 @@ pub(crate) fn run(model: Model, options: ConsoleOptions, wrapper: Wrapper) -> an
             hits,
             wrapper,
             screens: options.settings.home.screens_dir(),
-            drawn: Instant::now(),
-            dirty: false,
+            pace: Pace::new(Instant::now()),
+            away: false,
             turn_to: None,
             recorder,
         }
@@ -88,8 +89,9 @@ struct Loop {
     wrapper: Wrapper,
     /// Where pictures of the screen go.
     screens: PathBuf,
-    drawn: Instant,
-    dirty: bool,
+    pace: Pace,
+    /// Whether the terminal is the shell's, from a stop until the signal that ends it has come through.
+    away: bool,
     /// The context to turn to once what is being taken has been taken.
     turn_to: Option<String>,
     recorder: Option<Recorder>,
@@ -125,7 +127,6 @@ impl Loop {
             match woken {
                 Woken::Input(event) => self.input(event, &mut runner)?,
                 Woken::InputEnded => break,
-                Woken::Msg(Msg::Told(Told::Continued)) => self.continued()?,
                 Woken::Msg(msg) => {
                     self.take(msg, &mut runner)?;
                     let began = Instant::now();
@@ -160,11 +161,12 @@ impl Loop {
                     }
                     Err(error) => {
                         self.model.say(Tone::Bad, format!("{error:#}"));
-                        self.dirty = true;
+                        self.pace.want(Cause::Input);
                     }
                 }
             }
-            if self.dirty && self.drawn.elapsed() >= FRAME && !self.model.over {
+            let due = self.pace.due_in(Instant::now());
+            if due == Some(Duration::ZERO) && !self.model.over && !self.away {
                 self.draw()?;
             }
         }
@@ -186,7 +188,7 @@ impl Loop {
         let text = format!("turned to {name}");
         model.say(Tone::Plain, text);
         self.model = model;
-        self.dirty = true;
+        self.pace.want(Cause::Input);
     }
 
     /// Sleeps until something happens.
@@ -195,9 +197,7 @@ impl Loop {
         input: &mut EventStream,
         inbox: &mut mpsc::UnboundedReceiver<Msg>,
     ) -> Woken {
-        let frame_in = self
-            .dirty
-            .then(|| FRAME.saturating_sub(self.drawn.elapsed()));
+        let frame_in = self.pace.due_in(Instant::now()).filter(|_| !self.away);
         let moment_in = self
             .model
             .next_deadline()
@@ -241,7 +241,7 @@ impl Loop {
                     recorder.resize(term::size());
                 }
                 self.page();
-                self.dirty = true;
+                self.pace.want(Cause::Input);
                 return Ok(());
             }
             _ => return Ok(()),
@@ -256,6 +256,10 @@ impl Loop {
 
     fn take(&mut self, msg: Msg, runner: &mut Runner) -> anyhow::Result<()> {
         self.model.clock.now = tana_client::now();
+        // However many messages came before it: until then nothing is drawn.
+        if matches!(msg, Msg::Told(Told::Continued)) {
+            return self.continued();
+        }
         runner.overhear(&msg);
         if let Some(recorder) = &mut self.recorder {
             recorder.msg(&self.model, &msg);
@@ -265,7 +269,14 @@ impl Loop {
                 self.recorder = None;
             }
         }
-        self.dirty = true;
+        match msg {
+            Msg::Key(_) | Msg::Paste(_) | Msg::Click(_) | Msg::Wheel(_) => {
+                self.pace.want(Cause::Input);
+            }
+            // Lines are on one screen alone.
+            Msg::Logs(_) | Msg::LogsAgain if self.model.screen != Screen::Logs => {}
+            _ => self.pace.want(Cause::News),
+        }
         for effect in update(&mut self.model, msg) {
             match effect.reach() {
                 Reach::Local => self.local(effect)?,
@@ -295,10 +306,11 @@ impl Loop {
             Effect::Notify(text) => term::write_all(osc::notify(&text, self.wrapper).as_bytes())?,
             Effect::Repaint => {
                 self.term.repaint()?;
-                self.dirty = true;
+                self.pace.want(Cause::Input);
             }
             Effect::Suspend => {
                 self.term.leave();
+                self.away = true;
                 if !watchdog::stop_job() {
                     self.model
                         .say(Tone::Plain, "no shell to return to from here");
@@ -336,6 +348,7 @@ impl Loop {
 
     /// Back from a stop, whoever caused it.
     fn continued(&mut self) -> anyhow::Result<()> {
+        self.away = false;
         self.term.re_enter()?;
         // What has waited meanwhile is not fresh.
         self.model.clocks.forget();
@@ -348,8 +361,7 @@ impl Loop {
         if let Some(recorder) = &mut self.recorder {
             recorder.output(&frame);
         }
-        self.drawn = Instant::now();
-        self.dirty = false;
+        self.pace.drew(Instant::now(), frame.len());
         Ok(())
     }
 }

@@ -86,6 +86,9 @@ impl Term {
 
     /// Takes it over again.
     pub(crate) fn re_enter(&mut self) -> io::Result<()> {
+        // Stopped by somebody else, the process never left raw mode and is believed to be in it, while the shell has put
+        // its own mode in place.
+        let _ = crossterm::terminal::disable_raw_mode();
         take_over()?;
         self.repaint()
     }

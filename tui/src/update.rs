@@ -76,7 +76,7 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
                 },
             ),
         },
-        Msg::Wake => Vec::new(),
+        Msg::Wake => mesh::update::relink(model),
         Msg::Told(Told::End) => {
             model.over = true;
             vec![Effect::Quit]
@@ -85,10 +85,16 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Told(Told::Continued) => vec![Effect::Repaint],
         Msg::Link(source, link) => link_changed(model, source, link),
         Msg::Node(news) => node_news(model, news),
+        // Nothing follows from lines: a flood of them costs no more than its keeping.
         Msg::Logs(lines) => {
             let filter = model.filters.get(&Screen::Logs);
             model.logs.take(&lines, filter);
-            Vec::new()
+            logs::update::look(model);
+            return Vec::new();
+        }
+        Msg::LogsAgain => {
+            model.logs.again();
+            return Vec::new();
         }
         Msg::Mesh(news) => mesh::update::news(model, news),
         Msg::Chain(news) => blocks::update::news(model, news),
@@ -198,6 +204,7 @@ pub(crate) fn go(model: &mut Model, screen: Screen) -> Vec<Effect> {
     model.screen = screen;
     model.zoom = Zoom::Off;
     match screen {
+        Screen::Mesh => mesh::update::relink(model),
         Screen::Login => login::update::opened(model),
         Screen::Approvals => approvals::update::opened(model),
         Screen::Queue => queue::update::opened(model),

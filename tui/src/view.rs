@@ -10,12 +10,13 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Line;
+use tana_protocol::Timestamp;
 
 use crate::features::{
     approvals, blocks, content, contracts, first, login, logs, mesh, queue, services,
 };
-use crate::model::{Model, Overlay, Screen, problems};
-use crate::theme::ascii;
+use crate::model::{Model, Overlay, Screen, Source, problems};
+use crate::theme::{Tone, ascii};
 use crate::widgets::details::Zoom;
 use crate::widgets::{Hits, Paint};
 
@@ -175,9 +176,52 @@ pub(crate) fn view(model: &Model, frame: &mut Frame<'_>) -> Hits {
     hits
 }
 
-fn body(model: &Model, area: Rect, paint: &mut Paint<'_>) {
+/// Fewer rows than this are the list's alone; the header says that it is old.
+const WITH_AGE: u16 = 6;
+
+/// Since when what a screen shows is no longer told by its daemon. Screens that show nothing then, or say so themselves, have none.
+fn stale(model: &Model) -> Option<(Source, Timestamp)> {
+    let (source, shows) = match model.screen {
+        Screen::Mesh => (Source::Mesh, !model.mesh.nodes.is_empty()),
+        Screen::Approvals => (Source::Mesh, !model.mesh.pending().is_empty()),
+        Screen::Blocks => (Source::Ledger, model.blocks.newest().is_some()),
+        Screen::Queue => (Source::Ledger, model.queue.found.is_some()),
+        Screen::Contracts => (Source::Ledger, model.contracts.list.is_some()),
+        Screen::Content => (Source::Ledger, model.content.found.is_some()),
+        Screen::Services => (Source::Node, model.node.is_some()),
+        Screen::Login | Screen::Logs => return None,
+    };
+    let since = model.links.silent_since(source)?;
+    shows.then_some((source, since))
+}
+
+fn body(model: &Model, mut area: Rect, paint: &mut Paint<'_>) {
     if area.height == 0 {
         return;
+    }
+    if let Some((source, since)) = stale(model).filter(|_| area.height >= WITH_AGE) {
+        let line = paint
+            .words()
+            .tone(
+                Tone::Warn,
+                format!(
+                    "no data from the {} since {}",
+                    source.name(),
+                    model.clock.time(since)
+                ),
+            )
+            .dim("; this is what was known then")
+            .line();
+        let margin = if area.width >= 60 { 3 } else { 1 };
+        paint.line(
+            area.x + margin,
+            area.y,
+            area.width.saturating_sub(margin + 1),
+            &line,
+        );
+        let used = if area.height >= 16 { 2 } else { 1 };
+        area.y += used;
+        area.height -= used;
     }
     match model.screen {
         Screen::Services => services::view::draw(model, area, paint),

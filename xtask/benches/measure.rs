@@ -45,6 +45,9 @@ mod blocks;
 #[path = "measure/chain.rs"]
 mod chain;
 #[allow(clippy::unwrap_used, reason = "a measurement ends where one fails")]
+#[path = "measure/console.rs"]
+mod console;
+#[allow(clippy::unwrap_used, reason = "a measurement ends where one fails")]
 #[path = "measure/content.rs"]
 mod content;
 #[path = "measure/contracts.rs"]
@@ -57,6 +60,13 @@ mod contracts;
 mod edge;
 #[path = "measure/figures.rs"]
 mod figures;
+#[allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "shared with the end-to-end tests, which use all of it"
+)]
+#[path = "../tests/it/flood.rs"]
+mod flood;
 #[allow(
     dead_code,
     clippy::unwrap_used,
@@ -97,6 +107,13 @@ mod services;
 mod serving;
 #[path = "measure/signatures.rs"]
 mod signatures;
+#[allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "shared with the end-to-end tests, which use all of it"
+)]
+#[path = "../tests/it/swarm.rs"]
+mod swarm;
 #[path = "measure/throughput.rs"]
 mod throughput;
 #[path = "measure/transfers.rs"]
@@ -130,6 +147,10 @@ fn main() -> Result<()> {
             return Ok(());
         }
         Some("mesh") => Some(mesh::figures()),
+        Some("console") => {
+            console::run(binary::setting("TANA_BENCH_PART").as_deref());
+            return Ok(());
+        }
         _ => None,
     };
     if let Some(figures) = figures {

@@ -4,13 +4,16 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use crate::keeper::Keeper;
-use crate::{cargo, engine, machine, postgres, redis, up};
+use crate::{cargo, engine, machine, postgres, redis, tools, up};
 
 #[derive(Args)]
 pub(crate) struct Options {
     /// What is measured (more than one may be named); without, the programs as one meets them
     #[arg(value_enum)]
     what: Vec<What>,
+    /// Of `console` only this
+    #[arg(long, value_enum)]
+    part: Option<Part>,
     #[command(flatten)]
     engine: engine::Wanted,
 }
@@ -25,6 +28,20 @@ enum What {
     Runtime,
     /// The edge against axum and Node, as ratios, and a contract call against a transfer
     Edge,
+    /// The console in a pseudo-terminal: idle, under load, and beside htop, btop and mprocs
+    Console,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// What each screen writes and takes in a minute in which nothing changes
+    Idle,
+    /// First frame, a block each second, memory, how it ends
+    Cost,
+    /// Keys while 10 000 nodes and 100 000 log lines a second come
+    Load,
+    /// The others in the same terminal at the same time
+    Beside,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
@@ -34,15 +51,20 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     up::build(&choice)?;
     let keeper = Keeper::start()?;
     if options.what.is_empty() {
-        return measure(&choice, &keeper, None);
+        return measure(&choice, &keeper, None, None);
     }
     for what in &options.what {
-        measure(&choice, &keeper, Some(*what))?;
+        measure(&choice, &keeper, Some(*what), options.part)?;
     }
     Ok(())
 }
 
-fn measure(choice: &engine::Choice, keeper: &Keeper, what: Option<What>) -> Result<()> {
+fn measure(
+    choice: &engine::Choice,
+    keeper: &Keeper,
+    what: Option<What>,
+    part: Option<Part>,
+) -> Result<()> {
     // The engine's features are named with both packages that have them.
     let packages: &[&str] = if what == Some(What::Runtime) {
         &["--package", "tana-runtime", "--package", "tana-edge"]
@@ -69,6 +91,21 @@ fn measure(choice: &engine::Choice, keeper: &Keeper, what: Option<What>) -> Resu
         Some(What::Edge) => {
             machine::require(&[machine::NODE])?;
             measure.env("TANA_BENCH", "edge");
+        }
+        Some(What::Console) => {
+            measure.env("TANA_BENCH", "console");
+            if let Some(part) = part.and_then(|part| part.to_possible_value()) {
+                measure.env("TANA_BENCH_PART", part.get_name());
+            }
+            for (name, program) in [
+                ("TANA_BENCH_HTOP", tools::of_debian("htop")),
+                ("TANA_BENCH_BTOP", tools::of_debian("btop")),
+                ("TANA_BENCH_MPROCS", tools::of_npm("mprocs")),
+            ] {
+                if let Some(program) = program {
+                    measure.env(name, program);
+                }
+            }
         }
     }
     measure.env("TANA_TEST_BIN", cargo::target_dir()?.join("release"));

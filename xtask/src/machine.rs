@@ -131,6 +131,13 @@ pub(crate) const BROWSER: Need = Need {
     present: || find("chromium").is_some() && find("chromedriver").is_some(),
 };
 
+/// What stands between the console and a node elsewhere in the tests.
+pub(crate) const SSH_SERVER: Need = Need {
+    what: "an SSH server and client",
+    package: "openssh-server openssh-client",
+    present: || Path::new("/usr/sbin/sshd").is_file() && find("ssh").is_some(),
+};
+
 /// Sees to it that everything is there: installs it on Debian as root, otherwise says how to.
 pub(crate) fn require(needs: &[Need]) -> Result<()> {
     let missing: Vec<_> = needs.iter().filter(|need| !(need.present)()).collect();
@@ -171,7 +178,7 @@ pub(crate) fn require(needs: &[Need]) -> Result<()> {
     Ok(())
 }
 
-fn apt(verb: &[&str], packages: &[&str]) -> Result<()> {
+pub(crate) fn apt(verb: &[&str], packages: &[&str]) -> Result<()> {
     let mut command: Command = cargo::command("apt-get");
     // RUNLEVEL=1: the packages' own services are not started; the tests run servers of their own.
     command

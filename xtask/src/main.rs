@@ -15,6 +15,7 @@ mod postgres;
 mod redis;
 mod soak;
 mod test;
+mod tools;
 mod types;
 mod up;
 

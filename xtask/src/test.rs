@@ -187,7 +187,12 @@ impl Run<'_> {
             }
             Step::Types => types::check(),
             Step::E2e => {
-                machine::require(&[postgres::SERVER, redis::SERVER])?;
+                machine::require(&[
+                    postgres::SERVER,
+                    redis::SERVER,
+                    machine::AGENT,
+                    machine::SSH_SERVER,
+                ])?;
                 // Builds nothing after the step `build`; alone, it makes the binaries that the tests drive.
                 cargo::run(&mut self.workspace(&["build", "--all-targets"]))?;
                 let mut command = self.workspace(&["test", "--no-fail-fast", "--test", "e2e"]);

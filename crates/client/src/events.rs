@@ -166,7 +166,8 @@ fn follow<E: StreamEvent>(
     }
 }
 
-/// The bytes of a stream, until nothing comes for too long or more of one event than is read.
+/// The bytes of a stream in pieces that end where an event does, until nothing comes for too long or more of one event than is read.
+/// In pieces, because the parser copies what follows an event, and in a flood thousands of events lie in one chunk.
 fn limited(
     http: &Http,
     response: reqwest::Response,
@@ -174,28 +175,41 @@ fn limited(
 ) -> impl Stream<Item = Result<Bytes, String>> + Send + use<> {
     // A process of this machine that ends closes its connections; only a network can fall silent.
     let silence = (!http.is_local()).then_some(SILENCE);
-    let bytes = response.bytes_stream();
-    futures::stream::unfold((bytes, unread), move |(mut bytes, unread)| async move {
-        let next = StreamExt::next(&mut bytes);
-        let chunk = match silence {
-            None => next.await?,
-            Some(silence) => match tokio::time::timeout(silence, next).await {
-                Ok(chunk) => chunk?,
-                Err(_) => {
-                    let why = format!("nothing came for {} s", silence.as_secs());
-                    return Some((Err(why), (bytes, unread)));
-                }
-            },
+    let state = (response.bytes_stream(), Bytes::new(), unread);
+    futures::stream::unfold(state, move |(mut bytes, mut chunk, unread)| async move {
+        if chunk.is_empty() {
+            let next = StreamExt::next(&mut bytes);
+            let read = match silence {
+                None => next.await?,
+                Some(silence) => match tokio::time::timeout(silence, next).await {
+                    Ok(read) => read?,
+                    Err(_) => {
+                        let why = format!("nothing came for {} s", silence.as_secs());
+                        return Some((Err(why), (bytes, chunk, unread)));
+                    }
+                },
+            };
+            chunk = match read {
+                Ok(read) => read,
+                Err(error) => return Some((Err(root(&error)), (bytes, chunk, unread))),
+            };
+        }
+        let piece = chunk.split_to(event_end(&chunk));
+        let piece = if unread.fetch_add(piece.len(), Ordering::Relaxed) > LARGEST {
+            Err("an event is larger than 4 MiB".to_owned())
+        } else {
+            Ok(piece)
         };
-        let chunk = match chunk {
-            Err(error) => Err(root(&error)),
-            Ok(chunk) if unread.fetch_add(chunk.len(), Ordering::Relaxed) > LARGEST => {
-                Err("an event is larger than 4 MiB".to_owned())
-            }
-            Ok(chunk) => Ok(chunk),
-        };
-        Some((chunk, (bytes, unread)))
+        Some((piece, (bytes, chunk, unread)))
     })
+}
+
+/// Where the first event of these bytes ends; their length when it ends later.
+fn event_end(bytes: &[u8]) -> usize {
+    bytes
+        .windows(2)
+        .position(|pair| pair == b"\n\n")
+        .map_or(bytes.len(), |at| at + 2)
 }
 
 /// The deepest reason of an error: the one that says something.

@@ -27,6 +27,8 @@ pub(crate) use self::call::{Call, retry_after};
 const CONNECT: Duration = Duration::from_secs(2);
 /// A request that is not answered by then is given up.
 pub(crate) const ANSWER: Duration = Duration::from_secs(10);
+/// An answer larger than this is decoded on a thread of its own: a console on one thread answers keys meanwhile.
+const LARGE: usize = 256 * 1024;
 
 /// Whether a request may be sent again when its fate is unknown.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -183,12 +185,15 @@ impl Http {
     }
 
     /// Reads JSON.
-    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &[&str]) -> Result<T, ClientError> {
+    pub(crate) async fn get<T: DeserializeOwned + Send + 'static>(
+        &self,
+        path: &[&str],
+    ) -> Result<T, ClientError> {
         self.request(Method::GET, path).json().await
     }
 
     /// Reads a page of a list.
-    pub(crate) async fn page<T: DeserializeOwned>(
+    pub(crate) async fn page<T: DeserializeOwned + Send + 'static>(
         &self,
         path: &[&str],
         query: &PageQuery,
@@ -201,13 +206,13 @@ impl Http {
         let request = call.name();
         let (headers, body) = call.send().await?;
         Ok(Page {
-            items: self.decode(&request, &body)?,
+            items: self.decode_body(request, body).await?,
             next: next_cursor(&headers, &self.base),
         })
     }
 
     /// Sends JSON, reads JSON.
-    pub(crate) async fn post<B: Serialize + ?Sized, T: DeserializeOwned>(
+    pub(crate) async fn post<B: Serialize + ?Sized, T: DeserializeOwned + Send + 'static>(
         &self,
         path: &[&str],
         body: &B,
@@ -227,11 +232,27 @@ impl Http {
         request: &str,
         body: &[u8],
     ) -> Result<T, ClientError> {
-        serde_json::from_slice(body).map_err(|source| ClientError::Form {
-            service: self.service,
-            request: request.to_owned(),
-            source,
-        })
+        decode(self.service, request, body)
+    }
+
+    /// The same for an answer of any size.
+    async fn decode_body<T: DeserializeOwned + Send + 'static>(
+        &self,
+        request: String,
+        body: Bytes,
+    ) -> Result<T, ClientError> {
+        let service = self.service;
+        if body.len() <= LARGE {
+            return decode(service, &request, &body);
+        }
+        match tokio::task::spawn_blocking(move || decode(service, &request, &body)).await {
+            Ok(decoded) => decoded,
+            Err(ended) => match ended.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // Cancelled: the runtime ends, and nobody waits for the answer any more.
+                Err(_) => std::future::pending().await,
+            },
+        }
     }
 
     pub(crate) fn failure(&self, request: &str, error: reqwest::Error) -> ClientError {
@@ -324,6 +345,18 @@ impl Http {
         }
         Ok(body.freeze())
     }
+}
+
+fn decode<T: DeserializeOwned>(
+    service: &'static str,
+    request: &str,
+    body: &[u8],
+) -> Result<T, ClientError> {
+    serde_json::from_slice(body).map_err(|source| ClientError::Form {
+        service,
+        request: request.to_owned(),
+        source,
+    })
 }
 
 /// Whether the operating system says that nothing is there.

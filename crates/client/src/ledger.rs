@@ -285,7 +285,7 @@ impl LedgerClient {
     ///
     /// # Errors
     /// The problem when it is refused.
-    pub async fn build_block<B: DeserializeOwned>(
+    pub async fn build_block<B: DeserializeOwned + Send + 'static>(
         &self,
         request: &BuildRequest,
         token: &ServiceToken,

@@ -10,6 +10,7 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::FromRequestParts;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
@@ -32,6 +33,8 @@ pub const REPLAY: usize = 1024;
 const REPLAY_BYTES: usize = 4 << 20;
 /// A reader that is this many events behind is dropped; it resumes by its last id.
 const BEHIND: usize = 256;
+/// Events that wait to be sent go out together, so many at most: a chunk for each would cost more than the events.
+const TOGETHER: usize = 256;
 /// Between two comments on a stream on which nothing happens.
 pub const COMMENT_EVERY: Duration = Duration::from_secs(15);
 
@@ -250,9 +253,10 @@ where
     let events = events
         .take_until(shutdown.begun_owned())
         .map(Ok::<_, Infallible>);
-    let mut response = Sse::new(events)
+    let response = Sse::new(events)
         .keep_alive(KeepAlive::new().interval(COMMENT_EVERY))
         .into_response();
+    let mut response = response.map(together);
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     // Proxies (nginx) otherwise hold events back.
@@ -261,4 +265,16 @@ where
         HeaderValue::from_static("no"),
     );
     response
+}
+
+/// The same bytes, with what is there already in one piece.
+fn together(body: Body) -> Body {
+    let pieces = body.into_data_stream().ready_chunks(TOGETHER);
+    Body::from_stream(pieces.map(|pieces| {
+        let mut all = Vec::new();
+        for piece in pieces {
+            all.extend_from_slice(&piece?);
+        }
+        Ok::<_, axum::Error>(all)
+    }))
 }

@@ -259,9 +259,16 @@ async fn logs(
     }
     let live = stream::unfold(receiver, |mut receiver| async move {
         // One who lags is dropped, and resumes by the id of the last line it saw.
-        receiver.recv().await.ok().map(|line| (line, receiver))
+        receiver.recv().await.ok().map(|lines| (lines, receiver))
     })
-    .filter(move |line| std::future::ready(kinds.contains(&line.service) && wanted.matches(line)));
+    .flat_map(move |lines| {
+        let wanted: Vec<_> = lines
+            .iter()
+            .filter(|line| kinds.contains(&line.service) && wanted.matches(line))
+            .cloned()
+            .collect();
+        stream::iter(wanted)
+    });
     let events = stream::iter(past)
         .chain(live)
         .scan(position, |position, line| {

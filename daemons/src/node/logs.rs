@@ -22,13 +22,21 @@ use super::process::wait_on;
 
 /// New lines are gathered for this long, so that a flood costs little and a screen changes a few times a second.
 const GATHER: Duration = Duration::from_millis(100);
-/// A follower that is this many lines behind is dropped; it resumes by its last id.
-const BEHIND: usize = 4096;
-/// So much of what is new is read at once; what lies before it in a flood is for the history.
-const MOST_NEW: u64 = 4 << 20;
+/// Lines that are handed on in one piece.
+const PIECE: usize = 1000;
+/// A follower that is this many pieces behind is dropped; it resumes by its last id. In a flood of 100 000 lines a second it
+/// may so pause for half of one.
+const BEHIND: usize = 64;
+/// So much of what is new is read at once, and handed on before more is read.
+const SLICE: u64 = 1 << 20;
+/// Pieces that followers may have before them when the next slice is read, and how long they are waited for at most.
+const PENDING: usize = 16;
+const PATIENCE: Duration = Duration::from_millis(250);
+/// What is farther back than this is passed over: it is for the history.
+const MOST_NEW: u64 = 32 << 20;
 /// So many characters of a line are shown with its service.
 const LONGEST_SHOWN: usize = 300;
-/// The part of a file that is read first.
+/// The part of a file that is read first; while it has too few lines, four times as much.
 const SMALL_PART: u64 = 256 << 10;
 /// A line is cut after this many bytes: the services' own are shorter.
 const LONGEST_LINE: usize = 64 << 10;
@@ -38,7 +46,7 @@ const LONGEST_LINE: usize = 64 << 10;
 pub(super) struct Logs {
     directory: PathBuf,
     tails: Arc<Mutex<Vec<Tail>>>,
-    lines: broadcast::Sender<LogLine>,
+    lines: broadcast::Sender<Arc<[LogLine]>>,
     board: Board,
 }
 
@@ -49,6 +57,13 @@ impl AsRawFd for Watch {
     fn as_raw_fd(&self) -> RawFd {
         self.0.as_fd().as_raw_fd()
     }
+}
+
+/// Whether there is more of a log to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Slice {
+    More,
+    Last,
 }
 
 /// How far a service's log has been read.
@@ -119,7 +134,9 @@ impl Logs {
                 let name = format!("{kind}.log");
                 if changed.iter().any(|changed| changed == OsStr::new(&name)) {
                     any = true;
-                    self.catch_up(kind);
+                    while self.read_slice(kind) == Slice::More {
+                        self.let_followers_read().await;
+                    }
                 }
             }
             if any {
@@ -133,28 +150,43 @@ impl Logs {
 
     /// Reads what is new of one log now.
     pub(super) fn catch_up(&self, kind: ServiceKind) {
+        while self.read_slice(kind) == Slice::More {}
+    }
+
+    /// Waits until followers have read most of what was handed on. Who never reads is not waited for.
+    async fn let_followers_read(&self) {
+        let begun = tokio::time::Instant::now();
+        while self.lines.len() > PENDING && begun.elapsed() < PATIENCE {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    fn read_slice(&self, kind: ServiceKind) -> Slice {
         let mut tails = self.lock();
         let Some(tail) = tails.iter_mut().find(|tail| tail.kind == kind) else {
-            return;
+            return Slice::Last;
         };
-        let lines = match tail.new_lines(&self.directory) {
-            Ok(lines) => lines,
+        let mut lines = Vec::new();
+        let slice = match tail.new_lines(&self.directory, &mut lines) {
+            Ok(slice) => slice,
             Err(error) => {
                 tracing::debug!("the log of {kind} cannot be read: {error}");
-                return;
+                return Slice::Last;
             }
         };
         let Some(last) = lines.last().map(|line| shown(&line.text)) else {
-            return;
+            return slice;
         };
         if self.lines.receiver_count() > 0 {
-            for line in lines {
+            let mut lines = lines.into_iter().peekable();
+            while lines.peek().is_some() {
                 // Nobody listens any more: nothing is lost.
-                let _listeners = self.lines.send(line);
+                let _listeners = self.lines.send(lines.by_ref().take(PIECE).collect());
             }
         }
         drop(tails);
         self.board.update(kind, |view| view.last_line = Some(last));
+        slice
     }
 
     /// A process begins: what its predecessor said is no reason for its end.
@@ -198,7 +230,7 @@ impl Logs {
         &self,
         kinds: &[ServiceKind],
         wanted: &Wanted,
-    ) -> (Vec<LogLine>, broadcast::Receiver<LogLine>) {
+    ) -> (Vec<LogLine>, broadcast::Receiver<Arc<[LogLine]>>) {
         for kind in kinds {
             self.catch_up(*kind);
         }
@@ -291,24 +323,25 @@ impl Tail {
         Ok(())
     }
 
-    fn new_lines(&mut self, directory: &Path) -> io::Result<Vec<LogLine>> {
-        let mut lines = Vec::new();
+    fn new_lines(&mut self, directory: &Path, lines: &mut Vec<LogLine>) -> io::Result<Slice> {
         if self.file.is_none() {
             self.open(directory)?;
         }
-        self.read_on(&mut lines)?;
+        if self.read_on(lines)? == Slice::More {
+            return Ok(Slice::More);
+        }
         // Rotated: the old file has been read to its end, the new one begins.
         let now = std::fs::metadata(directory.join(format!("{}.log", self.kind)));
         if now.is_ok_and(|now| now.ino() != self.inode) {
             self.open(directory)?;
-            self.read_on(&mut lines)?;
+            return self.read_on(lines);
         }
-        Ok(lines)
+        Ok(Slice::Last)
     }
 
-    fn read_on(&mut self, lines: &mut Vec<LogLine>) -> io::Result<()> {
+    fn read_on(&mut self, lines: &mut Vec<LogLine>) -> io::Result<Slice> {
         let Some(file) = self.file.as_mut() else {
-            return Ok(());
+            return Ok(Slice::Last);
         };
         let length = file.metadata()?.len();
         if length < self.position {
@@ -316,14 +349,32 @@ impl Tail {
             self.position = 0;
             self.partial.clear();
         }
-        if length - self.position > MOST_NEW {
-            self.position = length - MOST_NEW;
+        let passed_over = (length - self.position).saturating_sub(MOST_NEW);
+        if passed_over > 0 {
+            self.position += passed_over;
             self.partial.clear();
         }
         file.seek(SeekFrom::Start(self.position))?;
         let mut new = std::mem::take(&mut self.partial);
-        let read = file.take(length - self.position).read_to_end(&mut new)?;
+        let read = file
+            .take((length - self.position).min(SLICE))
+            .read_to_end(&mut new)?;
         self.position += read as u64;
+        if passed_over > 0 {
+            // The rest of a line whose beginning was passed over.
+            let rest = new.iter().position(|byte| *byte == b'\n');
+            new.drain(..rest.map_or(new.len(), |at| at + 1));
+            lines.push(LogLine {
+                at: self.last_at,
+                service: self.kind,
+                level: LogLevel::Warn,
+                text: format!(
+                    "{} KiB of this log came too fast to be followed; they are in {}.log",
+                    passed_over >> 10,
+                    self.kind
+                ),
+            });
+        }
         let end = new
             .iter()
             .rposition(|byte| *byte == b'\n')
@@ -340,7 +391,11 @@ impl Tail {
         if self.partial.len() > LONGEST_LINE {
             self.partial.clear();
         }
-        Ok(())
+        Ok(if read > 0 && self.position < length {
+            Slice::More
+        } else {
+            Slice::Last
+        })
     }
 }
 
@@ -396,7 +451,7 @@ fn history_before(
     let newest_first = std::iter::once(path.clone())
         .chain((1..=telemetry::KEEP).map(|n| telemetry::numbered(&path, n)));
     let mut found: Vec<LogLine> = Vec::new();
-    for path in newest_first {
+    'files: for path in newest_first {
         let missing = wanted.tail.saturating_sub(found.len());
         if missing == 0 {
             break;
@@ -414,13 +469,14 @@ fn history_before(
             io::Result::Ok((lines, cut))
         };
         // Most questions are for few lines: a small part of the file mostly has them.
-        let lines = match read(SMALL_PART) {
-            Ok((lines, cut)) if lines.len() >= missing || !cut => lines,
-            Ok(_) => match read(2 * telemetry::ROTATE_BYTES) {
-                Ok((lines, _)) => lines,
-                Err(_) => break,
-            },
-            Err(_) => break,
+        let mut most = SMALL_PART;
+        let lines = loop {
+            match read(most) {
+                Ok((lines, cut)) if lines.len() >= missing || !cut => break lines,
+                Ok((lines, _)) if most >= 2 * telemetry::ROTATE_BYTES => break lines,
+                Ok(_) => most = (4 * most).min(2 * telemetry::ROTATE_BYTES),
+                Err(_) => break 'files,
+            }
         };
         found.splice(0..0, lines);
     }

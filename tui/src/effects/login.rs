@@ -35,9 +35,14 @@ pub(super) async fn session(identity: IdentityClient, outbox: Outbox) {
         match item {
             StreamItem::Connected => {}
             StreamItem::Event(event) => outbox.send(Msg::Login(LoginNews::Event(Box::new(event)))),
-            StreamItem::Lost { why, .. } => outbox.send(Msg::Login(LoginNews::Silent(why))),
+            StreamItem::Lost { since, why } => {
+                outbox.send(Msg::Login(LoginNews::Silent { since, why }));
+            }
             StreamItem::Refused(error) => {
-                outbox.send(Msg::Login(LoginNews::Silent(error.to_string())));
+                outbox.send(Msg::Login(LoginNews::Silent {
+                    since: tana_client::now(),
+                    why: error.to_string(),
+                }));
                 return;
             }
         }

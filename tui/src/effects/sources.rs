@@ -7,6 +7,7 @@ use tana_client::{
     NodeFilter, PageQuery, StreamItem,
 };
 use tana_protocol::Timestamp;
+use tana_protocol::api::node::LogLine;
 
 use super::Outbox;
 use super::chain::Known;
@@ -83,18 +84,26 @@ pub(super) async fn logs(client: NodeClient, outbox: Outbox) {
     };
     let mut batches = client.follow_logs(None, &query).ready_chunks(BATCH);
     while let Some(batch) = batches.next().await {
-        let lines: Vec<_> = batch
-            .into_iter()
-            .filter_map(|item| match item {
-                StreamItem::Event(NodeEvent::Log(line)) => Some(line),
-                _ => None,
-            })
-            .collect();
-        if !lines.is_empty() {
-            outbox.send(Msg::Logs(lines));
+        let mut lines = Vec::new();
+        for item in batch {
+            match item {
+                StreamItem::Event(NodeEvent::Log(line)) => lines.push(line),
+                StreamItem::Connected => {
+                    send_lines(&outbox, &mut lines);
+                    outbox.send(Msg::LogsAgain);
+                }
+                _ => {}
+            }
         }
+        send_lines(&outbox, &mut lines);
         // A flood must not keep keys waiting.
         tokio::task::yield_now().await;
+    }
+}
+
+fn send_lines(outbox: &Outbox, lines: &mut Vec<LogLine>) {
+    if !lines.is_empty() {
+        outbox.send(Msg::Logs(std::mem::take(lines)));
     }
 }
 
@@ -175,6 +184,14 @@ pub(super) async fn mesh(client: MeshClient, outbox: Outbox) {
                 return;
             }
         }
+    }
+}
+
+/// Who reaches whom.
+pub(super) async fn links(client: MeshClient, outbox: Outbox) {
+    // What it cannot say now, it is asked again with the next heartbeat.
+    if let Ok(topology) = client.topology().await {
+        outbox.send(Msg::Mesh(MeshNews::Links(topology.links)));
     }
 }
 

@@ -276,25 +276,56 @@ impl Rule for Growing {
     }
 }
 
-/// A node whose heartbeats are late or have ceased.
+/// Nodes whose heartbeats are late or have ceased.
 struct Nodes;
+
+/// More nodes than this with the same trouble are one problem: what they share is what is wrong.
+const APART: usize = 5;
 
 impl Rule for Nodes {
     fn look(&self, model: &Model, found: &mut Vec<Problem>) -> Verdict {
-        for node in model.mesh.nodes.values() {
-            let (tone, text) = match model.mesh.standing(node, model.clock.now) {
-                Standing::Offline => (Tone::Bad, format!("node {} is offline", node.id)),
-                Standing::Late => (Tone::Warn, format!("node {}: no heartbeat", node.id)),
-                _ => continue,
-            };
-            found.push(
-                Problem::new(tone, format!("node {}", node.id), text, Screen::Mesh)
-                    .since(node.last_heartbeat)
-                    .todo("ask its operator; it comes back by its next heartbeat".to_owned()),
-            );
+        let now = model.clock.now;
+        for (standing, tone, all) in [
+            (Standing::Offline, Tone::Bad, "offline"),
+            (Standing::Late, Tone::Warn, "without a heartbeat"),
+        ] {
+            let nodes: Vec<_> = model
+                .mesh
+                .nodes
+                .values()
+                .filter(|node| model.mesh.standing(node, now) == standing)
+                .collect();
+            if nodes.len() > APART {
+                let text = format!("{} nodes are {all}", count_of(nodes.len()));
+                let since = nodes.iter().filter_map(|node| node.last_heartbeat).max();
+                found.push(
+                    Problem::new(tone, format!("nodes {all}"), text, Screen::Mesh)
+                        .since(since)
+                        .todo(
+                            "look for what they share: this machine's network, the registry, a time server; then ask their operators"
+                                .to_owned(),
+                        ),
+                );
+                continue;
+            }
+            for node in nodes {
+                let text = match standing {
+                    Standing::Offline => format!("node {} is offline", node.id),
+                    _ => format!("node {}: no heartbeat", node.id),
+                };
+                found.push(
+                    Problem::new(tone, format!("node {}", node.id), text, Screen::Mesh)
+                        .since(node.last_heartbeat)
+                        .todo("ask its operator; it comes back by its next heartbeat".to_owned()),
+                );
+            }
         }
         Verdict::LookOn
     }
+}
+
+fn count_of(nodes: usize) -> String {
+    count(u64::try_from(nodes).unwrap_or(u64::MAX))
 }
 
 /// A clock elsewhere that is ahead of this machine's, or behind it.
@@ -308,18 +339,13 @@ const COMPARE: &str =
 
 impl Rule for Clocks {
     fn look(&self, model: &Model, found: &mut Vec<Problem>) -> Verdict {
-        let blocks = model
-            .blocks
-            .newest()
-            .map(|b| (b.header.producer.to_string(), b.header.timestamp));
-        let beats = model
-            .mesh
-            .nodes
-            .values()
-            .filter_map(|n| Some((n.id.to_string(), n.last_heartbeat?)));
+        let block = model.blocks.newest().map(|b| &b.header);
+        let block = block.map(|header| (&header.producer, header.timestamp));
+        let nodes = model.mesh.nodes.values();
+        let beats = nodes.filter_map(|n| Some((&n.id, n.last_heartbeat?)));
         let ahead = |at: Timestamp| at.since(model.clock.now);
         let worst = beats
-            .chain(blocks)
+            .chain(block)
             .max_by_key(|(_, at)| ahead(*at))
             .filter(|(_, at)| ahead(*at) >= SKEW);
         if let Some((who, at)) = worst {

@@ -344,7 +344,7 @@ fn a_filter_is_live_and_escape_takes_it_away() {
 fn effects_that_change_something_say_so() {
     assert_eq!(Effect::StartNode.reach(), Reach::Changes);
     assert_eq!(Effect::NewSession.reach(), Reach::Changes);
-    assert_eq!(Effect::LoadMesh.reach(), Reach::Reads);
+    assert_eq!(Effect::LoadLinks.reach(), Reach::Reads);
     assert_eq!(Effect::Copy(String::new()).reach(), Reach::Local);
 }
 

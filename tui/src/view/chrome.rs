@@ -72,7 +72,14 @@ pub(super) fn header(model: &Model, wrong: &[Problem], layout: Layout, paint: &m
         };
         parts.push(part(5, line, false));
     }
-    let (tone, text) = health(model, wrong);
+    let (tone, mut text) = health(model, wrong);
+    // Where no strip has room, beside the login code, the word here names what is wrong.
+    if let (Screen::Login, None, Some(worst)) = (model.screen, layout.strip, wrong.first()) {
+        text = match wrong.len() - 1 {
+            0 => worst.text.clone(),
+            more => format!("{}, {more} more", crate::show::fit(&worst.text, 36)),
+        };
+    }
     parts.push(part(
         10,
         words()

@@ -12,13 +12,13 @@ use crate::terminal::Terminal;
 use crate::wait::{LONG, until_true};
 
 /// An ssh-agent with one Ed25519 key, ended with the test.
-struct Agent {
+pub(crate) struct Agent {
     child: Child,
-    public: String,
+    pub(crate) public: String,
 }
 
 impl Agent {
-    fn with_key(dir: &Path) -> Self {
+    pub(crate) fn with_key(dir: &Path) -> Self {
         let (socket, key) = (dir.join("agent.sock"), dir.join("id"));
         let made = Command::new("ssh-keygen")
             .args(["-q", "-t", "ed25519", "-N", "", "-C", "carol@laptop", "-f"])
@@ -64,7 +64,7 @@ impl Drop for Agent {
     }
 }
 
-fn register(node: &Node, id: &str, beside: u16) {
+pub(crate) fn register(node: &Node, id: &str, beside: u16) {
     let offset = (node.offset + beside).to_string();
     let args = [
         "mesh",
@@ -79,7 +79,7 @@ fn register(node: &Node, id: &str, beside: u16) {
     node.tana(&args).ok();
 }
 
-fn approved_by(node: &Node, id: &str) -> Value {
+pub(crate) fn approved_by(node: &Node, id: &str) -> Value {
     let nodes = node.json(&["mesh", "list"]);
     let nodes = nodes.as_array().unwrap();
     let found = nodes.iter().find(|n| n["id"] == id).unwrap();

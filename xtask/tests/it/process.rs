@@ -40,6 +40,19 @@ pub(crate) fn of_home(home: &Path) -> BTreeSet<u32> {
         .collect()
 }
 
+/// The process of one service of this home.
+pub(crate) fn of_service(home: &Path, service: &str) -> Option<u32> {
+    of_home(home).into_iter().find(|pid| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let words: Vec<_> = line.split(|byte| *byte == 0).collect();
+        let program = words.first().is_some_and(|program| match service {
+            "edge" => program.ends_with(b"tana-edge"),
+            _ => program.ends_with(b"tanad"),
+        });
+        program && (service == "edge" || words.get(1) == Some(&service.as_bytes()))
+    })
+}
+
 /// The processes that a process has started and that live.
 pub(crate) fn children(parent: u32) -> Vec<u32> {
     let tasks = fs::read_dir(format!("/proc/{parent}/task"))

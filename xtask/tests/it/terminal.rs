@@ -56,6 +56,29 @@ impl Terminal {
     }
 
     pub(crate) fn run(home: &Path, columns: u16, rows: u16, args: &[&str]) -> Self {
+        Self::with(home, columns, rows, args, &[])
+    }
+
+    /// The same with variables of the environment set.
+    pub(crate) fn with(
+        home: &Path,
+        columns: u16,
+        rows: u16,
+        args: &[&str],
+        settings: &[(&str, &str)],
+    ) -> Self {
+        let mut program = binary::command("tana", home);
+        program
+            .args(args)
+            .env("TERM", "xterm-256color")
+            .env("COLORTERM", "truecolor")
+            .env("LC_ALL", "C.UTF-8")
+            .envs(settings.iter().copied());
+        Self::of(&program, columns, rows)
+    }
+
+    /// Runs any program, with its arguments, directory and changes of the environment.
+    pub(crate) fn of(program: &Command, columns: u16, rows: u16) -> Self {
         let master = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
@@ -69,23 +92,20 @@ impl Terminal {
         set_size(&name, columns, rows);
 
         // setsid makes the terminal the program's controlling one and then becomes the program.
-        let program = binary::command("tana", home);
         let mut command = Command::new("setsid");
         command
             .arg("--ctty")
             .arg(program.get_program())
-            .args(args)
-            .current_dir(home);
+            .args(program.get_args());
+        if let Some(directory) = program.get_current_dir() {
+            command.current_dir(directory);
+        }
         for (key, value) in program.get_envs() {
             match value {
                 Some(value) => command.env(key, value),
                 None => command.env_remove(key),
             };
         }
-        command
-            .env("TERM", "xterm-256color")
-            .env("COLORTERM", "truecolor")
-            .env("LC_ALL", "C.UTF-8");
         command
             .stdin(stdio(&slave))
             .stdout(stdio(&slave))
@@ -152,6 +172,40 @@ impl Terminal {
 
     pub(crate) fn bytes(&self) -> usize {
         self.emulator.lock().unwrap().bytes
+    }
+
+    /// The text of one row.
+    pub(crate) fn row(&self, row: u16) -> String {
+        let screen = self.screen();
+        let columns = screen.size().1.get();
+        screen
+            .rows(0, columns)
+            .nth(usize::from(row))
+            .unwrap_or_default()
+    }
+
+    /// Sends keys and waits until what they bring stands on the screen; how long after the keys that was. Looks five thousand
+    /// times a second, at little: the screen is not copied.
+    #[track_caller]
+    pub(crate) fn answer(
+        &self,
+        keys: &str,
+        what: &str,
+        mut holds: impl FnMut(&vt100::Screen) -> bool,
+    ) -> Duration {
+        let pressed = Instant::now();
+        self.keys(keys);
+        loop {
+            if holds(self.emulator.lock().unwrap().parser.screen()) {
+                return pressed.elapsed();
+            }
+            assert!(
+                pressed.elapsed() < Duration::from_secs(20),
+                "waited 20 s after {keys:?} for {what}:\n{}",
+                self.text()
+            );
+            std::thread::park_timeout(Duration::from_micros(200));
+        }
     }
 
     /// Sends keys as a keyboard does.

@@ -135,10 +135,10 @@ impl Call<'_> {
         Ok((status, headers, body))
     }
 
-    pub(crate) async fn json<T: DeserializeOwned>(self) -> Result<T, ClientError> {
+    pub(crate) async fn json<T: DeserializeOwned + Send + 'static>(self) -> Result<T, ClientError> {
         let (http, request) = (self.http, self.name());
         let (_, body) = self.send().await?;
-        http.decode(&request, &body)
+        http.decode_body(request, body).await
     }
 
     /// Sends it without a limit on how long the body may take, and hands over a response of 2xx.

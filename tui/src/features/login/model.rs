@@ -31,8 +31,8 @@ pub(crate) struct Session {
     pub(crate) username: Option<String>,
     pub(crate) token: Option<Token>,
     pub(crate) so_far: Vec<(Timestamp, String)>,
-    /// The stream broke, and why; it reconnects by itself.
-    pub(crate) silent: Option<String>,
+    /// The stream broke: since when, and why; it reconnects by itself.
+    pub(crate) silent: Option<(Timestamp, String)>,
 }
 
 /// A session token. Never in a debug print; the screen shows it shortened.

@@ -52,9 +52,10 @@ pub(crate) fn news(model: &mut Model, news: LoginNews) -> Vec<Effect> {
         LoginNews::Requests(result) => {
             crate::features::approvals::update::requests(model, result);
         }
-        LoginNews::Silent(why) => {
+        LoginNews::Silent { since, why } => {
             if let State::Open(session) = &mut model.login.state {
-                session.silent = Some(why);
+                let since = session.silent.take().map_or(since, |(since, _)| since);
+                session.silent = Some((since, why));
             }
         }
     }

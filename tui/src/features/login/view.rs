@@ -65,7 +65,10 @@ pub(crate) fn draw(model: &Model, area: Rect, paint: &mut Paint<'_>) {
             qr::draw(&plan, area, paint.buf, paint.look);
             let y = area.y + plan.height;
             if y < area.bottom() {
-                let line = status(session, paint).line();
+                let line = match silence(model, session) {
+                    Some(text) => paint.words().tone(Tone::Warn, text).line(),
+                    None => status(session, paint).line(),
+                };
                 paint.line(area.x + 1, y, area.width.saturating_sub(1), &line);
             }
         }
@@ -96,6 +99,16 @@ fn status<'w>(session: &Session, paint: &Paint<'w>) -> Words<'w> {
         SessionStatus::Rejected => words.state(Tone::Bad, "rejected"),
         SessionStatus::Expired => words.state(Tone::Bad, "expired"),
     }
+}
+
+/// That the service says nothing, since when and why.
+fn silence(model: &Model, session: &Session) -> Option<String> {
+    let (since, why) = session.silent.as_ref()?;
+    let since = model.clock.time(*since);
+    Some(format!(
+        "no data from the identity service since {since}: {}",
+        clean(why)
+    ))
 }
 
 fn text(
@@ -175,14 +188,11 @@ fn text(
             .dim(" copies it");
         lines.extend(labelled(look, area.width, "token", value));
     }
-    if let Some(why) = &session.silent {
-        lines.push(
-            words()
-                .tone(
-                    Tone::Warn,
-                    format!("the identity service is silent: {}", clean(why)),
-                )
-                .line(),
+    if let Some(text) = silence(model, session) {
+        lines.extend(
+            wrap(&text, usize::from(area.width))
+                .into_iter()
+                .map(|l| words().tone(Tone::Warn, l).line()),
         );
     }
     blank(&mut lines);

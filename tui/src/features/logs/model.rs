@@ -80,6 +80,11 @@ impl Model {
         }
     }
 
+    /// Lines that are known may come again from here on.
+    pub(crate) fn again(&mut self) {
+        self.store.again();
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.store.len() == 0
     }

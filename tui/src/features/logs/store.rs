@@ -37,6 +37,8 @@ pub(crate) struct Store {
     first: u32,
     /// Records at the front that the filter has not looked at yet.
     unseen: usize,
+    /// Lines up to here may come once more.
+    doubtful: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -232,7 +234,13 @@ impl Store {
         })
     }
 
-    /// Takes a line to its place in time, once: after a reconnection the same lines may come again.
+    /// From now on lines may come that are here already.
+    pub(super) fn again(&mut self) {
+        self.doubtful = self.records.back().map(|last| last.at());
+    }
+
+    /// Takes a line to its place in time, and once. Only what is no newer than the newest line of the last reconnection is
+    /// looked for: a flood has hundreds of lines of one millisecond.
     pub(super) fn push(&mut self, line: &LogLine, fits: impl FnOnce(&str) -> bool) {
         let text = clean(&line.text);
         let at = match self.records.back() {
@@ -241,13 +249,17 @@ impl Store {
             }
             _ => self.records.len(),
         };
-        let again = self
-            .records
-            .range(..at)
-            .rev()
-            .take_while(|r| r.at() == line.at)
-            .filter_map(|r| self.entry(*r))
-            .any(|e| (e.service, e.level, e.text) == (line.service, line.level, text.as_str()));
+        let known = |e: Entry<'_>| {
+            (e.service, e.level, e.text) == (line.service, line.level, text.as_str())
+        };
+        let again = self.doubtful.is_some_and(|until| line.at <= until)
+            && self
+                .records
+                .range(..at)
+                .rev()
+                .take_while(|r| r.at() == line.at)
+                .filter_map(|r| self.entry(*r))
+                .any(known);
         if again {
             return;
         }
@@ -399,7 +411,11 @@ mod tests {
     #[test]
     fn lines_stand_in_order_of_time_and_once() {
         let mut store = Store::default();
-        for (at, text) in [(1, "a"), (3, "c"), (2, "b"), (3, "c"), (3, "d")] {
+        for (at, text) in [(1, "a"), (3, "c"), (2, "b")] {
+            store.push(&line(at, text), |_| true);
+        }
+        store.again();
+        for (at, text) in [(2, "b"), (3, "c"), (3, "d")] {
             store.push(&line(at, text), |_| true);
         }
         assert_eq!(texts(&store), ["a", "b", "c", "d"]);

@@ -18,6 +18,10 @@ const TRIPS: usize = 32;
 pub(crate) struct Model {
     pub(crate) nodes: BTreeMap<NodeId, Node>,
     pub(crate) links: Vec<Link>,
+    /// When the links were last told or asked for.
+    pub(crate) links_at: Timestamp,
+    /// Whether a heartbeat came since.
+    pub(crate) links_stale: bool,
     pub(crate) beats: HashMap<NodeId, VecDeque<Timestamp>>,
     /// The round trips from here to each node, as they were told, and when the last was measured.
     trips: HashMap<NodeId, (Timestamp, VecDeque<u64>)>,
@@ -51,6 +55,8 @@ impl Default for Model {
         Self {
             nodes: BTreeMap::new(),
             links: Vec::new(),
+            links_at: Timestamp::from_ms(0),
+            links_stale: false,
             beats: HashMap::new(),
             trips: HashMap::new(),
             cursor: Cursor::default(),
@@ -108,6 +114,20 @@ impl Model {
         }
     }
 
+    /// Takes who reaches whom, told now to the node `here`.
+    pub(crate) fn take_links(&mut self, links: Vec<Link>, here: Option<&NodeId>, now: Timestamp) {
+        self.links = links;
+        self.links_at = now;
+        self.saw_links(here);
+    }
+
+    /// When the links should be asked for again, if that is of use: the more nodes, the rarer.
+    pub(crate) fn next_links(&self) -> Option<Timestamp> {
+        let nodes = u64::try_from(self.nodes.len()).unwrap_or(u64::MAX);
+        let pause = Duration::from_millis(1000_u64.max(nodes.saturating_mul(10)));
+        (self.links_stale && nodes > 1).then(|| self.links_at.plus(pause))
+    }
+
     /// When the next node becomes late, should no heartbeat come.
     pub(crate) fn next_late(&self, now: Timestamp) -> Option<Timestamp> {
         self.nodes
@@ -117,10 +137,6 @@ impl Model {
             .map(|at| at.plus(self.late_after + Duration::from_millis(1)))
             .filter(|at| *at > now)
             .min()
-    }
-
-    pub(crate) fn count(&self, status: NodeStatus) -> usize {
-        self.nodes.values().filter(|n| n.status == status).count()
     }
 
     /// Those that wait for a sovereign, the longest first.
@@ -158,7 +174,7 @@ impl Model {
     }
 
     /// Remembers the round trips that this node has measured since they were last told.
-    pub(crate) fn saw_links(&mut self, here: Option<&NodeId>) {
+    fn saw_links(&mut self, here: Option<&NodeId>) {
         let Some(here) = here else { return };
         for link in &self.links {
             if &link.from != here {
@@ -184,10 +200,24 @@ impl Model {
         let trips = self.trips.get(node);
         trips.map_or_else(Vec::new, |(_, trips)| trips.iter().copied().collect())
     }
+}
 
+/// What rows are compared with, found once a frame: there may be ten thousand nodes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Whole {
     /// The greatest height that any node reports.
-    pub(crate) fn tip(&self) -> Option<u64> {
-        self.nodes.values().filter_map(|n| n.height).max()
+    pub(crate) tip: Option<u64>,
+    /// The newest heartbeat of any node.
+    pub(crate) newest_beat: Timestamp,
+}
+
+impl Whole {
+    pub(crate) fn of(mesh: &Model) -> Self {
+        let newest = mesh.beats.values().filter_map(|beats| beats.back()).max();
+        Self {
+            tip: mesh.nodes.values().filter_map(|n| n.height).max(),
+            newest_beat: newest.copied().unwrap_or(Timestamp::from_ms(0)),
+        }
     }
 }
 
@@ -214,12 +244,14 @@ pub(crate) fn rows(model: &crate::model::Model) -> Vec<&Node> {
         .filter(|n| {
             let standing = model.mesh.standing(n, now).word();
             let region = n.region.as_deref().unwrap_or_default();
-            model.keeps(&format!(
-                "{} {standing} {} {region} {}",
-                n.id,
-                role(n),
-                n.tailscale_hostname
-            ))
+            model.keeps_with(|| {
+                format!(
+                    "{} {standing} {} {region} {}",
+                    n.id,
+                    role(n),
+                    n.tailscale_hostname
+                )
+            })
         })
         .collect()
 }

@@ -4,7 +4,7 @@ use tana_protocol::api::mesh::NodeStatus;
 
 use crate::effect::Effect;
 use crate::keys::Action;
-use crate::model::Model;
+use crate::model::{Model, Screen};
 use crate::msg::{Change, MeshNews};
 
 pub(crate) fn news(model: &mut Model, news: MeshNews) -> Vec<Effect> {
@@ -13,8 +13,9 @@ pub(crate) fn news(model: &mut Model, news: MeshNews) -> Vec<Effect> {
             let first = model.mesh.watched_since.is_none();
             model.mesh.watched_since.get_or_insert(model.clock.now);
             let known = std::mem::take(&mut model.mesh.nodes);
-            model.mesh.links = links;
-            model.mesh.saw_links(model.here.node.as_ref());
+            model
+                .mesh
+                .take_links(links, model.here.node.as_ref(), model.clock.now);
             let mut effects = Vec::new();
             for node in nodes {
                 model.mesh.saw_beat(&node);
@@ -26,6 +27,12 @@ pub(crate) fn news(model: &mut Model, news: MeshNews) -> Vec<Effect> {
             }
             crate::features::approvals::update::check(model);
             effects
+        }
+        MeshNews::Links(links) => {
+            model
+                .mesh
+                .take_links(links, model.here.node.as_ref(), model.clock.now);
+            Vec::new()
         }
         MeshNews::One(node, change) => {
             let mut effects = Vec::new();
@@ -48,8 +55,9 @@ pub(crate) fn news(model: &mut Model, news: MeshNews) -> Vec<Effect> {
             model.mesh.nodes.insert(node.id.clone(), *node);
             crate::features::approvals::update::check(model);
             // Who reaches whom comes with heartbeats, but is told by the topology alone.
-            if change == Change::Heartbeat && model.mesh.count(NodeStatus::Active) > 1 {
-                effects.push(Effect::LoadMesh);
+            if change == Change::Heartbeat {
+                model.mesh.links_stale = true;
+                effects.extend(relink(model));
             }
             effects
         }
@@ -62,6 +70,18 @@ pub(crate) fn news(model: &mut Model, news: MeshNews) -> Vec<Effect> {
             Vec::new()
         }
     }
+}
+
+/// Asks who reaches whom when that may have changed, somebody looks at it, and it was not asked just now: the answer
+/// names every node.
+pub(crate) fn relink(model: &mut Model) -> Vec<Effect> {
+    let now = model.clock.now;
+    if model.screen != Screen::Mesh || model.mesh.next_links().is_none_or(|at| at > now) {
+        return Vec::new();
+    }
+    model.mesh.links_stale = false;
+    model.mesh.links_at = now;
+    vec![Effect::LoadLinks]
 }
 
 fn asks(node: &str) -> Effect {

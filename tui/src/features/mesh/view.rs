@@ -4,7 +4,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 use tana_protocol::api::mesh::Node;
 
-use super::model::{self, Shown, Standing};
+use super::model::{self, Shown, Standing, Whole};
 use crate::model::{Model, Source};
 use crate::show::count;
 use crate::theme::Tone;
@@ -52,17 +52,28 @@ pub(crate) fn draw(model: &Model, area: Rect, paint: &mut Paint<'_>) {
             ..area
         };
     }
-    let list = List::new(&COLUMNS, 9, row, detail);
-    list.draw(model, model.zoom, (&rows, selected), area, paint);
+    let seen = Seen {
+        model,
+        whole: Whole::of(&model.mesh),
+    };
+    let list = List::new(&COLUMNS, 9, row, in_full);
+    list.draw(&seen, model.zoom, (&rows, selected), area, paint);
 }
 
-fn row(model: &Model, paint: &Paint<'_>, node: &Node) -> Vec<Line<'static>> {
+/// What a row is drawn from.
+struct Seen<'a> {
+    model: &'a Model,
+    whole: Whole,
+}
+
+fn row(seen: &Seen<'_>, paint: &Paint<'_>, node: &Node) -> Vec<Line<'static>> {
+    let Seen { model, whole } = *seen;
     let w = || paint.words();
     let here = model.here.node.as_ref();
     let standing = model.mesh.standing(node, model.clock.now);
     let stale = model.links.silent_since(Source::Mesh).is_some();
     let tone = if stale { Tone::Dim } else { standing.tone() };
-    let height = match (node.height, model.mesh.tip()) {
+    let height = match (node.height, whole.tip) {
         (Some(at), Some(tip)) if tip > at + 2 => w().tone(Tone::Warn, count(at)),
         (Some(at), _) => w().text(count(at)),
         (None, _) => w().dim("–"),
@@ -88,7 +99,7 @@ fn row(model: &Model, paint: &Paint<'_>, node: &Node) -> Vec<Line<'static>> {
         w().dim(chart::bars(&model.mesh.trips(&node.id), 12)),
         height,
         beat,
-        w().dim(beats(model, node, 30)),
+        w().dim(beats(model, whole, node, 30)),
         w().dim(node.version.clone().unwrap_or_default()),
     ]
     .into_iter()
@@ -97,16 +108,10 @@ fn row(model: &Model, paint: &Paint<'_>, node: &Node) -> Vec<Line<'static>> {
 }
 
 /// The last hour in steps of two minutes, newest at the right: a bar where a heartbeat was seen, a low one where none was.
-fn beats(model: &Model, node: &Node, steps: u64) -> String {
+fn beats(model: &Model, whole: Whole, node: &Node, steps: u64) -> String {
     const STEP: u64 = 120_000;
     // Steps are counted back from the newest beat of any node, not from now: the picture moves with data only.
-    let newest = model
-        .mesh
-        .beats
-        .values()
-        .filter_map(|b| b.back())
-        .max()
-        .map_or(0, |at| at.ms());
+    let newest = whole.newest_beat.ms();
     let watched = model
         .mesh
         .watched_since
@@ -130,6 +135,10 @@ fn beats(model: &Model, node: &Node, steps: u64) -> String {
         .collect::<String>()
         .trim_start()
         .to_owned()
+}
+
+fn in_full(seen: &Seen<'_>, area: Rect, paint: &mut Paint<'_>, node: &Node) {
+    detail(seen.model, area, paint, node);
 }
 
 fn detail(model: &Model, area: Rect, paint: &mut Paint<'_>, node: &Node) {

@@ -13,6 +13,7 @@ mod machine;
 mod mesh_run;
 mod postgres;
 mod redis;
+mod schema;
 mod soak;
 mod test;
 mod tools;
@@ -44,6 +45,8 @@ enum Task {
     Crash(crash::Options),
     /// Throw bytes at everything that reads them, guided by coverage
     Fuzz(fuzz::Options),
+    /// Hold every service to its own OpenAPI document
+    Schema(schema::Options),
     /// Load an edge with contracts that mean harm, and a chain with generated ones
     Soak(soak::Options),
     /// Run three nodes in three network namespaces: join, sync content, be cut off
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Task::Test(options) => test::run(&options),
         Task::Crash(options) => crash::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
+        Task::Schema(options) => schema::run(&options),
         Task::Soak(options) => soak::run(&options),
         Task::MeshRun(options) => mesh_run::run(&options),
         Task::Bench(options) => bench::run(&options),

@@ -14,7 +14,7 @@ use clap::{Args, ValueEnum};
 use crate::cargo::{self, Totals};
 use crate::engine::{self, Choice};
 use crate::keeper::Keeper;
-use crate::{machine, postgres, redis, types};
+use crate::{machine, postgres, redis, schema, types};
 
 /// The version that is installed where there is none.
 const CARGO_DENY: &str = "0.20.2";
@@ -198,6 +198,15 @@ impl Run<'_> {
                 let mut command = self.workspace(&["test", "--no-fail-fast", "--test", "e2e"]);
                 // One node at a time: their deadlines are an operator's, not those of a machine with ten nodes.
                 command.env("RUST_TEST_THREADS", "1");
+                match schema::program() {
+                    Ok(program) => drop(command.env("TANA_TEST_SCHEMATHESIS", program)),
+                    Err(error) => {
+                        println!(
+                            "schemathesis cannot be had: the services are not held to their documents ({error:#})"
+                        );
+                        command.args(["--", "--skip", "schema::"]);
+                    }
+                }
                 self.tests(&mut command)
             }
         }
@@ -231,7 +240,10 @@ impl Run<'_> {
             .mark(command)
             .env("TANA_TEST_BIN", cargo::target_dir()?.join("debug"));
         if let Some(filter) = &self.options.filter {
-            command.args(["--", filter]);
+            if !command.get_args().any(|arg| arg == "--") {
+                command.arg("--");
+            }
+            command.arg(filter);
         }
         let totals = cargo::run_tests(command)?;
         self.totals.add(totals);

@@ -219,26 +219,47 @@ fn killed_services_and_servers_lose_nothing_on_postgresql_and_redis() {
     });
 }
 
+/// A disk that what so many rounds write does not fill by itself, in MiB.
+fn disk(rounds: usize) -> u32 {
+    192 + 32 * u32::try_from(rounds).unwrap()
+}
+
+const FULL_FOR: Duration = Duration::from_millis(700);
+
 #[test]
-fn a_full_disk_refuses_and_loses_nothing() {
+fn a_full_disk_refuses_and_loses_nothing_on_the_embedded_stores() {
     let node = Node::with_chain();
     let data = node.file("data");
     std::fs::create_dir_all(&data).unwrap();
-    let small = servers::mount_small(&data, 64)
-        .expect("this test mounts a small file system, which takes root");
+    let rounds = rounds(2);
+    let small = servers::mount_small(&data, disk(rounds)).expect(servers::NEEDS_ROOT);
     node.start();
-    let filler = data.join("filler");
-    survive(&node, rounds(2).min(10), |_| {
-        // Everything that is left, for a while.
-        let _full = std::io::copy(
-            &mut std::io::repeat(7),
-            &mut std::fs::File::create(&filler).unwrap(),
-        );
-        std::thread::sleep(Duration::from_millis(700));
-        std::fs::remove_file(&filler).unwrap();
+    survive(&node, rounds, |_| {
+        servers::fill(&data, FULL_FOR);
         back(&node, "ledger");
         back(&node, "producer");
     });
     node.tana(&["stop"]).ok();
     drop(small);
+}
+
+#[test]
+fn a_full_disk_refuses_and_loses_nothing_on_postgresql_and_redis() {
+    let rounds = rounds(2);
+    let mut postgres = Postgres::start_on(Some(disk(rounds)));
+    let mut redis = Redis::start_on(Some(disk(rounds)));
+    let node = Node::with_chain();
+    node.set("databaseUrl", postgres.url());
+    node.set("redisUrl", redis.url());
+    node.start();
+    survive(&node, rounds, |round| {
+        if round % 2 == 0 {
+            postgres.fill_disk(FULL_FOR);
+        } else {
+            redis.fill_disk(FULL_FOR);
+        }
+        back(&node, "ledger");
+        back(&node, "producer");
+    });
+    node.tana(&["stop"]).ok();
 }

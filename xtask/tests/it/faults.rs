@@ -71,14 +71,14 @@ fn a_taken_port_is_named() {
 fn a_database_of_a_newer_version_is_refused() {
     let node = Node::running();
     node.tana(&["stop"]).ok();
-    let database = find(&node, "ledger");
+    let database = database(&node, "ledger");
     migrate_to_the_future(&database);
     node.start_command().refused(&["newer"]);
     assert!(database.is_file(), "it is left as it was");
 }
 
 /// The SQLite file of a service.
-fn find(node: &Node, service: &str) -> std::path::PathBuf {
+pub(crate) fn database(node: &Node, service: &str) -> std::path::PathBuf {
     let files = fs::read_dir(node.file("data"))
         .unwrap()
         .flatten()

@@ -34,6 +34,8 @@ mod picture;
 mod plain;
 mod process;
 mod programs;
+mod proofs;
+mod schema;
 mod servers;
 mod services;
 mod shell;

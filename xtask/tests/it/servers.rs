@@ -39,21 +39,45 @@ fn kill_group(child: &mut Option<Child>) {
     }
 }
 
+/// Whether a server still runs.
+fn runs(child: &mut Option<Child>) -> bool {
+    child
+        .as_mut()
+        .is_some_and(|child| child.try_wait().unwrap().is_none())
+}
+
 pub(crate) struct Redis {
     home: TempDir,
     pub(crate) port: u16,
     child: Option<Child>,
+    disk: Option<Mounted>,
 }
 
 impl Redis {
     pub(crate) fn start() -> Self {
+        Self::start_on(None)
+    }
+
+    /// On a file system of so many MiB of its own.
+    pub(crate) fn start_on(mib: Option<u32>) -> Self {
+        let home = directory();
+        let disk = mib.map(|mib| mount_small(home.path(), mib).expect(NEEDS_ROOT));
         let mut redis = Self {
-            home: directory(),
+            home,
             port: free_port(),
             child: None,
+            disk,
         };
         redis.again();
         redis
+    }
+
+    /// Fills its disk for a while. It ends when it cannot write what it has accepted, and is started again then.
+    pub(crate) fn fill_disk(&mut self, pause: Duration) {
+        fill(self.home.path(), pause);
+        if !runs(&mut self.child) {
+            self.again();
+        }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -66,6 +90,7 @@ impl Redis {
 
     /// Starts it on what it left on disk.
     pub(crate) fn again(&mut self) {
+        self.kill();
         let mut server = Command::new("redis-server");
         server
             .args(["--bind", "127.0.0.1", "--port", &self.port.to_string()])
@@ -106,6 +131,7 @@ impl Redis {
 impl Drop for Redis {
     fn drop(&mut self) {
         self.kill();
+        drop(self.disk.take());
     }
 }
 
@@ -114,10 +140,16 @@ pub(crate) struct Postgres {
     bin: PathBuf,
     pub(crate) port: u16,
     child: Option<Child>,
+    disk: Option<Mounted>,
 }
 
 impl Postgres {
     pub(crate) fn start() -> Self {
+        Self::start_on(None)
+    }
+
+    /// With its data on a file system of so many MiB of its own.
+    pub(crate) fn start_on(mib: Option<u32>) -> Self {
         let mut versions: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
             .into_iter()
             .flatten()
@@ -131,10 +163,15 @@ impl Postgres {
             bin: versions.pop().expect("PostgreSQL is installed"),
             port: free_port(),
             child: None,
+            disk: None,
         };
+        if let Some(mib) = mib {
+            fs::create_dir(server.data()).unwrap();
+            server.disk = Some(mount_small(&server.data(), mib).expect(NEEDS_ROOT));
+        }
         if is_root() {
             let done = Command::new("chown")
-                .arg("postgres")
+                .args(["-R", "postgres"])
                 .arg(server.home.path())
                 .status();
             assert!(done.is_ok_and(|status| status.success()));
@@ -152,6 +189,18 @@ impl Postgres {
         assert!(initdb.stdout(Stdio::null()).status().unwrap().success());
         server.again();
         server
+    }
+
+    /// Fills its disk for a while. Where it ends because of it, it is started again.
+    pub(crate) fn fill_disk(&mut self, pause: Duration) {
+        fill(&self.data(), pause);
+        let ready = Command::new(self.bin.join("pg_isready"))
+            .args(["-q", "-h", "127.0.0.1", "-p", &self.port.to_string()])
+            .status();
+        if !runs(&mut self.child) || !ready.is_ok_and(|status| status.success()) {
+            self.kill();
+            self.again();
+        }
     }
 
     fn data(&self) -> PathBuf {
@@ -250,11 +299,24 @@ impl Postgres {
 impl Drop for Postgres {
     fn drop(&mut self) {
         self.kill();
+        drop(self.disk.take());
     }
 }
 
 fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
+}
+
+pub(crate) const NEEDS_ROOT: &str = "this test mounts a small file system, which takes root";
+
+/// Takes everything that is left on a disk, for a while.
+pub(crate) fn fill(directory: &Path, pause: Duration) {
+    let filler = directory.join("filler");
+    let mut file = fs::File::create(&filler).unwrap();
+    let _full = std::io::copy(&mut std::io::repeat(7), &mut file);
+    std::thread::sleep(pause);
+    drop(file);
+    fs::remove_file(&filler).unwrap();
 }
 
 /// A small file system over a directory, gone when dropped.

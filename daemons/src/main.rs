@@ -115,7 +115,7 @@ fn main() -> ExitCode {
     }
     let level = settings.log_level.clone();
     let own_log = matches!(arguments.daemon, Daemon::Node).then(|| node::log_file(&settings));
-    tana_kit::service::main_with_log(&level, own_log, async move {
+    let run = async move {
         // A coordinator starts in a home that nothing has been made in yet.
         settings.home.create()?;
         match arguments.daemon {
@@ -127,5 +127,9 @@ fn main() -> ExitCode {
             Daemon::Producer(_) => producer::run(settings).await,
             Daemon::Verify(wanted) => ledger::print_verification(&settings, wanted.into()).await,
         }
-    })
+    };
+    match arguments.daemon {
+        Daemon::Verify(_) => tana_kit::service::command_main(&level, run),
+        _ => tana_kit::service::main_with_log(&level, own_log, run),
+    }
 }

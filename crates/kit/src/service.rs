@@ -231,26 +231,45 @@ where
         crate::telemetry::Output::Standard,
         crate::telemetry::Output::File,
     );
-    let started = crate::telemetry::start(level, &output);
-    let result = started.and_then(|()| {
-        crate::places::raise_open_files();
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .max_blocking_threads(16)
-            .enable_all()
-            .build()
-            .context("could not start the runtime")?;
-        let result = runtime.block_on(run);
-        runtime.shutdown_timeout(Duration::from_secs(1));
-        result
-    });
-    match result {
+    match run_to_end(level, &output, run) {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");
             fail(&error)
         }
     }
+}
+
+/// The same for a command that prints its result: nothing else comes to standard output, and what is logged goes to
+/// standard error.
+pub fn command_main<Fut>(level: &str, run: Fut) -> std::process::ExitCode
+where
+    Fut: Future<Output = anyhow::Result<()>>,
+{
+    match run_to_end(level, &crate::telemetry::Output::Error, run) {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("tana: {error:#}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}
+
+fn run_to_end<Fut>(level: &str, output: &crate::telemetry::Output, run: Fut) -> anyhow::Result<()>
+where
+    Fut: Future<Output = anyhow::Result<()>>,
+{
+    crate::telemetry::start(level, output)?;
+    crate::places::raise_open_files();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(16)
+        .enable_all()
+        .build()
+        .context("could not start the runtime")?;
+    let result = runtime.block_on(run);
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    result
 }
 
 /// Which file a descriptor leads to.

@@ -35,6 +35,8 @@ const LINE_BYTES: usize = 16 << 10;
 pub enum Output {
     /// Standard output, wherever it leads.
     Standard,
+    /// Standard error: of a command whose standard output is its result.
+    Error,
     /// A file that standard output already leads to, rotated by this process.
     File(PathBuf),
 }
@@ -50,13 +52,14 @@ pub fn start(level: &str, output: &Output) -> anyhow::Result<()> {
             "the log level {level:?} is not right; it must be error, warn, info, debug or trace"
         )
     })?;
-    let writer = match output {
-        Output::Standard => LogWriter(Mutex::new(None)),
-        Output::File(path) => LogWriter(Mutex::new(Some(RotatingFile::open(path, ROTATE_BYTES)?))),
+    let sink = match output {
+        Output::Standard => Sink::Output,
+        Output::Error => Sink::Error,
+        Output::File(path) => Sink::File(RotatingFile::open(path, ROTATE_BYTES)?),
     };
     let layer = tracing_subscriber::fmt::layer()
         .event_format(OneLine)
-        .with_writer(writer);
+        .with_writer(LogWriter(Mutex::new(sink)));
     // A second service in one process, as in tests, shares the first one's log.
     let _already = tracing_subscriber::registry()
         .with(filter)
@@ -215,8 +218,14 @@ impl Visit for Record {
     }
 }
 
-/// Writes whole records: to the rotating file, or to standard output.
-struct LogWriter(Mutex<Option<RotatingFile>>);
+enum Sink {
+    Output,
+    Error,
+    File(RotatingFile),
+}
+
+/// Writes whole records.
+struct LogWriter(Mutex<Sink>);
 
 impl<'a> MakeWriter<'a> for LogWriter {
     type Writer = &'a Self;
@@ -228,10 +237,10 @@ impl<'a> MakeWriter<'a> for LogWriter {
 
 impl Write for &LogWriter {
     fn write(&mut self, record: &[u8]) -> io::Result<usize> {
-        let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match file.as_mut() {
-            Some(file) => file.write(record),
-            None => io::stdout().lock().write_all(record),
+        match &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            Sink::File(file) => file.write(record),
+            Sink::Output => io::stdout().lock().write_all(record),
+            Sink::Error => io::stderr().lock().write_all(record),
         }?;
         Ok(record.len())
     }

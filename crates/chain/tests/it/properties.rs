@@ -50,8 +50,9 @@ fn input(attempt: &Attempt) -> Option<Value> {
         TransactionType::CurrencyCreation => {
             json!({"code": pick(["EUR", "USD", "CHF"]), "type": "fiat", "decimals": attempt.cents % 20})
         }
+        // Not validator-1, whose key the world goes on signing its blocks with.
         TransactionType::ValidatorUpdate => json!({
-            "nodeId": pick(["validator-1", "validator-2", "validator-3"]),
+            "nodeId": pick(["validator-2", "validator-3", "validator-4"]),
             "publicKey": SecretKey::from_seed(&[7; 32]).public(), "power": attempt.cents % 4,
         }),
         TransactionType::ContractDeployment => {

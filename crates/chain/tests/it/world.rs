@@ -11,6 +11,7 @@ use tana_protocol::api::ledger::BlockVerification;
 use tana_protocol::block::{Block, Receipt};
 use tana_protocol::genesis::{ChainLimits, GenesisSovereign, Validator};
 use tana_protocol::problem::Code;
+use tana_protocol::state::ValidatorState;
 use tana_protocol::transaction::Party;
 use tana_protocol::{
     Amount, ChainSpec, CurrencyCode, SecretKey, SignedTransaction, StateKey, StateValue, Timestamp,
@@ -244,6 +245,21 @@ impl World {
         self.only_nonces_differ(&before);
     }
 
+    /// The validators after the tip, where the tip changed nothing itself.
+    fn due(&self, before: &ValidatorState) -> ValidatorState {
+        let mut after = before.clone();
+        let next = self.tip.content.header.height + 1;
+        if let Some(update) = after.pending.take_if(|update| update.height <= next) {
+            let changed = update.validator;
+            after.set.retain(|one| one.node_id != changed.node_id);
+            if changed.power > 0 {
+                after.set.push(changed);
+            }
+            after.set.sort_by(|a, b| a.node_id.cmp(&b.node_id));
+        }
+        after
+    }
+
     pub(crate) fn only_nonces_differ(&self, before: &MemoryState) {
         assert_eq!(before.iter().count(), self.state.iter().count());
         for ((key, old), (new_key, new)) in before.iter().zip(self.state.iter()) {
@@ -254,6 +270,10 @@ impl World {
                     old.nonce = new.nonce;
                     old.updated_at = new.updated_at;
                     assert_eq!(&old, new);
+                }
+                // What was decided before takes effect in its block, whatever else is in that.
+                (StateValue::Validators(old), StateValue::Validators(new)) => {
+                    assert_eq!(&self.due(old), new);
                 }
                 _ => assert_eq!(old, new, "{key}"),
             }

@@ -70,6 +70,8 @@ pub(crate) fn problems(model: &Model) -> Vec<Problem> {
 
 /// A problem that was gone for so long rings again.
 const FORGET: Duration = Duration::from_secs(60);
+/// Nodes that ask within so long of each other ring once.
+const ASKED: Duration = Duration::from_secs(30);
 /// What is wrong when the console opens is on the screen; it rings for what comes after.
 const SETTLE: Duration = Duration::from_secs(3);
 
@@ -78,9 +80,19 @@ const SETTLE: Duration = Duration::from_secs(3);
 pub(crate) struct Rung {
     opened: Option<Timestamp>,
     seen: HashMap<String, Timestamp>,
+    asked: Option<Timestamp>,
 }
 
 impl Rung {
+    /// Whether to ring for a node that asks for approval. Hundreds may ask at once: who has been called looks at them all.
+    pub(crate) fn asks(&mut self, now: Timestamp) -> bool {
+        let rings = self.asked.is_none_or(|at| now.since(at) >= ASKED);
+        if rings {
+            self.asked = Some(now);
+        }
+        rings
+    }
+
     /// The bad problems that are new, to ring for; each once.
     pub(crate) fn news(&mut self, problems: &[Problem], now: Timestamp) -> Vec<String> {
         let opened = *self.opened.get_or_insert(now);

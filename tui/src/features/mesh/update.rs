@@ -21,7 +21,7 @@ pub(crate) fn news(model: &mut Model, news: MeshNews) -> Vec<Effect> {
                 model.mesh.saw_beat(&node);
                 let new = node.status == NodeStatus::Pending && !known.contains_key(&node.id);
                 if new && !first {
-                    effects.push(asks(node.id.as_str()));
+                    effects.extend(asks(model, node.id.as_str()));
                 }
                 model.mesh.nodes.insert(node.id.clone(), node);
             }
@@ -38,7 +38,7 @@ pub(crate) fn news(model: &mut Model, news: MeshNews) -> Vec<Effect> {
             let mut effects = Vec::new();
             let before = model.mesh.nodes.get(&node.id).map(|n| n.status);
             if node.status == NodeStatus::Pending && before != Some(NodeStatus::Pending) {
-                effects.push(asks(node.id.as_str()));
+                effects.extend(asks(model, node.id.as_str()));
             }
             let known = model
                 .mesh
@@ -84,8 +84,11 @@ pub(crate) fn relink(model: &mut Model) -> Vec<Effect> {
     vec![Effect::LoadLinks]
 }
 
-fn asks(node: &str) -> Effect {
-    Effect::Notify(format!("tana: node {node} waits for approval"))
+/// Rings for a node that asks to take part, unless it has just rung for another.
+fn asks(model: &mut Model, node: &str) -> Option<Effect> {
+    let now = model.clock.now;
+    let ring = model.rung.asks(now);
+    ring.then(|| Effect::Notify(format!("tana: node {node} waits for approval")))
 }
 
 pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {

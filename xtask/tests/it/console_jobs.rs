@@ -36,9 +36,12 @@ fn ctrl_z_gives_the_shell_back_and_fg_the_screen() {
             shell.text()
         );
         shell.keys("4");
-        shell.until("height", LONG);
+        shell.until("block time", LONG);
+        // Both were read before it is stopped: what is not would go to the shell.
         shell.keys("1");
-        shell.until("listening", LONG);
+        shell.until_screen("Services again", LONG, |text| {
+            text.contains("listening") && !text.contains("block time")
+        });
     }
     // Stopped by somebody else, it cannot clean up; once it goes on, the screen is whole.
     let [console] = process::children(shell.pid())[..] else {

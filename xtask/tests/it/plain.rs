@@ -59,6 +59,8 @@ fn what_changes_is_told_and_a_node_is_approved_by_typing() {
     let node = Node::running();
     let mut plain = Plain::open(&node);
     plain.until("service ledger ready");
+    node.user("alice");
+    plain.until("block 1: 1 transaction");
     let offset = (node.offset + 100).to_string();
     node.tana(&[
         "mesh",
@@ -83,9 +85,7 @@ fn what_changes_is_told_and_a_node_is_approved_by_typing() {
     plain.type_line("approve validator-2");
     plain.until("type yes to approve");
     plain.type_line("yes");
-    plain.until("node validator-2 active");
-    node.user("alice");
-    plain.until("block 1: 1 transaction");
+    plain.until("validator-2 is approved: active; the validator set changes");
     plain.type_line("quit");
     assert!(plain.child.wait().unwrap().success());
     node.service("ledger").unwrap();

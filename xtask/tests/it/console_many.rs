@@ -88,5 +88,6 @@ fn hundreds_of_nodes_are_a_table_whose_rows_are_found() {
     // All of them fall silent at once: one problem, not three hundred.
     console.until("300 nodes are offline", LONG);
     console.until_quiet();
-    assert!(console.bells() <= 3, "{} bells", console.bells());
+    // One for those that ask, one for each of the first five that fall silent, one for all: not three hundred.
+    assert!(console.bells() <= 10, "{} bells", console.bells());
 }

@@ -113,8 +113,16 @@ impl Ledger {
     }
 
     pub(super) async fn nonce(&self, id: UserId) -> Result<NonceView, LedgerError> {
-        let user = self.user_state(id).await?;
-        let pending = self.mempool().last_nonce(id, user.nonce);
+        let (user, pending) = loop {
+            let tip = self.tip().hash;
+            let user = self.user_state(id).await?;
+            let mempool = self.mempool();
+            // A block came in between: the user would be of before it, and what is queued of after it.
+            if self.tip().hash == tip {
+                let pending = mempool.last_nonce(id, user.nonce);
+                break (user, pending);
+            }
+        };
         Ok(NonceView {
             user_id: id,
             username: user.username,

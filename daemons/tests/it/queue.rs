@@ -1,6 +1,8 @@
 //! The queue between ledger and producer: dead letters, Redis that goes and comes, two nodes on one Redis.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
@@ -26,6 +28,39 @@ async fn bury_first(chain: &Chain, broken: &SignedTransaction) {
         .push(std::slice::from_ref(broken), now())
         .await
         .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_next_nonce_never_goes_back_while_blocks_are_made() {
+    let chain = Chain::start().await;
+    let [alice, bob] = chain.people(["alice", "bob"]).await;
+    let _producer = chain.produce().await;
+    let asked = Arc::new(AtomicBool::new(true));
+    let askers: Vec<_> = (0..3)
+        .map(|_| {
+            let (client, asked) = (chain.client(), Arc::clone(&asked));
+            tokio::spawn(async move {
+                let mut last = 0;
+                while asked.load(Ordering::Relaxed) {
+                    let next = client.nonce(&alice.id).await.unwrap().next_nonce;
+                    assert!(next >= last, "{next} is next, and {last} was");
+                    last = next;
+                }
+            })
+        })
+        .collect();
+    let mut last = None;
+    for nonce in 1..=150 {
+        let sent = money(Transfer, &alice, bob.id, "0.01", nonce);
+        chain.client().submit(&sent).await.unwrap();
+        last = Some(sent);
+    }
+    let outcome = chain.outcome(&last.unwrap()).await;
+    assert_eq!(outcome, TransactionStatus::Confirmed);
+    asked.store(false, Ordering::Relaxed);
+    for asker in askers {
+        asker.await.unwrap();
+    }
 }
 
 #[tokio::test]

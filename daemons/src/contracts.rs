@@ -120,6 +120,27 @@ impl Engine {
         self.lost().remove(id);
     }
 
+    /// Counts a worker that a transaction has cost.
+    fn has_cost(&self, transaction: &TransactionId, failure: &Failure) -> HostError {
+        let times = {
+            let mut lost = self.lost();
+            let times = lost.entry(*transaction).or_insert(0);
+            *times += 1;
+            *times
+        };
+        tracing::warn!(
+            %transaction,
+            times,
+            code = failure.code.as_str(),
+            "an execution has no result: {}",
+            failure.message
+        );
+        HostError::Engine(format!(
+            "the execution of {transaction} has no result: {}",
+            failure.message
+        ))
+    }
+
     /// The engine on top of a certain block, for use in a thread that may block.
     #[must_use]
     pub const fn on_top_of<'e>(&'e self, history: &'e dyn History) -> EngineAt<'e> {
@@ -158,7 +179,12 @@ fn no_worker(error: &PoolError) -> HostError {
 }
 
 impl ContractHost for EngineAt<'_> {
-    fn compile(&self, file: &str, source: &str) -> Result<Result<Compiled, Fault>, HostError> {
+    fn compile(
+        &self,
+        transaction: &TransactionId,
+        file: &str,
+        source: &str,
+    ) -> Result<Result<Compiled, Fault>, HostError> {
         let engine = self.engine;
         let metered = engine
             .runtime
@@ -177,7 +203,7 @@ impl ContractHost for EngineAt<'_> {
             })),
             Err(failure) => match fault(file, &failure) {
                 Some(fault) => Ok(Err(fault)),
-                None => Err(HostError::Engine(failure.message)),
+                None => Err(engine.has_cost(transaction, &failure)),
             },
         }
     }
@@ -200,7 +226,7 @@ impl ContractHost for EngineAt<'_> {
             None => Ok(outcome.result.clone()),
             Some(failure) => match fault(&call.file, failure) {
                 Some(fault) => Err(fault),
-                None => return Err(self.lost(call, failure)),
+                None => return Err(engine.has_cost(&call.transaction, failure)),
             },
         };
         Ok(Called {
@@ -209,30 +235,6 @@ impl ContractHost for EngineAt<'_> {
             effects: effects(&outcome)?,
             logs: outcome.logs.into_iter().map(|line| line.text).collect(),
         })
-    }
-}
-
-impl EngineAt<'_> {
-    /// Counts a worker that a transaction has cost.
-    fn lost(&self, call: &Call<'_>, failure: &Failure) -> HostError {
-        let times = {
-            let mut lost = self.engine.lost();
-            let times = lost.entry(call.transaction).or_insert(0);
-            *times += 1;
-            *times
-        };
-        tracing::warn!(
-            contract = %call.contract,
-            transaction = %call.transaction,
-            times,
-            code = failure.code.as_str(),
-            "an execution has no result: {}",
-            failure.message
-        );
-        HostError::Engine(format!(
-            "the execution of {} has no result: {}",
-            call.transaction, failure.message
-        ))
     }
 }
 

@@ -139,7 +139,9 @@ fn main() -> Result<()> {
         return Ok(());
     }
     let figures = match binary::setting("TANA_BENCH").as_deref() {
-        Some("chain") => Some(chain::figures()?),
+        Some("chain") => Some(chain::figures(
+            binary::setting("TANA_BENCH_PART").as_deref(),
+        )?),
         Some("services") => Some(services::figures()),
         Some("edge") => Some(edge::figures()?),
         Some(edge::AXUM) => {

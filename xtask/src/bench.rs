@@ -11,7 +11,7 @@ pub(crate) struct Options {
     /// What is measured (more than one may be named); without, the programs as one meets them
     #[arg(value_enum)]
     what: Vec<What>,
-    /// Of `console` only this
+    /// Of `chain` or `console` only this
     #[arg(long, value_enum)]
     part: Option<Part>,
     #[command(flatten)]
@@ -34,6 +34,14 @@ enum What {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Part {
+    /// Of the chain: transfers over HTTP until they are in blocks
+    Transfers,
+    /// Of the chain: the queue on Redis
+    Queue,
+    /// Of the chain: verifying blocks in memory
+    Verification,
+    /// Of the chain: a million accounts, which take ten minutes to be made
+    Accounts,
     /// What each screen writes and takes in a minute in which nothing changes
     Idle,
     /// First frame, a block each second, memory, how it ends
@@ -94,9 +102,6 @@ fn measure(
         }
         Some(What::Console) => {
             measure.env("TANA_BENCH", "console");
-            if let Some(part) = part.and_then(|part| part.to_possible_value()) {
-                measure.env("TANA_BENCH_PART", part.get_name());
-            }
             for (name, program) in [
                 ("TANA_BENCH_HTOP", tools::of_debian("htop")),
                 ("TANA_BENCH_BTOP", tools::of_debian("btop")),
@@ -107,6 +112,9 @@ fn measure(
                 }
             }
         }
+    }
+    if let Some(part) = part.and_then(|part| part.to_possible_value()) {
+        measure.env("TANA_BENCH_PART", part.get_name());
     }
     measure.env("TANA_TEST_BIN", cargo::target_dir()?.join("release"));
     cargo::run(keeper.mark(&mut measure))

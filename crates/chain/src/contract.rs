@@ -19,11 +19,16 @@ use crate::state::{Overlay, StateError};
 
 /// Compiles and runs contracts.
 pub trait ContractHost: Sync {
-    /// Compiles a source and puts the charges in.
+    /// Compiles a source that a transaction deploys and puts the charges in.
     ///
     /// # Errors
     /// The outer one when there is no answer, the inner one when the source is refused.
-    fn compile(&self, file: &str, source: &str) -> Result<Result<Compiled, Fault>, HostError>;
+    fn compile(
+        &self,
+        transaction: &TransactionId,
+        file: &str,
+        source: &str,
+    ) -> Result<Result<Compiled, Fault>, HostError>;
 
     /// Runs one entry point of a contract.
     ///

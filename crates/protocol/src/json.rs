@@ -46,6 +46,25 @@ pub fn canonical<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
     out
 }
 
+/// How deep free-form JSON of a transaction or a contract may nest. Readers of JSON give up at 128 levels, and blocks,
+/// batches and pages put some of their own around it.
+pub const MAX_DEPTH: usize = 64;
+
+/// Whether lists and objects nest no deeper than [`MAX_DEPTH`] in `value`.
+#[must_use]
+pub fn is_shallow(value: &Value) -> bool {
+    fn within(value: &Value, levels: usize) -> bool {
+        match value {
+            Value::Array(items) => levels > 0 && items.iter().all(|item| within(item, levels - 1)),
+            Value::Object(fields) => {
+                levels > 0 && fields.values().all(|item| within(item, levels - 1))
+            }
+            _ => true,
+        }
+    }
+    within(value, MAX_DEPTH)
+}
+
 fn write_canonical(value: &Value, out: &mut Vec<u8>) {
     match value {
         Value::Null => out.extend_from_slice(b"null"),

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::amount::{AmountText, CurrencyCode};
 use crate::hash::Hash32;
 use crate::id::{ContractId, IdError, TransactionId, UserId, Username};
-use crate::json::compact;
+use crate::json::{MAX_DEPTH, compact, is_shallow};
 use crate::key::{KeyError, PublicKey, Signature};
 use crate::time::{Timestamp, ms};
 
@@ -284,6 +284,23 @@ impl Transaction {
     #[must_use]
     pub fn message(&self) -> String {
         compact(self)
+    }
+
+    /// Whether its free-form parts nest so little that everybody can read them, in whatever they are sent.
+    ///
+    /// # Errors
+    /// A sentence when they nest deeper than [`MAX_DEPTH`].
+    pub fn nests_little(&self) -> Result<(), String> {
+        let deep = [
+            ("contractInput", &self.contract_input),
+            ("metadata", &self.metadata),
+        ]
+        .into_iter()
+        .find(|(_, value)| !value.as_ref().is_none_or(is_shallow));
+        match deep {
+            None => Ok(()),
+            Some((name, _)) => Err(format!("{name} nests deeper than {MAX_DEPTH} levels")),
+        }
     }
 
     /// The contents in the content store that it refers to: `metadata.contentRefs`, a list of SHA-256 digests.

@@ -186,10 +186,11 @@ impl Pool {
         })
     }
 
-    /// Compiles a source, as it is kept at deployment: what it becomes, or what is wrong with it.
+    /// Compiles a source, as it is kept at deployment: what it becomes, or what is wrong with it. A worker that dies or
+    /// hangs over it is an answer too.
     ///
     /// # Errors
-    /// Where no worker could be had, or the worker did not come back from it.
+    /// Where no worker could be had.
     pub async fn compile(
         &self,
         file: &str,
@@ -197,19 +198,25 @@ impl Pool {
     ) -> Result<Result<Metered, Failure>, PoolError> {
         let (_slot, mut worker) = self.worker().await?;
         let ended = tokio::time::timeout(COMPILING, worker.compile(file, source)).await;
-        match ended.unwrap_or_else(|_| Err("it took too long to compile".to_owned())) {
-            Ok(metered) => {
+        let failure = match ended {
+            Ok(Ok(metered)) => {
                 self.put(worker);
-                Ok(metered)
+                return Ok(metered);
             }
-            Err(reason) => {
-                self.replace(worker);
-                Err(PoolError::NoWorker {
-                    program: self.options.program.clone(),
-                    reason,
-                })
-            }
-        }
+            Ok(Err(reason)) => Failure::new(
+                ErrorCode::WorkerDied,
+                format!("compiling the source brought the worker down ({reason}); make it simpler"),
+            ),
+            Err(_) => Failure::new(
+                ErrorCode::TimedOut,
+                format!(
+                    "compiling the source took longer than {} s; split it up",
+                    COMPILING.as_secs()
+                ),
+            ),
+        };
+        self.replace(worker);
+        Ok(Err(failure))
     }
 
     /// How many workers could take an execution at once.

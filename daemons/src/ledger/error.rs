@@ -13,8 +13,8 @@ pub(super) enum LedgerError {
     Refused(#[from] Failure),
     #[error("the block does not follow the tip; height {expected} is expected")]
     WrongHeight { expected: u64 },
-    #[error("{limit} transactions are queued already; try again in a moment")]
-    QueueFull { limit: usize },
+    #[error("{queued} transactions are queued already, as many as may; try again in a moment")]
+    QueueFull { queued: usize },
     #[error("the ledger is stopping")]
     Stopping,
     #[error(transparent)]

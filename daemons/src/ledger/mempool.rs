@@ -26,6 +26,8 @@ struct Entry {
     checked: Checked,
     sender: Option<(UserId, u64)>,
     reserved: Vec<StateKey>,
+    /// Of the signed message.
+    bytes: usize,
 }
 
 /// What takes the place of a nonce: which transaction, and what it takes from a balance.
@@ -43,11 +45,17 @@ pub(super) struct Mempool {
     entries: HashMap<TransactionId, Entry>,
     senders: HashMap<UserId, Spending>,
     reserved: HashSet<StateKey>,
+    bytes: usize,
 }
 
 impl Mempool {
     pub(super) fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// Bytes of all signed messages.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
     }
 
     pub(super) fn contains(&self, id: &TransactionId) -> bool {
@@ -95,6 +103,7 @@ impl Mempool {
         &mut self,
         id: TransactionId,
         transaction: &Transaction,
+        bytes: usize,
         state: &MemoryState,
         checked: Checked,
     ) {
@@ -116,15 +125,17 @@ impl Mempool {
         }
         let reserved = reserves(transaction);
         self.reserved.extend(reserved.iter().cloned());
-        self.entries.insert(
-            id,
-            Entry {
-                stream_id: None,
-                checked,
-                sender,
-                reserved,
-            },
-        );
+        let entry = Entry {
+            stream_id: None,
+            checked,
+            sender,
+            reserved,
+            bytes,
+        };
+        self.bytes = self.bytes.saturating_add(bytes);
+        if let Some(before) = self.entries.insert(id, entry) {
+            self.bytes = self.bytes.saturating_sub(before.bytes);
+        }
     }
 
     pub(super) fn queued(&mut self, id: &TransactionId, at: StreamId) {
@@ -151,6 +162,7 @@ impl Mempool {
         let Some(entry) = self.entries.remove(id) else {
             return;
         };
+        self.bytes = self.bytes.saturating_sub(entry.bytes);
         if let Some((sender, nonce)) = entry.sender
             && let Some(queued) = self.senders.get_mut(&sender)
         {

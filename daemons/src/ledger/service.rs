@@ -1,7 +1,7 @@
 //! The ledger as the rest of the daemon holds it: its parts, what they share, and how it comes to life.
 
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -56,6 +56,8 @@ pub(super) struct Inner {
     shared_length: AtomicUsize,
     /// Up to where the queue was read: what lies behind it and was not queued here is not known yet.
     read_to: tokio::sync::Mutex<Option<StreamId>>,
+    /// Whether something may be queued that was forgotten here, since its queueing was not answered.
+    queue_in_doubt: AtomicBool,
     threads: NonZeroUsize,
     /// One block at a time: held while one is built or committed.
     pub(super) workshop: tokio::sync::Mutex<Workshop>,
@@ -70,6 +72,16 @@ pub(super) struct Workshop {
     pub(super) built: Option<BuiltBlock>,
     /// Nodes of the tree that were read or written lately.
     pub(super) nodes: TreeNodes,
+    pub(super) tip: TipIs,
+}
+
+/// Whether the tip in memory is the store's.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum TipIs {
+    #[default]
+    Known,
+    /// A commit was begun and not answered.
+    Unsure,
 }
 
 impl Ledger {
@@ -101,6 +113,7 @@ impl Ledger {
             queue_limit: config.queue_limit,
             shared_length: AtomicUsize::new(0),
             read_to: tokio::sync::Mutex::default(),
+            queue_in_doubt: AtomicBool::new(false),
             threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             workshop: tokio::sync::Mutex::default(),
             verifying: tokio::sync::Mutex::default(),
@@ -225,6 +238,21 @@ impl Ledger {
         }
     }
 
+    /// What was being queued may be there or not.
+    pub(super) fn doubt_queue(&self) {
+        self.0.queue_in_doubt.store(true, Ordering::Relaxed);
+    }
+
+    /// Reads what is queued where that is in doubt; whether it was.
+    pub(super) async fn settle_queue(&self) -> Result<bool, LedgerError> {
+        let doubt = self.0.queue_in_doubt.load(Ordering::Relaxed);
+        if doubt {
+            self.catch_up().await?;
+            self.0.queue_in_doubt.store(false, Ordering::Relaxed);
+        }
+        Ok(doubt)
+    }
+
     /// Notes entries of the queue that are not known; false where the chain has moved on meanwhile.
     async fn note(&self, entries: &[QueueEntry]) -> Result<bool, LedgerError> {
         let tip = self.tip().hash;
@@ -249,7 +277,8 @@ impl Ledger {
         for entry in new {
             if !included.contains_key(&entry.id) && !mempool.contains(&entry.id) {
                 let transaction = &entry.transaction.transaction;
-                mempool.add(entry.id, transaction, &state, Checked::No);
+                let bytes = transaction.message().len();
+                mempool.add(entry.id, transaction, bytes, &state, Checked::No);
                 mempool.queued(&entry.id, entry.stream_id);
             }
         }

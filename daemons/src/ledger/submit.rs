@@ -1,14 +1,15 @@
 //! Takes transactions in. One task judges all of them in order, as many at a time as have come: one look at the state,
 //! all cores for the signatures, one write to the queue. So nothing races for a nonce, and a write to the disk is shared.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tana_chain::signatures::{self, Job};
 use tana_chain::{Contracts, Executor, Failure, MemoryState, Outcome, Prepared, plan};
 use tana_protocol::api::ledger::TransactionStatus;
 use tana_protocol::problem::Code;
 use tana_protocol::{Hash32, SignedTransaction, StateKey, StateValue, TransactionId, UserId};
-use tana_store::queue::StreamId;
+use tana_store::StoreError;
+use tana_store::queue::{Pushed, StreamId};
 use tokio::sync::{mpsc, oneshot};
 
 use super::error::LedgerError;
@@ -18,6 +19,8 @@ use super::service::Ledger;
 
 /// Transactions that are judged together at most.
 const TOGETHER: usize = 1000;
+/// Signed messages that may wait in the queue, together. Ledger and producer hold them in memory, more than once.
+const QUEUED_BYTES: usize = 128 << 20;
 
 /// Transactions that came together, and who waits for the answers.
 pub(super) struct Submission {
@@ -95,7 +98,7 @@ type Answers = Vec<Result<Accepted, LedgerError>>;
 async fn judge(ledger: &Ledger, transactions: Vec<Prepared>) -> Result<Answers, LedgerError> {
     let ids: Vec<TransactionId> = transactions.iter().map(|prepared| prepared.id).collect();
     let mut transactions = transactions;
-    let mut caught_up = false;
+    let mut caught_up = ledger.settle_queue().await?;
     loop {
         let tip = ledger.tip().hash;
         let included = ledger.store().included(&ids).await?;
@@ -241,9 +244,15 @@ fn one(
         return Ok(accepted(mempool.stream_id(&prepared.id), Known::Before));
     }
     let transaction = &prepared.signed.transaction;
+    // No rule of the chain's, which has to read what it has: but what comes in from now on can be read by everybody.
+    transaction
+        .nests_little()
+        .map_err(|text| LedgerError::refused(Code::BadTransaction, text))?;
     let limit = ledger.queue_limit();
-    if ledger.queue_length(mempool.len()) >= limit {
-        return Err(LedgerError::QueueFull { limit });
+    if ledger.queue_length(mempool.len()) >= limit || mempool.bytes() >= QUEUED_BYTES {
+        return Err(LedgerError::QueueFull {
+            queued: ledger.queue_length(mempool.len()),
+        });
     }
     let sender = plan::party(&transaction.from, state).filter(|sender| *sender != UserId::SYSTEM);
     let expected = mempool.over(state, sender);
@@ -264,7 +273,8 @@ fn one(
         }
         Outcome::Excluded(failure) => return Err(failure.into()),
     }
-    mempool.add(prepared.id, transaction, state, Checked::Yes);
+    let bytes = prepared.message.len();
+    mempool.add(prepared.id, transaction, bytes, state, Checked::Yes);
     Ok(accepted(None, Known::New))
 }
 
@@ -287,33 +297,38 @@ async fn enqueue(ledger: &Ledger, answers: &mut Answers) {
     if places.is_empty() {
         return;
     }
+    let ids: Vec<TransactionId> = (places.iter())
+        .filter_map(|place| answers[*place].as_ref().ok().map(|accepted| accepted.id))
+        .collect();
     match ledger.queue().push(&transactions, ledger.now()).await {
         Ok(pushed) => {
+            let at: BTreeMap<_, _> = (ids.into_iter())
+                .zip(pushed.into_iter().map(Pushed::stream_id))
+                .collect();
             let mut mempool = ledger.mempool();
-            for (place, pushed) in places.into_iter().zip(pushed) {
-                if let Ok(accepted) = &mut answers[place] {
-                    accepted.stream_id = Some(pushed.stream_id());
-                    mempool.queued(&accepted.id, pushed.stream_id());
-                }
+            at.iter().for_each(|(id, at)| mempool.queued(id, *at));
+            // The same one may have come twice.
+            for accepted in answers.iter_mut().flatten() {
+                accepted.stream_id = accepted.stream_id.or(at.get(&accepted.id).copied());
             }
         }
         Err(error) => {
-            let full = matches!(error, tana_store::StoreError::Full);
-            let mut first = Some(error);
+            if matches!(error, StoreError::OutcomeUnknown { .. }) {
+                ledger.doubt_queue();
+            }
+            let ids: BTreeSet<_> = ids.into_iter().collect();
             let mut mempool = ledger.mempool();
-            for place in places {
-                if let Ok(accepted) = &answers[place] {
-                    mempool.remove(&accepted.id);
+            ids.iter().for_each(|id| mempool.remove(id));
+            let code = match error {
+                StoreError::Full => Code::InsufficientStorage,
+                _ => Code::Unavailable,
+            };
+            let mut first = Some(error);
+            for answer in answers {
+                if answer.as_ref().is_ok_and(|it| ids.contains(&it.id)) {
+                    let same = Failure::new(code, "the transaction could not be queued; try again");
+                    *answer = Err(first.take().map_or_else(|| same.into(), LedgerError::Store));
                 }
-                let same = Failure::new(
-                    if full {
-                        Code::InsufficientStorage
-                    } else {
-                        Code::Unavailable
-                    },
-                    "the transaction could not be queued; try again",
-                );
-                answers[place] = Err(first.take().map_or_else(|| same.into(), LedgerError::Store));
             }
         }
     }

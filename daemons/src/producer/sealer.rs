@@ -7,7 +7,7 @@ use tana_client::{ClientError, LedgerClient};
 use tana_kit::{Backoff, Clock, Shutdown};
 use tana_protocol::api::ledger::{BuildRequest, Built, WhenEmpty};
 use tana_protocol::block::BlockText;
-use tana_protocol::{ServiceToken, Timestamp};
+use tana_protocol::{Code, ServiceToken, Timestamp, TransactionId};
 use tana_store::StoreError;
 use tana_store::queue::{Burial, Consumer, QueueEntry, Take};
 use tokio::sync::Notify;
@@ -45,6 +45,15 @@ pub(super) struct Sealer {
 enum SealError {
     #[error(transparent)]
     Queue(#[from] StoreError),
+    /// The ledger will never make a block of what it was asked to.
+    #[error("the ledger does not make a block of {count} transactions")]
+    Unbuildable {
+        count: usize,
+        /// Of the first of them.
+        first: Option<TransactionId>,
+        #[source]
+        source: ClientError,
+    },
     #[error(transparent)]
     Ledger(#[from] ClientError),
     #[error("the validators did not agree on the block")]
@@ -68,16 +77,25 @@ impl Sealer {
         let mut last = Instant::now()
             .checked_sub(self.interval)
             .unwrap_or_else(Instant::now);
+        let mut most = self.most;
         while !self.shutdown.has_begun() {
-            match self.seal().await {
+            // Counted from when a block was begun: what one takes to be made is part of the interval.
+            let begun = Instant::now();
+            match self.seal(most).await {
                 Ok(Sealed::Block) => {
+                    (last, most) = (begun, self.most);
                     backoff.reset();
-                    last = Instant::now();
                 }
                 // Who waits behind a full block does not wait for the interval too.
                 Ok(Sealed::Full) => {
+                    (last, most) = (begun, self.most);
                     backoff.reset();
-                    last = Instant::now();
+                    continue;
+                }
+                // One that spoils every block that it is in is found by halves, so that the others do not wait for ever.
+                Err(SealError::Unbuildable { count, source, .. }) if count > 1 => {
+                    tracing::warn!("half of {count} transactions is tried: {source}");
+                    most = count / 2;
                     continue;
                 }
                 Ok(Sealed::Nothing) => {
@@ -131,9 +149,9 @@ impl Sealer {
         }
     }
 
-    async fn seal(&self) -> Result<Sealed, SealError> {
+    async fn seal(&self, most: usize) -> Result<Sealed, SealError> {
         let take = Take {
-            most: self.most,
+            most,
             idle: ABANDONED,
         };
         let entries = self
@@ -143,9 +161,24 @@ impl Sealer {
         if entries.is_empty() {
             return Ok(Sealed::Nothing);
         }
-        self.build_and_commit(within(&entries), WhenEmpty::Skip)
-            .await?;
-        Ok(if entries.len() >= self.most {
+        match self
+            .build_and_commit(within(&entries), WhenEmpty::Skip)
+            .await
+        {
+            Err(SealError::Unbuildable {
+                count: 1,
+                first: Some(id),
+                source,
+            }) => {
+                let reason = format!("no block can be made of it: {source}");
+                tracing::warn!("{id} is a dead letter now: {reason}");
+                let code = source.code().unwrap_or(Code::BadTransaction);
+                let dead = Burial { id, code, reason };
+                self.queue.bury(&[dead], self.clock.now()).await?;
+            }
+            done => done?,
+        }
+        Ok(if entries.len() >= most {
             Sealed::Full
         } else {
             Sealed::Block
@@ -172,7 +205,8 @@ impl Sealer {
         } = self
             .ledger
             .build_block::<BlockText>(&request, &token)
-            .await?;
+            .await
+            .map_err(|source| refused(entries, source))?;
         if !rejected.is_empty() {
             tracing::warn!(
                 "{} queued transactions can be in no block; they are dead letters now",
@@ -203,6 +237,24 @@ impl Sealer {
         );
         self.queue.ack(block.transactions()).await?;
         Ok(())
+    }
+}
+
+/// Whether the ledger cannot have meant these entries, or only not now.
+fn refused(entries: &[QueueEntry], source: ClientError) -> SealError {
+    let for_ever = match &source {
+        ClientError::TooLarge { .. } => true,
+        ClientError::Problem(problem) => matches!(problem.status, 400 | 413),
+        _ => false,
+    };
+    if for_ever {
+        SealError::Unbuildable {
+            count: entries.len(),
+            first: entries.first().map(|entry| entry.id),
+            source,
+        }
+    } else {
+        SealError::Ledger(source)
     }
 }
 

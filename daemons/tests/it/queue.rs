@@ -1,10 +1,10 @@
 //! The queue between ledger and producer: dead letters, Redis that goes and comes, two nodes on one Redis.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures::future::join_all;
 use serde_json::json;
 use tana_client::now;
 use tana_protocol::api::ledger::TransactionStatus;
@@ -35,32 +35,26 @@ async fn the_next_nonce_never_goes_back_while_blocks_are_made() {
     let chain = Chain::start().await;
     let [alice, bob] = chain.people(["alice", "bob"]).await;
     let _producer = chain.produce().await;
-    let asked = Arc::new(AtomicBool::new(true));
-    let askers: Vec<_> = (0..3)
-        .map(|_| {
-            let (client, asked) = (chain.client(), Arc::clone(&asked));
-            tokio::spawn(async move {
-                let mut last = 0;
-                while asked.load(Ordering::Relaxed) {
-                    let next = client.nonce(&alice.id).await.unwrap().next_nonce;
-                    assert!(next >= last, "{next} is next, and {last} was");
-                    last = next;
-                }
-            })
-        })
-        .collect();
-    let mut last = None;
-    for nonce in 1..=150 {
-        let sent = money(Transfer, &alice, bob.id, "0.01", nonce);
-        chain.client().submit(&sent).await.unwrap();
-        last = Some(sent);
-    }
-    let outcome = chain.outcome(&last.unwrap()).await;
-    assert_eq!(outcome, TransactionStatus::Confirmed);
-    asked.store(false, Ordering::Relaxed);
-    for asker in askers {
-        asker.await.unwrap();
-    }
+    let done = Cell::new(false);
+    let ask = |_| async {
+        let mut last = 0;
+        while !done.get() {
+            let next = chain.next_nonce(alice.id).await;
+            assert!(next >= last, "{next} is next, and {last} was");
+            last = next;
+        }
+    };
+    let sending = async {
+        for nonce in 1..150 {
+            let sent = money(Transfer, &alice, bob.id, "0.01", nonce);
+            chain.client().submit(&sent).await.unwrap();
+        }
+        let last = money(Transfer, &alice, bob.id, "0.01", 150);
+        chain.client().submit(&last).await.unwrap();
+        assert_eq!(chain.outcome(&last).await, TransactionStatus::Confirmed);
+        done.set(true);
+    };
+    tokio::join!(join_all((0..8).map(ask)), sending);
 }
 
 #[tokio::test]
@@ -169,6 +163,10 @@ async fn a_redis_that_goes_loses_nothing_and_is_found_again() {
     redis.kill();
     let refused = chain.ledger.post("/transactions", &json!(signed[1])).await;
     assert_eq!(refused.problem(503), "unavailable");
+    let twice = json!([signed[1], signed[1]]);
+    let refused = chain.ledger.post("/transactions", &twice).await.body;
+    let statuses = [&refused[0]["status"], &refused[1]["status"]];
+    assert_eq!(statuses, [503, 503], "neither is queued: {refused}");
     let health = chain.ledger.get("/health").await;
     let said = health.body.to_string();
     assert!(health.status == 503 && said.contains("Redis at"), "{said}");
@@ -369,4 +367,54 @@ async fn a_redis_behind_tls_is_used_and_one_that_nobody_vouches_for_is_not() {
     })
     .await;
     drop(running);
+}
+
+/// A value of so many lists in each other.
+fn nested(levels: usize) -> serde_json::Value {
+    (0..levels).fold(json!(1), |inner, _| json!([inner]))
+}
+
+#[tokio::test]
+async fn what_nobody_could_read_in_a_block_is_not_queued() {
+    let chain = Chain::start().await;
+    let [alice, bob] = chain.people(["alice", "bob"]).await;
+    let with = |levels| {
+        let mut transaction = money(Transfer, &alice, bob.id, "1", 1).transaction;
+        transaction.metadata = Some(nested(levels));
+        transaction.sign(&alice.key)
+    };
+    for levels in [65, 120, 126] {
+        let refused = chain.client().submit(&with(levels)).await.unwrap_err();
+        assert_eq!(refused.code(), Some(Code::BadTransaction), "{refused}");
+        assert!(refused.to_string().contains("64 levels"), "{refused}");
+    }
+    let deepest = with(64);
+    chain.client().submit(&deepest).await.unwrap();
+    let _producer = chain.produce().await;
+    assert_eq!(chain.outcome(&deepest).await, TransactionStatus::Confirmed);
+}
+
+#[tokio::test]
+async fn a_queued_transaction_that_spoils_every_block_is_found_and_buried() {
+    let chain = Chain::start().await;
+    let [alice, bob] = chain.people(["alice", "bob"]).await;
+    // Queued behind the ledger's back, as another program could.
+    let mut spoiling = money(Transfer, &alice, bob.id, "1", 1).transaction;
+    spoiling.metadata = Some(nested(126));
+    let spoiling = spoiling.sign(&alice.key);
+    let good: Vec<_> = (1..=5)
+        .map(|nonce| money(Transfer, &bob, alice.id, "1", nonce))
+        .collect();
+    let queue = chain.queue().await;
+    queue.push(&good[..3], now()).await.unwrap();
+    bury_first(&chain, &spoiling).await;
+    queue.push(&good[3..], now()).await.unwrap();
+    let _producer = chain.produce().await;
+    for one in &good {
+        assert_eq!(chain.outcome(one).await, TransactionStatus::Confirmed);
+    }
+    until("the dead letter", || async {
+        chain.client().dead_letter(&spoiling.id()).await.is_ok()
+    })
+    .await;
 }

@@ -7,7 +7,9 @@ use tana_home::Home;
 use tana_kit::service::{ServiceSpec, serve};
 use tana_kit::{Shutdown, Tasks};
 use tana_protocol::api::ledger::{BatchAnswer, TransactionStatus};
+use tana_protocol::problem::Code;
 use tana_protocol::{SecretKey, ServiceKind, TransactionType};
+use tana_scratch::Scratch;
 use tana_store::queue::TxQueue as _;
 
 use crate::chain_site::{Chain, creation, money, spec};
@@ -106,6 +108,44 @@ async fn a_producer_that_died_after_the_commit_applies_nothing_twice() {
     .await;
     assert_eq!(chain.usd(&bob).await, "112");
     assert_eq!(chain.client().info().await.unwrap().height, 4);
+}
+
+/// What a lost answer to a commit leaves behind: a tip in the database that the ledger does not know of. Here another
+/// ledger on the same database puts it there.
+#[tokio::test]
+async fn a_block_that_the_ledger_does_not_know_of_is_noticed_at_the_next_commit() {
+    let scratch = Scratch::create().await;
+    let database = [("DATABASE_URL", scratch.address.as_str())];
+    let one = Chain::with(&database).await;
+    let two = one.beside(&database).await;
+    let [alice, bob] = one.people(["alice", "bob"]).await;
+    assert_eq!(two.client().info().await.unwrap().height, 0);
+
+    // The root's, who is known to both.
+    let note = |nonce| {
+        let sovereign = &one.sovereign;
+        money(
+            TransactionType::Deposit,
+            sovereign,
+            sovereign.id,
+            "1",
+            nonce,
+        )
+    };
+    let built = two.build(vec![note(3)]).await;
+    assert!(built.block.is_some(), "{built:?}");
+    let block = built.block.unwrap().sign(&two.producer_key);
+    let refused = two.client().commit_block(&block, &two.token()).await;
+    assert_eq!(refused.unwrap_err().code(), Some(Code::WrongHeight));
+
+    let transfer = two.transfer(&alice, &bob, "2").await;
+    two.client().submit(&transfer).await.unwrap();
+    let block = two.seal().await;
+    assert_eq!(block.height(), 3, "it follows what is in the database");
+    assert_eq!(two.client().info().await.unwrap().height, 3);
+    assert_eq!(two.usd(&bob).await, "102");
+    drop((one, two));
+    scratch.remove().await;
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ use super::state::{Abort, Execution};
 use super::watchdog::{ThreadClock, Watch};
 use crate::compile::Compiled;
 use crate::host::Host;
+use tana_protocol::json::{MAX_DEPTH, is_shallow};
 use tana_sandbox::message::{
     Entry, EntryName, ErrorCode, Exports, Failure, HttpResponse, Invocation, Limits, Outcome, Usage,
 };
@@ -249,13 +250,24 @@ async fn call(
             ),
         ));
     }
-    // The bootstrap writes JSON; what does not parse is half of a surrogate pair, which UTF-8 cannot hold.
-    serde_json::from_str(&text).map_err(|_| {
+    // The bootstrap writes JSON; what does not parse nests too deep, or is half of a surrogate pair, which UTF-8 cannot
+    // hold.
+    serde_json::from_str(&text).map_err(|error| {
+        if error.to_string().starts_with("recursion limit") {
+            return too_deep();
+        }
         Failure::new(
             ErrorCode::BadResult,
             "the result has text that is no valid Unicode; make it so with toWellFormed()",
         )
     })
+}
+
+fn too_deep() -> Failure {
+    Failure::new(
+        ErrorCode::BadResult,
+        format!("the result nests deeper than {MAX_DEPTH} levels; return it as a JSON text"),
+    )
 }
 
 fn judge(ended: Result<Returned, Failure>, limits: Limits) -> Outcome {
@@ -270,6 +282,10 @@ fn judge(ended: Result<Returned, Failure>, limits: Limits) -> Outcome {
         usage: Usage::default(),
     };
     match ended {
+        Ok(Returned::Result(result)) if !is_shallow(&result) => {
+            outcome.success = false;
+            outcome.error = Some(too_deep());
+        }
         Ok(Returned::Result(result)) => {
             if let Some(message) = result.get("error").and_then(Value::as_str) {
                 outcome.success = false;

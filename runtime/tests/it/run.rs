@@ -124,6 +124,12 @@ fn what_cannot_be_called_or_returned_is_said() {
         "no-export"
     );
     assert_eq!(Case::body("return 10n").run().error(), "bad-result");
+    for (levels, ends) in [(64, "none"), (65, "bad-result"), (400, "bad-result")] {
+        let nested =
+            format!("let x: any = 1; for (let i = 0; i < {levels}; i++) x = [x]; return x");
+        let outcome = Case::body(&nested).run();
+        assert_eq!(outcome.error(), ends, "{levels} levels");
+    }
     assert_eq!(
         Case::body("const a: any = {}; a.a = a; return a")
             .run()

@@ -38,20 +38,28 @@ fn milliseconds(work: impl FnOnce() -> Result<()>) -> Result<f64> {
     Ok(start.elapsed().as_secs_f64() * 1000.0)
 }
 
-/// All figures about blocks.
-pub(crate) fn figures(postgres: &Postgres, redis: &Redis) -> Result<Vec<Figure>> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
         .enable_all()
-        .build()?;
-    let node = Node::with_chain();
-    let site = Site::of(node.home())?;
-    let mut figures = runtime.block_on(verification(&site))?;
-    figures.push(runtime.block_on(commit(&site, postgres))?);
-    figures.push(memory(&node, postgres, redis)?);
-    Ok(figures)
+        .build()
 }
 
-async fn verification(site: &Site) -> Result<Vec<Figure>> {
+/// Verifying blocks in memory.
+pub(crate) fn verification() -> Result<Vec<Figure>> {
+    let node = Node::with_chain();
+    let site = Site::of(node.home())?;
+    runtime()?.block_on(verified(&site))
+}
+
+/// What a million accounts cost.
+pub(crate) fn accounts(postgres: &Postgres, redis: &Redis) -> Result<Vec<Figure>> {
+    let node = Node::with_chain();
+    let site = Site::of(node.home())?;
+    let commits = runtime()?.block_on(commit(&site, postgres))?;
+    Ok(vec![commits, memory(&node, postgres, redis)?])
+}
+
+async fn verified(site: &Site) -> Result<Vec<Figure>> {
     let directory = tempfile::tempdir()?;
     let file = directory.path().join("chain.db");
     let store = SqliteLedger::open(&file.to_string_lossy()).await?;

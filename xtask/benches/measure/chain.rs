@@ -14,15 +14,32 @@ const CLIENTS: &str = "8";
 /// More branches than clients: they do not wait for each other's row all the time.
 const SCALE: &str = "10";
 
-pub(crate) fn figures() -> Result<Vec<Figure>> {
+/// All of them, or those of one part.
+pub(crate) fn figures(part: Option<&str>) -> Result<Vec<Figure>> {
     let (postgres, redis) = (Postgres::start(), Redis::start());
-    let bench = pgbench(&postgres)?;
+    let wanted = |name| part.is_none_or(|part| part == name);
+    let mut figures = Vec::new();
+    if wanted("transfers") {
+        figures.extend(transfers(&postgres, &redis)?);
+    }
+    if wanted("queue") {
+        figures.push(queue::figure(&redis)?);
+    }
+    if wanted("verification") {
+        figures.extend(blocks::verification()?);
+    }
+    if wanted("accounts") {
+        figures.extend(blocks::accounts(&postgres, &redis)?);
+    }
+    Ok(figures)
+}
+
+fn transfers(postgres: &Postgres, redis: &Redis) -> Result<Vec<Figure>> {
+    let bench = pgbench(postgres)?;
     let checks = signatures::all_cores()?;
     println!(
         "pgbench, TPC-B-like, scale {SCALE}, {CLIENTS} clients: {bench:.0} tps; {checks:.0} signature checks/s on all cores"
     );
-    let mut figures = Vec::new();
-
     let node = Node::with_chain();
     node.set("databaseUrl", postgres.url());
     node.set("redisUrl", redis.url());
@@ -33,6 +50,7 @@ pub(crate) fn figures() -> Result<Vec<Figure>> {
     let embedded = throughput::measure(&node, "embedded")?;
     drop(node);
 
+    let mut figures = Vec::new();
     for (what, rate) in [
         (
             "transfers, HTTP to block, PostgreSQL + Redis",
@@ -57,8 +75,6 @@ pub(crate) fn figures() -> Result<Vec<Figure>> {
             target: Target::AtLeast(0.2),
         });
     }
-    figures.push(queue::figure(&redis)?);
-    figures.extend(blocks::figures(&postgres, &redis)?);
     for (what, latency) in [
         (
             "p99 submission to receipt, half load, PostgreSQL + Redis",

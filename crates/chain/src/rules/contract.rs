@@ -8,6 +8,7 @@ use tana_protocol::api::ledger::{OwnerType, UserView};
 use tana_protocol::contract::{
     Allowance, CodeState, ContractState, Deployment, Entries, MAX_SOURCE_BYTES,
 };
+use tana_protocol::json::{MAX_DEPTH, is_shallow};
 use tana_protocol::problem::Code;
 use tana_protocol::state::BalanceState;
 use tana_protocol::{Amount, ContractId, CurrencyCode, Hash32, Role, StateKey, StateValue, UserId};
@@ -87,7 +88,10 @@ pub(super) fn deploy(scene: &mut Scene<'_, '_>, sender: UserId) -> Ruled<()> {
     };
     scene.report.gas_used = gas::of_source(source.len());
     let file = file(new.name.as_str());
-    let compiled = pass!(host.compile(&file, source)?.map_err(Failure::from));
+    let compiled = pass!(
+        host.compile(&scene.id, &file, source)?
+            .map_err(Failure::from)
+    );
     if compiled.entries == Entries::default() {
         return refuse(
             Code::ContractError,
@@ -270,7 +274,14 @@ fn run(
     ) = called;
     scene.report.gas_used = scene.report.gas_used.saturating_add(u64::from(gas_used));
     scene.report.logs = logs;
-    scene.report.result = Some(pass!(result.map_err(Failure::from))).filter(|v| !v.is_null());
+    let result = pass!(result.map_err(Failure::from));
+    if !is_shallow(&result) {
+        return refuse(
+            Code::ContractError,
+            format!("the result nests deeper than {MAX_DEPTH} levels; return it as a JSON text"),
+        );
+    }
+    scene.report.result = Some(result).filter(|v| !v.is_null());
     let mut applying = Applying {
         scene,
         contract: target.id,

@@ -9,7 +9,8 @@ use tana_protocol::block::Receipt;
 use tana_protocol::contract::{DataKey, Entries};
 use tana_protocol::problem::Code;
 use tana_protocol::{
-    ContractId, Hash32, SignedTransaction, StateKey, StateValue, TransactionType, UserId,
+    ContractId, Hash32, SignedTransaction, StateKey, StateValue, TransactionId, TransactionType,
+    UserId,
 };
 
 use crate::world::{Person, World};
@@ -26,7 +27,12 @@ enum Asked {
 }
 
 impl ContractHost for Credulous {
-    fn compile(&self, _: &str, source: &str) -> Result<Result<Compiled, Fault>, HostError> {
+    fn compile(
+        &self,
+        _: &TransactionId,
+        _: &str,
+        source: &str,
+    ) -> Result<Result<Compiled, Fault>, HostError> {
         Ok(Ok(Compiled {
             code: format!("charged {source}"),
             entries: Entries {

@@ -125,6 +125,7 @@ impl Fields {
             metadata: self.json("metadata")?,
             chain_id: self.get("chainId").map(str::to_owned),
         };
+        transaction.nests_little()?;
         let signature = needed("signature")?
             .parse()
             .map_err(|error| format!("signature: {error}"))?;

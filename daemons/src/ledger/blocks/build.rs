@@ -26,6 +26,8 @@ use crate::ledger::world::Lazy;
 
 /// Nodes of the tree that are kept between blocks; each is up to a KiB.
 const KEPT_NODES: usize = 4096;
+/// The longest text of a block that is made here. Those who read blocks read answers of 32 MiB.
+const MOST_BYTES: usize = 24 << 20;
 /// A block that takes longer to execute is closed with what it has.
 const BUILD_TIME: Duration = Duration::from_secs(2);
 
@@ -54,7 +56,7 @@ impl Ledger {
         transactions: Vec<SignedTransaction>,
         when_empty: WhenEmpty,
     ) -> Result<Built<Arc<RawValue>>, LedgerError> {
-        let mut workshop = self.inner().workshop.lock().await;
+        let mut workshop = self.workshop().await?;
         let tip = self.tip();
         let prepared = prepare(transactions).await?;
         let ids = self.may_be_known(&prepared);
@@ -68,21 +70,29 @@ impl Ledger {
                 fresh.push(prepared);
             }
         }
-        let (fresh, mut given_up) = self.without_given_up(fresh);
-        let mut tried = self.execute(&tip, fresh).await?;
-        tried.rejected.append(&mut given_up);
-        self.forget(tried.rejected.iter().map(|rejected| rejected.id));
-        let rejected = tried.rejected.clone();
-        if tried.included.is_empty() && when_empty == WhenEmpty::Skip {
-            return Ok(Built {
-                block: None,
-                known,
-                rejected,
-            });
-        }
-        let built = self.seal(&mut workshop, &tip, producer, tried).await?;
-        let block = Some(Arc::clone(&built.text));
-        workshop.built = Some(built);
+        let (mut fresh, mut rejected) = self.without_given_up(fresh);
+        let built = loop {
+            let mut tried = self.execute(&tip, fresh).await?;
+            rejected.append(&mut tried.rejected);
+            if tried.included.is_empty() && when_empty == WhenEmpty::Skip {
+                break None;
+            }
+            let built = self.seal(&mut workshop, &tip, &producer, tried).await?;
+            if built.text.get().len() <= MOST_BYTES {
+                break Some(built);
+            }
+            // What is left out comes again with the next block.
+            let mut fewer = built.content.transactions;
+            if let [lone] = &fewer[..] {
+                let text = "a block with it alone is larger than others read";
+                rejected.push(rejection(lone.id(), Failure::new(Code::TooLarge, text)));
+            }
+            fewer.truncate(fewer.len() / 2);
+            fresh = prepare(fewer).await?;
+        };
+        self.forget(rejected.iter().map(|rejected| rejected.id));
+        let block = built.as_ref().map(|built| Arc::clone(&built.text));
+        workshop.built = built;
         Ok(Built {
             block,
             known,
@@ -188,7 +198,7 @@ impl Ledger {
         &self,
         workshop: &mut Workshop,
         tip: &Tip,
-        producer: NodeId,
+        producer: &NodeId,
         tried: Tried,
     ) -> Result<BuiltBlock, LedgerError> {
         let changed: Vec<StateKey> = tried
@@ -208,7 +218,7 @@ impl Ledger {
         )
         .await?;
         let nodes = std::mem::take(&mut workshop.nodes);
-        let (spec, tip) = (Arc::clone(self.spec()), tip.clone());
+        let (spec, tip, producer) = (Arc::clone(self.spec()), tip.clone(), producer.clone());
         let (nodes, built) = tokio::task::spawn_blocking(move || {
             let made = make(&spec, &tip, producer, tried, &nodes);
             (nodes, made)

@@ -5,14 +5,15 @@ use std::time::Duration;
 use tana_protocol::api::ledger::{BlockAccepted, TransactionEvent, TransactionStatus, event};
 use tana_protocol::block::signature_on;
 use tana_protocol::problem::Code;
-use tana_protocol::{Block, SignedTransaction, StateValue, TransactionId};
-use tana_store::ledger::{BlockRef, Commit, Committed, Tip};
+use tana_protocol::state::ValidatorState;
+use tana_protocol::{Block, SignedTransaction, StateKey, StateValue, TransactionId};
+use tana_store::ledger::{BlockRef, Commit, Committed, LedgerStore, Tip};
 use tokio::sync::MutexGuard;
 
 use super::{Written, written};
 use crate::ledger::error::LedgerError;
 use crate::ledger::load::At;
-use crate::ledger::service::{Ledger, Workshop};
+use crate::ledger::service::{Ledger, TipIs, Workshop};
 use crate::ledger::views;
 
 /// How far ahead of this clock a block's time may lie.
@@ -27,7 +28,7 @@ impl Ledger {
         &self,
         text: &[u8],
     ) -> Result<Option<BlockAccepted>, LedgerError> {
-        let mut workshop = self.inner().workshop.lock().await;
+        let mut workshop = self.workshop().await?;
         let recognised =
             (workshop.built.as_ref()).and_then(|built| signature_on(built.text.get(), text));
         let (Some(signature), Some(built)) =
@@ -48,7 +49,7 @@ impl Ledger {
         &self,
         block: Block,
     ) -> Result<BlockAccepted, LedgerError> {
-        let mut workshop = self.inner().workshop.lock().await;
+        let mut workshop = self.workshop().await?;
         let tip = self.tip();
         let expected = tip.header.height.saturating_add(1);
         if block.height() != expected {
@@ -78,26 +79,48 @@ impl Ledger {
         block: Block,
         written: Written,
     ) -> Result<BlockAccepted, LedgerError> {
-        if block.content.header.timestamp > self.now().plus(AHEAD) {
-            return Err(bad("its time lies ahead of this node's clock"));
-        }
         let commit = Commit {
             block: &block,
             values: &written.values,
             nodes: &written.nodes,
             parties: &written.parties,
         };
+        // Where the answer is lost, or who asked goes away now, the block may be there: the next who comes looks before
+        // anything else is done.
+        workshop.tip = TipIs::Unsure;
         match self.store().commit(&commit).await? {
             Committed::Done | Committed::Known => {}
             Committed::WrongHeight { expected } => {
                 return Err(LedgerError::WrongHeight { expected });
             }
         }
-        self.committed(&block, &written);
+        let validators = written.values.iter().find_map(|(_, value)| match value {
+            StateValue::Validators(validators) => Some(validators.clone()),
+            _ => None,
+        });
+        self.committed(&block, validators);
         workshop.nodes.load(written.nodes)?;
+        workshop.tip = TipIs::Known;
         drop(workshop);
         self.tell(&block).await;
         Ok(accepted(&block))
+    }
+
+    /// The place where blocks are made, on the tip that the store has.
+    pub(super) async fn workshop(&self) -> Result<MutexGuard<'_, Workshop>, LedgerError> {
+        let mut workshop = self.inner().workshop.lock().await;
+        if workshop.tip == TipIs::Unsure {
+            let stored = self.store().tip().await?;
+            let stored = stored.ok_or_else(|| LedgerError::not_found("block in the database"))?;
+            for height in self.tip().header.height.saturating_add(1)..=stored.header.height {
+                let block = self.stored(height).await?;
+                self.committed(&block, validators_of(self.store()).await?);
+                tracing::warn!("block {height} was committed, and its commit was not answered");
+                self.tell(&block).await;
+            }
+            *workshop = Workshop::default();
+        }
+        Ok(workshop)
     }
 
     fn signed(&self, block: Block) -> Result<Block, LedgerError> {
@@ -114,6 +137,10 @@ impl Ledger {
 
     /// Verifies a block on top of the tip that was not built here.
     async fn replay(&self, tip: &Tip, block: Block) -> Result<(Block, Written), LedgerError> {
+        // What was built here is never refused for its time: where the clock was set back, it follows the tip's.
+        if block.content.header.timestamp > self.now().plus(AHEAD) {
+            return Err(bad("its time lies ahead of this node's clock"));
+        }
         let ids: Vec<TransactionId> = block
             .content
             .transactions
@@ -143,11 +170,7 @@ impl Ledger {
 
     /// Takes a committed block as the tip; what was queued of it is not queued any more. At one moment for all who look
     /// at both.
-    fn committed(&self, block: &Block, written: &Written) {
-        let validators = written.values.iter().find_map(|(_, value)| match value {
-            StateValue::Validators(validators) => Some(validators.clone()),
-            _ => None,
-        });
+    fn committed(&self, block: &Block, validators: Option<ValidatorState>) {
         let tip = Tip {
             header: block.content.header.clone(),
             hash: block.content.hash,
@@ -184,6 +207,14 @@ impl Ledger {
         }
         self.tell_queue();
     }
+}
+
+async fn validators_of(store: &dyn LedgerStore) -> Result<Option<ValidatorState>, LedgerError> {
+    let mut found = store.state(&[StateKey::Validators]).await?;
+    Ok(match found.remove(&StateKey::Validators) {
+        Some(StateValue::Validators(validators)) => Some(validators),
+        _ => None,
+    })
 }
 
 const fn accepted(block: &Block) -> BlockAccepted {

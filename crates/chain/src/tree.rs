@@ -244,12 +244,19 @@ pub fn update(
         version: height,
         detail: format!("{error:#}"),
     };
-    let values = changes
-        .iter()
-        .map(|(key, value)| (KeyHash(key.hash().0), Some(value.to_bytes())));
-    let (root, batch) = Sha256Jmt::new(nodes)
-        .put_value_set(values, height)
-        .map_err(broken)?;
+    let values = (changes.iter()).map(|(key, value)| (KeyHash(key.hash().0), value.to_bytes()));
+    let tree = Sha256Jmt::new(nodes);
+    let (root, batch) = if changes.is_empty() {
+        tree.put_value_set([], height).map_err(broken)?
+    } else {
+        // All at once: a node that many keys pass is hashed once, not for each of them.
+        let (roots, batch) = tree
+            .batch_put_value_sets(vec![values.collect()], None, height)
+            .map_err(broken)?;
+        let root = roots.first().copied();
+        let root = root.ok_or_else(|| broken(anyhow::anyhow!("an update gave no root")))?;
+        (root, batch)
+    };
     let nodes = batch
         .node_batch
         .nodes()
@@ -321,4 +328,52 @@ pub fn check_proof(
     fits(bytes)
         .or_else(|error| absent().unwrap_or(Err(error)))
         .map_err(|error| TreeError::Proof(format!("{error:#}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use tana_protocol::UserId;
+
+    use super::*;
+
+    /// What `jmt` makes of the same changes one after the other.
+    fn one_by_one(
+        nodes: &TreeNodes,
+        height: u64,
+        changes: &[(StateKey, StateValue)],
+    ) -> (Hash32, BTreeMap<TreeNodeKey, Vec<u8>>) {
+        let values = changes
+            .iter()
+            .map(|(key, value)| (KeyHash(key.hash().0), Some(value.to_bytes())));
+        let (root, batch) = Sha256Jmt::new(nodes).put_value_set(values, height).unwrap();
+        let nodes = batch.node_batch.nodes().iter();
+        let nodes = nodes.map(|(key, node)| (key_of(key), borsh::to_vec(node).unwrap()));
+        (Hash32(root.0), nodes.collect())
+    }
+
+    proptest! {
+        #[test]
+        fn an_update_at_once_is_the_update_one_by_one(
+            blocks in prop::collection::vec(
+                prop::collection::btree_map(any::<u8>(), any::<u8>(), 0..60), 1..6,
+            )
+        ) {
+            let mut nodes = TreeNodes::default();
+            for (height, block) in (0..).zip(blocks) {
+                let changes: Vec<_> = block
+                    .into_iter()
+                    .map(|(key, owner)| {
+                        let owner = StateValue::Owner(UserId::of_genesis("c", &owner.to_string()));
+                        (StateKey::Username(format!("user{key}").parse().unwrap()), owner)
+                    })
+                    .collect();
+                let expected = one_by_one(&nodes, height, &changes);
+                let made = update(&nodes, height, &changes).unwrap();
+                let written = made.nodes.iter().map(|node| (node.key.clone(), node.bytes.clone()));
+                prop_assert_eq!((made.root, written.collect()), expected);
+                nodes.load(made.nodes).unwrap();
+            }
+        }
+    }
 }

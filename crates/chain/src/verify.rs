@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 
 use tana_protocol::api::ledger::{BlockCheck, BlockVerification, CheckName};
 use tana_protocol::block::{Block, BlockHeader};
-use tana_protocol::{ChainSpec, Hash32, StateKey};
+use tana_protocol::{ChainSpec, Hash32, StateKey, TransactionId};
 
 use crate::block::{changes_hash, content_refs, receipts_root, tx_root};
 use crate::contract::Contracts;
@@ -101,11 +101,27 @@ pub fn verify(judged: &Judged<'_>) -> Result<(BlockVerification, Option<Replayed
         .cloned()
         .map(Prepared::new)
         .collect();
-    header(judged, &mut findings);
-    body(block, &prepared, &mut findings);
-    let execution = replay(judged, &prepared, &mut findings)?;
-    producer(judged, &execution, &mut findings);
-    let replayed = compare(judged, execution, &mut findings);
+    let (execution, jobs) = replay(judged, &prepared, &mut findings)?;
+    // The signatures take about as long as all hashes together, so both are done at once.
+    let (fits, replayed) = std::thread::scope(|scope| {
+        let fits = scope.spawn(|| {
+            let jobs: Vec<Job<'_>> = jobs.iter().map(|(_, job)| *job).collect();
+            signatures::check(&jobs, judged.threads)
+        });
+        header(judged, &mut findings);
+        body(block, &prepared, &mut findings);
+        producer(judged, &execution, &mut findings);
+        let replayed = compare(judged, execution, &mut findings);
+        // A check that panicked has not said yes.
+        (fits.join().unwrap_or_default(), replayed)
+    });
+    let mut fits = fits.into_iter().chain(std::iter::repeat(false));
+    if let Some((id, _)) = jobs.iter().find(|_| fits.next() != Some(true)) {
+        findings.found(
+            CheckName::Signatures,
+            format!("the signature of {id} does not fit"),
+        );
+    }
     Ok((findings.verification(block.height()), replayed))
 }
 
@@ -156,22 +172,27 @@ fn body(block: &Block, prepared: &[Prepared], findings: &mut Findings) {
     );
 }
 
-/// Executes the block's transactions again; their signatures are collected on the way and checked together.
-fn replay(
+/// Executes the block's transactions again; answers with which keys they have to be signed.
+fn replay<'p>(
     judged: &Judged<'_>,
-    prepared: &[Prepared],
+    prepared: &'p [Prepared],
     findings: &mut Findings,
-) -> Result<Execution, StateError> {
+) -> Result<(Execution, Vec<(TransactionId, Job<'p>)>), StateError> {
     let header = &judged.block.content.header;
     let mut executor = Executor::new(judged.spec, header.height, header.timestamp, judged.state)
         .with_contracts(judged.contracts);
-    let mut keys = Vec::with_capacity(prepared.len());
+    let mut jobs = Vec::with_capacity(prepared.len());
     for transaction in prepared {
         if !executor.has_room(transaction.signed.transaction.kind) {
             findings.found(CheckName::StateRoot, "the block exceeds its limits");
         }
         let outcome = executor.apply(transaction, &mut |key, _| {
-            keys.push((*key, transaction));
+            let job = Job {
+                key: *key,
+                message: &transaction.message,
+                signature: transaction.signed.signature,
+            };
+            jobs.push((transaction.id, job));
             true
         })?;
         if let Outcome::Excluded(failure) = outcome {
@@ -181,22 +202,7 @@ fn replay(
             );
         }
     }
-    let jobs: Vec<Job<'_>> = keys
-        .iter()
-        .map(|(key, transaction)| Job {
-            key: *key,
-            message: &transaction.message,
-            signature: transaction.signed.signature,
-        })
-        .collect();
-    let answers = signatures::check(&jobs, judged.threads);
-    if let Some(at) = answers.iter().position(|fits| !fits) {
-        findings.found(
-            CheckName::Signatures,
-            format!("the signature of {} does not fit", keys[at].1.id),
-        );
-    }
-    executor.finish()
+    Ok((executor.finish()?, jobs))
 }
 
 fn producer(judged: &Judged<'_>, execution: &Execution, findings: &mut Findings) {

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::hash::hex_text;
 use crate::id::NodeId;
 use crate::key::PublicKey;
 use crate::login::CodeError;
@@ -151,7 +152,7 @@ fn short(text: &str) -> Result<DecisionCode, CodeError> {
     Ok(DecisionCode {
         decision: decision(url.host_str().unwrap_or_default())?,
         node_id: part(&find("n")?)?,
-        node_key: part(&hex::encode(key))?,
+        node_key: part(&hex_text(&key))?,
         at: Timestamp::from_ms(part(&find("t")?)?),
         server: server(&find("s")?)?,
     })

@@ -38,7 +38,7 @@ impl Hash32 {
     /// The digest as 64 lower-case hex digits.
     #[must_use]
     pub fn to_hex(self) -> String {
-        hex::encode(self.0)
+        hex_text(&self.0)
     }
 
     /// Shortened in the middle for a screen: `1f3a…9c02`.
@@ -81,4 +81,14 @@ impl<'de> Deserialize<'de> for Hash32 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         crate::json::from_text(deserializer)
     }
+}
+
+/// Bytes as lower-case hex digits. Every hash, key and signature in a block is written so, and `hex::encode` goes through
+/// `char`s.
+pub(crate) fn hex_text(bytes: &[u8]) -> String {
+    let mut digits = vec![0; 2 * bytes.len()];
+    hex::encode_to_slice(bytes, &mut digits)
+        .ok()
+        .and_then(|()| String::from_utf8(digits).ok())
+        .unwrap_or_default()
 }

@@ -11,6 +11,8 @@ use rand_core::OsRng;
 use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::hash::hex_text;
+
 const KEY_PREFIX: &str = "ed25519_";
 const SIGNATURE_PREFIX: &str = "ed25519_sig_";
 
@@ -87,7 +89,7 @@ impl PublicKey {
     /// The key's 64 hex digits in groups of four, as operators read them to each other.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        let text = hex::encode(self.to_bytes());
+        let text = hex_text(&self.to_bytes());
         let groups: Vec<&str> = (0..16).map(|i| &text[i * 4..i * 4 + 4]).collect();
         groups.join(" ")
     }
@@ -95,7 +97,7 @@ impl PublicKey {
     /// Shortened in the middle for a screen: `1f3a…9c02`.
     #[must_use]
     pub fn short(&self) -> String {
-        let text = hex::encode(self.to_bytes());
+        let text = hex_text(&self.to_bytes());
         format!("{}…{}", &text[..4], &text[60..])
     }
 }
@@ -120,7 +122,7 @@ impl std::hash::Hash for PublicKey {
 
 impl fmt::Display for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{KEY_PREFIX}{}", hex::encode(self.to_bytes()))
+        write!(f, "{KEY_PREFIX}{}", hex_text(&self.to_bytes()))
     }
 }
 
@@ -177,7 +179,7 @@ impl SecretKey {
         let mut seed = self.0.to_bytes();
         let text = Zeroizing::new(format!(
             "{KEY_PREFIX}{}",
-            Zeroizing::new(hex::encode(seed)).as_str()
+            Zeroizing::new(hex_text(&seed)).as_str()
         ));
         seed.zeroize();
         text
@@ -245,7 +247,7 @@ impl Signature {
 
 impl fmt::Display for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{SIGNATURE_PREFIX}{}", hex::encode(self.0))
+        write!(f, "{SIGNATURE_PREFIX}{}", hex_text(&self.0))
     }
 }
 

@@ -14,7 +14,7 @@ use crate::amount::{Amount, CurrencyCode, Decimals};
 use crate::api::ledger::OwnerType;
 use crate::contract::{CodeState, ContractState, DataKey};
 use crate::genesis::{ChainLimits, CurrencyType, Engine, Validator};
-use crate::hash::Hash32;
+use crate::hash::{Hash32, hex_text};
 use crate::id::{ContractId, ContractName, NodeId, UserId, Username};
 use crate::json::canonical;
 use crate::key::PublicKey;
@@ -71,7 +71,7 @@ impl fmt::Display for StateKey {
             Self::Validators => f.write_str("validators"),
             Self::User(id) => write!(f, "user/{id}"),
             Self::Username(name) => write!(f, "username/{}", name.bare()),
-            Self::UserKey(key) => write!(f, "userKey/{}", hex::encode(key.to_bytes())),
+            Self::UserKey(key) => write!(f, "userKey/{}", hex_text(&key.to_bytes())),
             Self::Balance(owner, code) => write!(f, "balance/{owner}/{code}"),
             Self::Currency(code) => write!(f, "currency/{code}"),
             Self::Contract(id) => write!(f, "contract/{id}"),

@@ -155,10 +155,10 @@ pub(crate) fn execute(globals: &Globals, command: Command) -> ExitCode {
         command => {
             let context = Context::load(globals, command.port_offset(), command.role())?;
             json = context.out.is_json();
-            if context.read_only && command.changes() {
+            if (globals.read_only || context.read_only) && command.changes() {
                 return Err(failure(
                     Exit::Misuse,
-                    "this context is read-only; nothing was changed",
+                    "this context, or the command, is read-only; nothing was changed",
                 ));
             }
             with_runtime(dispatch(&context, command))
@@ -215,7 +215,8 @@ impl Command {
     /// Whether it changes anything of the node that it turns to.
     fn changes(&self) -> bool {
         match self {
-            Self::Deploy(_)
+            Self::New(_)
+            | Self::Deploy(_)
             | Self::Deposit(_)
             | Self::Transfer(_)
             | Self::Start(_)
@@ -229,7 +230,15 @@ impl Command {
             Self::Sovereign(sovereign) => !matches!(sovereign, sovereign::Sovereign::List),
             Self::Queue(queue) => queue.changes(),
             Self::Content(content) => matches!(content, content::Content::Put(_)),
-            _ => false,
+            Self::Contract(contract) => matches!(contract, contract::Contract::Call(_)),
+            // What carries a console's orders from elsewhere is asked there whether it may.
+            Self::Balance(_)
+            | Self::Status
+            | Self::Check
+            | Self::Verify(_)
+            | Self::Run(_)
+            | Self::Logs(_)
+            | Self::Node(_) => false,
         }
     }
 

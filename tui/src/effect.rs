@@ -72,6 +72,8 @@ pub(crate) enum Effect {
     Decide {
         node: NodeId,
         key: Box<tana_protocol::PublicKey>,
+        /// The key that its producer was shown to have, where it offers block production.
+        producer: Option<Box<tana_protocol::PublicKey>>,
         decision: Decision,
         with: crate::sign::With,
     },

@@ -322,6 +322,7 @@ impl Runner {
             Effect::Decide {
                 node,
                 key,
+                producer,
                 decision,
                 with,
             } => {
@@ -336,6 +337,7 @@ impl Runner {
                     node::Decided {
                         node,
                         key,
+                        producer,
                         decision,
                         with,
                     },

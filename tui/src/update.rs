@@ -18,7 +18,6 @@ use crate::theme::Tone;
 use crate::widgets::Target;
 use crate::widgets::cursor::Move;
 use crate::widgets::details::Zoom;
-use crate::widgets::dialog::{Button, Dialog, Harm};
 use crate::widgets::input::Input;
 
 /// Takes a message.
@@ -313,26 +312,9 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Redraw => return vec![Effect::Repaint],
         Action::Suspend => return vec![Effect::Suspend],
         Action::Quit => {
-            if let Some(playground) = contracts::update::unsaved(model) {
-                let name = crate::show::clean(playground.name());
-                model.overlay = Some(Overlay::Ask {
-                    dialog: Dialog {
-                        title: format!("leave, and give up {name}"),
-                        body: vec![format!(
-                            "What was changed in {name} is in no file yet, and is lost."
-                        )],
-                        safe: "stay",
-                        doing: "leave",
-                        chosen: Button::Safe,
-                        harm: Harm::Harmful,
-                        word: None,
-                    },
-                    effect: Effect::Quit,
-                });
-                return Vec::new();
-            }
-            model.over = true;
-            return vec![Effect::Quit];
+            let effects = contracts::update::or_lose(model, Effect::Quit);
+            model.over = !effects.is_empty();
+            return effects;
         }
         // The others belong to a screen and were carried out above.
         _ => {}

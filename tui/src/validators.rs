@@ -167,7 +167,7 @@ pub(crate) async fn is_validator(
 }
 
 /// The key that a node's producer signs blocks with, where it offers to.
-fn producer(node: &Node) -> Option<PublicKey> {
+pub(crate) fn producer(node: &Node) -> Option<PublicKey> {
     // Older nodes offer `consensus`.
     let offers = |name: &str| {
         let mut offered = node.services.iter();

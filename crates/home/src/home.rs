@@ -189,6 +189,21 @@ impl Home {
         names_in(&self.config.join("users"))
     }
 
+    /// The files of sovereign keys that were replaced by newer ones, and are kept.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub fn replaced_sovereign_keys(&self) -> Result<Vec<PathBuf>, HomeError> {
+        let kept = |name: &String| {
+            let digits = name.strip_prefix("sovereign-key.");
+            digits.is_some_and(|digits| digits != "next")
+        };
+        let names = names_in(&self.config)?.into_iter().filter(kept);
+        Ok(names
+            .map(|name| self.config.join(format!("{name}.json")))
+            .collect())
+    }
+
     /// Reads a chain file.
     ///
     /// # Errors

@@ -148,6 +148,17 @@ impl StoredKey {
         }
     }
 
+    /// Writes a file that is not there yet, readable for its owner alone.
+    ///
+    /// # Errors
+    /// When there is one, or it cannot be written.
+    pub fn create(&self, path: &Path) -> Result<(), HomeError> {
+        match self {
+            Self::Open(key) => write_secret_json(path, key),
+            Self::Sealed(key) => write_secret_json(path, key),
+        }
+    }
+
     /// Replaces the file: the one way in which a key's file is ever written over, with the same key in another form.
     ///
     /// # Errors

@@ -42,6 +42,15 @@ pub(crate) fn failure(exit: Exit, text: impl Into<String>) -> anyhow::Error {
     .into()
 }
 
+/// Whether it may have been done all the same: no answer came, or one of something that broke on the way.
+pub(crate) fn is_open(error: &ClientError) -> bool {
+    match error {
+        ClientError::Problem(problem) => matches!(problem.status, 500 | 502 | 504),
+        ClientError::Status { status, .. } => matches!(status, 500 | 502 | 504),
+        error => error.is_outcome_unknown(),
+    }
+}
+
 fn of(error: &anyhow::Error) -> Exit {
     for cause in error.chain() {
         if let Some(failure) = cause.downcast_ref::<Failure>() {
@@ -50,8 +59,8 @@ fn of(error: &anyhow::Error) -> Exit {
         if let Some(error) = cause.downcast_ref::<ClientError>() {
             return match error {
                 ClientError::Unreachable { .. } | ClientError::NoNode { .. } => Exit::Unreachable,
+                error if is_open(error) => Exit::TimedOut,
                 ClientError::Problem(_) | ClientError::Status { .. } => Exit::Refused,
-                ClientError::TimedOut { .. } | ClientError::Broken { .. } => Exit::TimedOut,
                 ClientError::Url { .. } => Exit::Misuse,
                 _ => Exit::Failed,
             };
@@ -81,7 +90,7 @@ fn sentence(error: &anyhow::Error) -> String {
         }
         if let Some(client) = cause.downcast_ref::<ClientError>() {
             if let ClientError::Form { source, .. } = client {
-                parts.push(source.to_string());
+                parts.push(crate::show::clean(&source.to_string()));
             }
             break;
         }

@@ -88,7 +88,7 @@ impl Output {
     pub(crate) fn hint(self, text: &str) -> io::Result<()> {
         match self.form {
             Form::Json => Ok(()),
-            Form::Text => print(&format!("{}\n", self.dim(text))),
+            Form::Text => print(&format!("{}\n", self.dim(&crate::show::clean(text)))),
         }
     }
 

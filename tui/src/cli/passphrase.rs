@@ -4,7 +4,9 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
 use tana_client::LedgerClient;
 
-use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
+use nix::sys::termios::{
+    LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcgetattr, tcsetattr,
+};
 use zeroize::Zeroizing;
 
 use super::context::Context;
@@ -20,27 +22,21 @@ const LONGEST: u16 = 1024;
 /// Asks once.
 pub(super) fn ask(prompt: &str) -> anyhow::Result<Passphrase> {
     let stdin = io::stdin();
-    let terminal = stdin.is_terminal();
-    let before = if terminal {
+    let line = if stdin.is_terminal() {
         let mut err = io::stderr().lock();
         write!(err, "{prompt}: ")?;
         err.flush()?;
-        let before = tcgetattr(&stdin)?;
-        let mut quiet = before.clone();
-        quiet.local_flags.remove(LocalFlags::ECHO);
-        tcsetattr(&stdin, SetArg::TCSAFLUSH, &quiet)?;
-        Some(before)
-    } else {
-        None
-    };
-    let mut line = Zeroizing::new(String::with_capacity(LONGEST.into()));
-    let read = io::Read::take(stdin.lock(), LONGEST.into()).read_line(&mut line);
-    if let Some(before) = before {
-        tcsetattr(&stdin, SetArg::TCSAFLUSH, &before)?;
+        let quiet = Quiet::begin()?;
+        let typed = typed(&mut stdin.lock());
+        drop(quiet);
         // The line end was not echoed either.
-        writeln!(io::stderr())?;
-    }
-    read?;
+        writeln!(err)?;
+        typed?
+    } else {
+        let mut line = Zeroizing::new(String::with_capacity(LONGEST.into()));
+        io::Read::take(stdin.lock(), LONGEST.into()).read_line(&mut line)?;
+        line
+    };
     let text = line.trim_end_matches(['\r', '\n']);
     if text.is_empty() {
         return Err(failure(
@@ -49,6 +45,64 @@ pub(super) fn ask(prompt: &str) -> anyhow::Result<Passphrase> {
         ));
     }
     Ok(Passphrase(Zeroizing::new(text.to_owned())))
+}
+
+/// A terminal that shows nothing of what is typed and sends no signals for it, so that nothing ends this program with the
+/// terminal left so. As it was before, once dropped.
+struct Quiet(Termios);
+
+impl Quiet {
+    fn begin() -> nix::Result<Self> {
+        let before = tcgetattr(io::stdin())?;
+        let mut quiet = before.clone();
+        quiet
+            .local_flags
+            .remove(LocalFlags::ECHO | LocalFlags::ICANON | LocalFlags::ISIG);
+        quiet.control_chars[SpecialCharacterIndices::VMIN as usize] = 1;
+        quiet.control_chars[SpecialCharacterIndices::VTIME as usize] = 0;
+        tcsetattr(io::stdin(), SetArg::TCSAFLUSH, &quiet)?;
+        Ok(Self(before))
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        // A terminal that is gone needs nothing back.
+        let _gone = tcsetattr(io::stdin(), SetArg::TCSAFLUSH, &self.0);
+    }
+}
+
+/// Reads what is typed up to Enter, with the keys that take back. Ctrl-C gives up.
+fn typed(input: &mut impl io::Read) -> anyhow::Result<Zeroizing<String>> {
+    const END: [u8; 3] = [b'\n', b'\r', 0x04];
+    const ALL: u8 = 0x15;
+    const GIVE_UP: [u8; 3] = [0x03, 0x1a, 0x1c];
+    let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST.into()));
+    let mut byte = Zeroizing::new([0_u8; 1]);
+    loop {
+        match input.read(&mut *byte) {
+            Ok(0) => break,
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error.into()),
+        }
+        match byte[0] {
+            end if END.contains(&end) => break,
+            stop if GIVE_UP.contains(&stop) => {
+                return Err(failure(Exit::Misuse, "given up; nothing was changed"));
+            }
+            0x7f | 0x08 => {
+                // A character may have several bytes; those after its first begin with the bits 10.
+                while bytes.pop().is_some_and(|last| last & 0xc0 == 0x80) {}
+            }
+            ALL => bytes.clear(),
+            other if bytes.len() < LONGEST.into() => bytes.push(other),
+            _ => {}
+        }
+    }
+    let text = std::str::from_utf8(&bytes);
+    let text = text.map_err(|_| failure(Exit::Misuse, "the passphrase is not UTF-8"))?;
+    Ok(Zeroizing::new(text.to_owned()))
 }
 
 /// The passphrase of this home's sovereign key, asked for where it is sealed.
@@ -124,5 +178,22 @@ async fn agent_key(context: &Context, wanted: &str) -> anyhow::Result<tana_proto
                     .join(", ")
             ),
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::typed;
+
+    #[test]
+    fn what_is_typed_unseen_can_be_taken_back_and_given_up() {
+        let read = |keys: &[u8]| typed(&mut &keys[..]).map(|text| text.to_string());
+        assert_eq!(read(b"open\r").unwrap(), "open");
+        assert_eq!(read(b"oh\x7fpen\nmore").unwrap(), "open");
+        assert_eq!(read("né\u{7f}o\r".as_bytes()).unwrap(), "no");
+        assert_eq!(read(b"wrong\x15right\r").unwrap(), "right");
+        assert!(read(b"half\x03").is_err());
+        assert!(read(b"\xff\r").is_err());
     }
 }

@@ -158,14 +158,32 @@ fn said(context: &Context, path: &Path, state: &str, key: &PublicKey) -> anyhow:
 
 async fn rotate(context: &Context) -> anyhow::Result<Exit> {
     let path = context.home().sovereign_key_file();
-    let old = own(context)?;
-    // On disk before the mesh hears of it: a key that the mesh has taken can never be lost with this process.
+    let passphrase = passphrase::of_home(context.home())?;
+    let opened = |stored: StoredKey| -> anyhow::Result<KeyFile> {
+        Ok(match (stored, &passphrase) {
+            (StoredKey::Sealed(sealed), Some(passphrase)) => sealed.open(&passphrase.0)?,
+            (StoredKey::Open(key), _) => key,
+            (StoredKey::Sealed(sealed), None) => sealed.open(&passphrase::ask("passphrase")?.0)?,
+        })
+    };
+    let old = match StoredKey::find(&path)? {
+        Some(stored) => opened(stored)?,
+        None => KeyFile::read(&path)?,
+    };
+    // On disk before the mesh hears of it: a key that the mesh has taken can never be lost with this process. Under the
+    // passphrase that the old one is under.
     let next = path.with_file_name("sovereign-key.next.json");
-    let new = match KeyFile::find(&next)? {
-        Some(found) => found,
+    let new = match StoredKey::find(&next)? {
+        Some(stored) => opened(stored)?,
         None => {
             let new = KeyFile::generate();
-            new.create(&next)?;
+            let stored = match &passphrase {
+                Some(passphrase) => {
+                    StoredKey::Sealed(SealedKey::seal(&new.secret_key, &passphrase.0)?)
+                }
+                None => StoredKey::Open(new.clone()),
+            };
+            stored.create(&next)?;
             new
         }
     };

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use serde::Serialize;
 use tana_client::{ClientError, LedgerClient, now};
-use tana_home::{KeyFile, Settings, StoredKey, UserFile};
+use tana_home::{KeyFile, SealError, SealedKey, Settings, StoredKey, UserFile};
 use tana_protocol::api::ledger::{Submitted, TransactionStatus, TransactionView, UserView};
 use tana_protocol::{
     Code, Party, SecretKey, SignedTransaction, Transaction, TransactionType, Username,
 };
 
 use super::context::Context;
-use super::exit::{Exit, failure};
+use super::exit::{Exit, failure, is_open};
 use super::wait::{Wait, confirmed};
 use crate::show::clean;
 use crate::sign::Passphrase;
@@ -107,11 +107,10 @@ pub(crate) async fn sovereign(
 ) -> anyhow::Result<Sender> {
     let home = &settings.home;
     let path = home.sovereign_key_file();
-    let key = match (StoredKey::find(&path)?, passphrase) {
+    let key = match (StoredKey::find(&path)?, &passphrase) {
         (Some(StoredKey::Sealed(sealed)), Some(passphrase)) => {
-            // Slow on purpose: whatever else this thread does goes on meanwhile.
-            let opened = tokio::task::spawn_blocking(move || sealed.open(&passphrase.0));
-            opened.await?.with_context(|| path.display().to_string())?
+            let opened = open(sealed, passphrase.clone()).await?;
+            opened.with_context(|| path.display().to_string())?
         }
         _ => KeyFile::read(&path)?,
     };
@@ -130,10 +129,40 @@ pub(crate) async fn sovereign(
             Err(error) => return Err(error.into()),
         }
     }
+    // Or the key from before the rotation does, which was kept beside the new one.
+    for path in home.replaced_sovereign_keys()? {
+        let Some(stored) = StoredKey::find(&path)? else {
+            continue;
+        };
+        let user = match ledger.user_with_key(&stored.public_key()).await {
+            Ok(user) => user,
+            Err(error) if is_missing(&error) => continue,
+            Err(error) => return Err(error.into()),
+        };
+        let key = match (stored, &passphrase) {
+            (StoredKey::Open(key), _) => key,
+            (StoredKey::Sealed(sealed), Some(passphrase)) => {
+                let opened = open(sealed, passphrase.clone()).await?;
+                opened.with_context(|| path.display().to_string())?
+            }
+            (StoredKey::Sealed(_), None) => continue,
+        };
+        let key = key.secret_key;
+        return Ok(Sender { user, key });
+    }
     Err(failure(
         Exit::Refused,
         "the sovereign key of this home belongs to no user of this chain; the chain's owner has the right one",
     ))
+}
+
+/// Opens a sealed key. Slow on purpose: whatever else this thread does goes on meanwhile.
+async fn open(
+    sealed: SealedKey,
+    passphrase: Passphrase,
+) -> anyhow::Result<Result<KeyFile, SealError>> {
+    let opened = tokio::task::spawn_blocking(move || sealed.open(&passphrase.0));
+    Ok(opened.await?)
 }
 
 /// A user of the chain by name or id.
@@ -198,12 +227,15 @@ pub(crate) async fn sign_with(
 
 /// Says what was refused, not only why.
 pub(crate) fn refused(error: ClientError, what: &str) -> anyhow::Error {
+    let open = is_open(&error);
     let is_refusal = matches!(error, ClientError::Problem(_) | ClientError::Status { .. });
     let error = anyhow::Error::from(error);
-    if is_refusal {
-        error.context(format!("{what} was refused, nothing was changed"))
-    } else {
-        error
+    match (open, is_refusal) {
+        (true, _) => error.context(format!(
+            "whether {what} was taken is not known; look at tana queue and at the balance before trying again"
+        )),
+        (false, true) => error.context(format!("{what} was refused, nothing was changed")),
+        (false, false) => error,
     }
 }
 

@@ -45,8 +45,7 @@ pub(crate) async fn confirmed(
         Err(_) => Err(failure(
             Exit::TimedOut,
             format!(
-                "{} is in no block after {} s; it stays in the queue: see tana queue, and tana status for the producer",
-                id.short(),
+                "{id} was submitted and is in no block after {} s; it stays in the queue, do not submit it again: see tana queue, and tana status for the producer",
                 limit.as_secs()
             ),
         )),
@@ -88,9 +87,9 @@ async fn until_in_block(
         match ledger.transaction(id).await {
             Ok(view) if view.status != TransactionStatus::Queued => return Ok(view),
             Ok(_) => {}
-            // A ledger that restarts is back in a moment; the time limit ends this.
-            Err(error) if error.is_unreachable() || error.is_outcome_unknown() => {}
-            Err(error) => return Err(error.into()),
+            // It is submitted: whatever the ledger says now says nothing about it, and one that restarts is back in a
+            // moment. The time limit ends this.
+            Err(_) => {}
         }
     }
 }

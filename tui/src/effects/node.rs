@@ -52,6 +52,7 @@ pub(super) async fn agent(agent: Agent, outbox: Outbox) {
 pub(super) struct Decided {
     pub(super) node: NodeId,
     pub(super) key: Box<PublicKey>,
+    pub(super) producer: Option<Box<PublicKey>>,
     pub(super) decision: Decision,
     pub(super) with: With,
 }
@@ -68,6 +69,7 @@ pub(super) async fn decide(
     let Decided {
         node,
         key,
+        producer,
         decision,
         with,
     } = decided;
@@ -100,7 +102,16 @@ pub(super) async fn decide(
             Decision::Deny => format!("{node} is denied"),
             Decision::Remove => format!("{node} is out"),
         };
-        let followed = follow(&mesh, ledger, chain.as_deref(), &signer, &node, decision).await;
+        let shown = (*key, producer.map(|key| *key));
+        let followed = follow(
+            &mesh,
+            ledger,
+            chain.as_deref(),
+            &signer,
+            (&node, shown),
+            decision,
+        )
+        .await;
         Ok(match followed {
             Ok(Followed::Nothing) => done,
             Ok(Followed::Submitted(id)) => {
@@ -118,13 +129,19 @@ async fn follow(
     ledger: Option<LedgerClient>,
     chain: Option<&str>,
     signer: &Signer,
-    node: &NodeId,
+    (node, shown): (&NodeId, (PublicKey, Option<PublicKey>)),
     decision: Decision,
 ) -> Result<Followed, NotFollowed> {
     let Some(ledger) = ledger else {
         return Ok(Followed::Nothing);
     };
     let node = mesh.node(node).await?;
+    // A registration's signature does not cover its services: what is signed is what was on the screen, or nothing.
+    if decision == Decision::Approve && (node.public_key, validators::producer(&node)) != shown {
+        return Err(NotFollowed::Refused(
+            "its keys are others now than those that were shown; look at it again".to_owned(),
+        ));
+    }
     validators::follow(&ledger, chain, signer, &node, decision).await
 }
 

@@ -138,7 +138,9 @@ pub(super) fn run(model: &mut Model, command: Command) -> Vec<Effect> {
             set_filter(model, &text);
             Vec::new()
         }
-        Command::Context(name) => vec![Effect::TurnTo(name)],
+        Command::Context(name) => {
+            crate::features::contracts::update::or_lose(model, Effect::TurnTo(name))
+        }
         Command::Open(path) => vec![Effect::OpenContract(path)],
         Command::Theme(name) => {
             match model.themes.get(&name) {
@@ -212,6 +214,7 @@ pub(super) fn confirmed(model: &mut Model, effect: Effect) -> Vec<Effect> {
             key,
             decision,
             with: With::Phone,
+            ..
         } => {
             model.overlay = Some(Overlay::Scan(Scan {
                 node,
@@ -254,12 +257,14 @@ fn passphrase(model: &mut Model, mut input: Input, effect: Effect, key: KeyEvent
             Effect::Decide {
                 node,
                 key,
+                producer,
                 decision,
                 ..
             },
         ) => vec![Effect::Decide {
             node,
             key,
+            producer,
             decision,
             with: With::File(Some(Passphrase(input.into_secret()))),
         }],

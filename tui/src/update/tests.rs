@@ -83,6 +83,7 @@ fn approving_asks_first_and_signs_for_the_key_that_was_shown() {
             key,
             decision,
             with,
+            ..
         },
     ] = effects.as_slice()
     else {
@@ -109,7 +110,8 @@ fn denying_does_nothing_on_enter_alone() {
         "the safe answer is the default"
     );
     assert!(press(&mut model, "d Esc").is_empty());
-    let effects = press(&mut model, "d Tab Enter");
+    assert!(press(&mut model, "d y Enter Esc").is_empty());
+    let effects = press(&mut model, "d v a l i d a t o r - 3 Enter");
     assert!(
         matches!(
             effects.as_slice(),

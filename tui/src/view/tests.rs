@@ -216,8 +216,8 @@ fn dialog_help_and_palette() {
 
 #[test]
 fn a_harmful_dialog_marks_the_safe_answer() {
-    let mut model = on(Screen::Approvals, caps(Depth::True, Charset::Unicode));
-    crate::update::act(&mut model, Action::Deny);
+    let mut model = on(Screen::Services, caps(Depth::True, Charset::Unicode));
+    crate::update::act(&mut model, Action::StopService);
     let buf = draw(&model, (80, 24));
     let marked: Vec<&str> = text(&buf)
         .lines()
@@ -226,7 +226,7 @@ fn a_harmful_dialog_marks_the_safe_answer() {
         .collect();
     assert_eq!(marked.len(), 1);
     assert!(
-        text(&buf).contains("▸ n leave it waiting"),
+        text(&buf).contains("▸ n leave it running"),
         "{}",
         text(&buf)
     );

@@ -83,12 +83,14 @@ pub(crate) fn draw(paint: &mut Paint<'_>, screen: Rect, dialog: &Dialog) {
         })
         .collect();
     // On a small screen the question and its answers matter more than the frame around them.
-    let room = usize::from(screen.height.saturating_sub(4));
+    let tall = screen.height >= 16;
+    let frame_rows: u16 = if tall { 6 } else { 3 };
+    let room = usize::from(screen.height.saturating_sub(frame_rows));
     if body.len() > room {
-        body.truncate(room);
+        body.truncate(room.saturating_sub(1));
+        body.push("… more in a larger window".to_owned());
     }
-    let tall = screen.height >= 12;
-    let rows = u16::try_from(body.len()).unwrap_or(0) + if tall { 6 } else { 3 };
+    let rows = u16::try_from(body.len()).unwrap_or(0) + frame_rows;
     let height = rows.min(screen.height);
     let area = Rect {
         x: screen.x + (screen.width.saturating_sub(width)) / 2,

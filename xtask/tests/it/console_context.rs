@@ -48,6 +48,11 @@ fn the_console_turns_to_other_nodes_and_back() {
     assert_eq!(status["portOffset"], other.offset);
     let refused = here.tana(&["--context", "far", "stop"]);
     assert_eq!(refused.code, Some(2), "{}", refused.err);
+    let refused = here.tana(&["--context", "far", "contract", "call", "counter"]);
+    assert_eq!(refused.code, Some(2), "{}", refused.err);
+    let refused = here.tana(&["--read-only", "stop"]);
+    assert_eq!(refused.code, Some(2), "{}", refused.err);
+    here.until_ready();
     other.until_ready();
     here.tana(&["--context", "nowhere", "status"])
         .refused(&["beside, far"]);

@@ -106,8 +106,10 @@ fn an_ssh_agents_key_approves_in_the_console_and_on_the_command_line() {
     console.keys("y");
     console.until("validator-2 is approved", LONG);
 
-    node.tana(&["mesh", "approve", "validator-3", "--yes", "--ssh-agent"])
-        .ok();
+    // Carol decides for the mesh and is nobody on the chain: half of an approval is hers.
+    let half = node.tana(&["mesh", "approve", "validator-3", "--yes", "--ssh-agent"]);
+    assert_eq!(half.code, Some(1), "{half:?}");
+    assert!(half.err.contains("validators stay as they are"), "{half:?}");
     let key = approved_by(&node, "validator-2");
     assert_eq!(key, approved_by(&node, "validator-3"));
     let keys = node.json(&["sovereign", "list"]);
@@ -181,6 +183,19 @@ fn a_sealed_key_signs_with_its_passphrase_alone() {
     assert_eq!(denied.status.code(), Some(1));
     let denied = with_input(&["mesh", "deny", "validator-3", "--yes"], "open sesame\n");
     assert!(denied.status.success(), "{denied:?}");
+
+    // The key that takes its place is under the same passphrase, and the chain's sovereign still signs with the old one.
+    let rotated = with_input(&["sovereign", "rotate"], "open sesame\n");
+    assert!(rotated.status.success(), "{rotated:?}");
+    let text = std::fs::read_to_string(node.file("sovereign-key.json")).unwrap();
+    assert!(
+        text.contains("argon2id") && !text.contains("secretKey"),
+        "{text}"
+    );
+    node.user("alice");
+    let deposit = ["deposit", "alice", "5", "USD", "--wait"];
+    let deposited = with_input(&deposit, "open sesame\n");
+    assert!(deposited.status.success(), "{deposited:?}");
     assert!(
         with_input(&["sovereign", "unseal"], "open sesame\n")
             .status

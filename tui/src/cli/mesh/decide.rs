@@ -148,8 +148,12 @@ fn said(
 ) -> anyhow::Result<Exit> {
     let id = &decided.node_id;
     let mut value = serde_json::to_value(decided)?;
-    if let Ok(Followed::Submitted(transaction)) = &followed {
-        value["validatorUpdate"] = serde_json::to_value(transaction)?;
+    match &followed {
+        Ok(Followed::Nothing) => {}
+        Ok(Followed::Submitted(transaction)) => {
+            value["validatorUpdate"] = serde_json::to_value(transaction)?;
+        }
+        Err(error) => value["validatorUpdateError"] = error.to_string().into(),
     }
     context.out.show(&value, || {
         let key = node.public_key.fingerprint();
@@ -172,10 +176,17 @@ fn said(
             "the chain's validator set changes two blocks after {}",
             transaction.short()
         ))?,
-        Err(error) => context.out.hint(&format!(
-            "the chain's validators stay as they are: {error}; to try again: tana mesh {} {id}",
-            decision.verb()
-        ))?,
+        // Half of what was asked for is not done, and a script has to see it.
+        Err(error) => {
+            return Err(failure(
+                Exit::Failed,
+                format!(
+                    "{id} was {}, and the chain's validators stay as they are: {error}; to try again: tana mesh {} {id}",
+                    past(decision),
+                    decision.verb()
+                ),
+            ));
+        }
     }
     Ok(Exit::Done)
 }
@@ -195,10 +206,17 @@ fn asked(node: &Node, decision: Decision) -> io::Result<bool> {
         Decision::Deny => "it stays out; its key cannot register again",
         Decision::Remove => "its services are no longer trusted; its key cannot register again",
     };
+    let validator = match validators::producer(node).filter(|_| decision == Decision::Approve) {
+        Some(key) => format!(
+            "; it becomes a validator: blocks signed with {} are the chain's",
+            key.short()
+        ),
+        None => String::new(),
+    };
     let mut err = io::stderr().lock();
     write!(
         err,
-        "{} {}, {}\nkey  {}\n{consequence}\n{} it? [y/N] ",
+        "{} {}, {}\nkey  {}\n{consequence}{validator}\n{} it? [y/N] ",
         decision.verb(),
         node.id,
         clean(&node.tailscale_hostname),

@@ -5,10 +5,13 @@ use crate::effect::Effect;
 use crate::keys::Action;
 use crate::model::{Mode, Model, Overlay, Screen};
 use crate::theme::Tone;
-use crate::widgets::dialog::{Button, Dialog, Harm};
+use crate::widgets::dialog::{Button, Dialog, Harm, Word};
 use tana_protocol::api::approval::RequestView;
 use tana_protocol::api::mesh::NodeStatus;
 use tana_protocol::message::Decision;
+
+/// Columns that a host's name may take in a question.
+const HOST: usize = 40;
 
 /// Checks the signatures of registrations that are new or have changed.
 pub(crate) fn check(model: &mut Model) {
@@ -97,8 +100,10 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         return Vec::new();
     }
     let role = crate::features::mesh::model::role(node);
-    let host = crate::show::clean(&node.tailscale_hostname);
+    // Its own words, which may be long: never what pushes the key out of sight.
+    let host = crate::show::fit(&crate::show::clean(&node.tailscale_hostname), HOST);
     let key = node.public_key;
+    let producer = crate::validators::producer(node);
     let id = node.id.clone();
     let signed = match signer.key {
         Some(key) => format!("Signed with {} ({}).", key.short(), signer.place),
@@ -106,24 +111,33 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     };
     let halves = halves(&key.fingerprint());
     let dialog = match decision {
-        Decision::Approve => Dialog {
-            title: format!("approve {id}"),
-            body: vec![
-                format!(
-                    "{id} ({role}, {host}) joins the mesh: its services are trusted by all others, and its heartbeats count."
-                ),
-                String::new(),
+        Decision::Approve => {
+            let mut body = vec![
                 halves.0,
                 halves.1,
                 "Compare it with what its operator reads to you.".to_owned(),
                 signed.clone(),
-            ],
-            safe: "not now",
-            doing: "approve",
-            chosen: Button::Safe,
-            harm: Harm::None,
-            word: None,
-        },
+                String::new(),
+                format!(
+                    "{id} ({role}, {host}) joins the mesh: its services are trusted by all others, and its heartbeats count."
+                ),
+            ];
+            if let Some(producer) = producer {
+                body.push(format!(
+                    "It becomes a validator: blocks signed with {} are the chain's.",
+                    producer.short()
+                ));
+            }
+            Dialog {
+                title: format!("approve {id}"),
+                body,
+                safe: "not now",
+                doing: "approve",
+                chosen: Button::Safe,
+                harm: Harm::None,
+                word: None,
+            }
+        }
         Decision::Deny | Decision::Remove => Dialog {
             title: format!("{} {id}", decision.verb()),
             body: vec![
@@ -134,11 +148,11 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
                 "This cannot be undone here.".to_owned(),
                 signed,
             ],
-            safe: "leave it waiting",
+            safe: "leaves it waiting",
             doing: "deny",
             chosen: Button::Safe,
             harm: Harm::Harmful,
-            word: None,
+            word: Some(Word::new(id.to_string())),
         },
     };
     model.overlay = Some(Overlay::Ask {
@@ -146,6 +160,7 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         effect: Effect::Decide {
             node: id,
             key: Box::new(key),
+            producer: producer.map(Box::new),
             decision,
             with: signer.with,
         },

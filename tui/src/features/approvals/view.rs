@@ -32,12 +32,18 @@ const COLUMNS: [Column; 6] = [
 pub(crate) fn draw(model: &Model, area: Rect, paint: &mut Paint<'_>) {
     let rows = model::rows(model);
     if rows.is_empty() {
+        let unknown = model.approvals.unknown.as_deref().map(clean);
         super::super::nothing(model, Source::Mesh, area, paint, |w| {
-            w.text(
+            match unknown {
+            Some(why) => w
+                .text("No node waits for approval. ")
+                .tone(Tone::Warn, format!("What phones are asked to sign is not known: {why}")),
+            None => w.text(
                 "No node waits for approval, and no phone is asked to sign. A node registers with ",
             )
             .strong("tana mesh register")
             .text(".")
+        }
         });
         return;
     }

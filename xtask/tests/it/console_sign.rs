@@ -108,8 +108,12 @@ fn an_ssh_agents_key_approves_in_the_console_and_on_the_command_line() {
 
     // Carol decides for the mesh and is nobody on the chain: half of an approval is hers.
     let half = node.tana(&["mesh", "approve", "validator-3", "--yes", "--ssh-agent"]);
-    assert_eq!(half.code, Some(1), "{half:?}");
-    assert!(half.err.contains("validators stay as they are"), "{half:?}");
+    assert_eq!(half.code, Some(1), "{}", half.err);
+    assert!(
+        half.err.contains("validators stay as they are"),
+        "{}",
+        half.err
+    );
     let key = approved_by(&node, "validator-2");
     assert_eq!(key, approved_by(&node, "validator-3"));
     let keys = node.json(&["sovereign", "list"]);

@@ -10,6 +10,7 @@ mod binary;
 mod console;
 mod console_content;
 mod console_context;
+mod console_day;
 mod console_jobs;
 mod console_loss;
 mod console_many;

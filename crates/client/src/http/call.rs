@@ -19,6 +19,9 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(
 /// Longer `Retry-After` than this is handed to the caller instead of being waited for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
+/// A status, headers and body; or why there are none.
+type Found = Result<(u16, HeaderMap, Bytes), ClientError>;
+
 /// A request being put together.
 pub(crate) struct Call<'a> {
     pub(super) http: &'a Http,
@@ -103,8 +106,9 @@ impl Call<'_> {
     }
 
     /// The same, whatever the status of the last try is.
-    pub(crate) async fn answer(&self) -> Result<(u16, HeaderMap, Bytes), ClientError> {
+    pub(crate) async fn answer(&self) -> Found {
         let mut pauses = PAUSES.into_iter();
+        let mut doubt = None;
         loop {
             let found = self.once().await;
             let (again, after) = match &found {
@@ -112,20 +116,37 @@ impl Call<'_> {
                 Err(error) => (error.is_transient(), None),
             };
             if !again || self.repeat == Repeat::Forbidden {
-                return found;
+                return self.after(doubt, found);
             }
             let Some(pause) = pauses.next() else {
-                return found;
+                return self.after(doubt, found);
             };
             let pause = after.unwrap_or(pause).max(pause);
             if pause > LONGEST_PAUSE {
-                return found;
+                return self.after(doubt, found);
+            }
+            if let Err(error) = found
+                && error.is_outcome_unknown()
+            {
+                doubt = Some(error);
             }
             tokio::time::sleep(pause).await;
         }
     }
 
-    async fn once(&self) -> Result<(u16, HeaderMap, Bytes), ClientError> {
+    /// That the last try was not carried out does not say that an earlier one was not: then that one's error is the answer.
+    fn after(&self, doubt: Option<ClientError>, found: Found) -> Found {
+        let not_done = match &found {
+            Ok((status, ..)) => matches!(status, 429 | 503),
+            Err(error) => error.is_unreachable(),
+        };
+        match doubt {
+            Some(doubt) if not_done && !self.method.is_safe() => Err(doubt),
+            _ => found,
+        }
+    }
+
+    async fn once(&self) -> Found {
         let request = self.name();
         let sent = self.build().timeout(ANSWER).send().await;
         let response = sent.map_err(|error| self.http.failure(&request, error))?;

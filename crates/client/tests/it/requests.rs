@@ -12,7 +12,7 @@ use serde_json::json;
 use tana_client::{ClientError, ContentClient, LedgerClient, MeshClient, NodeClient, PageQuery};
 use tana_protocol::api::health::HealthStatus;
 use tana_protocol::api::ledger::QueueView;
-use tana_protocol::{Code, Hash32, Problem, SecretKey};
+use tana_protocol::{Code, Hash32, Problem, SecretKey, Transaction, TransactionType, UserId};
 
 use crate::server::{Calls, nowhere, serve, serve_socket, soon};
 
@@ -110,6 +110,32 @@ async fn reading_is_repeated_and_a_heartbeat_is_not() {
     let mesh = MeshClient::new(&url).unwrap();
     mesh.heartbeat(&beat).await.unwrap_err();
     assert_eq!(beaten.count(), 1);
+}
+
+#[tokio::test]
+async fn what_an_earlier_try_may_have_done_is_not_called_undone() {
+    let calls = Calls::default();
+    let seen = calls.clone();
+    let submit = move || async move {
+        if calls.next() == 0 {
+            let cut = async { Err::<&str, _>(std::io::Error::other("cut")) };
+            return Body::from_stream(futures::stream::once(cut)).into_response();
+        }
+        StatusCode::TOO_MANY_REQUESTS.into_response()
+    };
+    let url = serve(Router::new().route("/transactions", post(submit))).await;
+    let transaction = Transaction::new(
+        TransactionType::Transfer,
+        UserId::SYSTEM.into(),
+        UserId::SYSTEM.into(),
+        tana_client::now(),
+        1,
+    );
+    let signed = transaction.sign(&SecretKey::from_seed(&[1; 32]));
+    let ledger = LedgerClient::new(&url).unwrap();
+    let error = soon(ledger.submit(&signed)).await.unwrap_err();
+    assert!(error.is_outcome_unknown(), "{error}");
+    assert_eq!(seen.count(), 3);
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
@@ -39,7 +40,7 @@ pub struct ServiceGuard {
     /// The service that it stands before.
     own: Option<ServiceKind>,
     used: Arc<Used>,
-    /// Uses before this are not remembered.
+    /// What was used before this is not remembered.
     since: Timestamp,
 }
 
@@ -141,7 +142,7 @@ impl ServiceGuard {
     ///
     /// # Errors
     /// 401 outside its scope, or where it may have been used before; 409 for the second use.
-    fn admits(&self, claims: &Claims, method: &Method, path: &str) -> ApiResult<()> {
+    async fn admits(&self, claims: &Claims, method: &Method, path: &str) -> ApiResult<()> {
         // A text is a word of the issuer's own, which other nodes send; only a list says what we know how to hold to.
         if let Some(named) = claims.payload.get(SCOPE).and_then(|scope| scope.as_array()) {
             let wanted = format!("{method} {path}");
@@ -157,11 +158,8 @@ impl ServiceGuard {
             }
         }
         let once = claims.payload.get(ONCE);
-        if once.is_some() && claims.timestamp < self.since {
-            return Err(ApiError::new(
-                Code::BadToken,
-                "this service token is for one use and was issued before this service began, which may have seen it; issue a new one",
-            ));
+        if once.is_some() {
+            self.is_of_its_time(claims).await?;
         }
         if let Some(once) = once
             && !self.used.first(claims, &once.to_string(), self.clock.now())
@@ -171,6 +169,34 @@ impl ServiceGuard {
                 "this service token was used before; issue one for each request",
             ));
         }
+        Ok(())
+    }
+}
+
+/// So long a token for one use waits for its time: clocks that are kept differ by less.
+const AHEAD: Duration = Duration::from_secs(2);
+
+impl ServiceGuard {
+    /// Whether a token for one use can be told from one that was used before this service began: such a one is of an earlier
+    /// time, because none is used before its own.
+    async fn is_of_its_time(&self, claims: &Claims) -> ApiResult<()> {
+        if claims.timestamp < self.since {
+            return Err(ApiError::new(
+                Code::BadToken,
+                "this service token is for one use and was issued before this service began, which may have seen it; issue a new one",
+            ));
+        }
+        let ahead = claims.timestamp.since(self.clock.now());
+        if ahead > AHEAD {
+            return Err(ApiError::new(
+                Code::BadToken,
+                format!(
+                    "this service token is for one use, and its time comes in {} s by this service's clock; set the clock of who issued it",
+                    ahead.as_secs()
+                ),
+            ));
+        }
+        tokio::time::sleep(ahead).await;
         Ok(())
     }
 }
@@ -223,7 +249,8 @@ impl ServiceGuard {
     /// As [`ServiceGuard::check`], and where the token is bound to other requests or was used before.
     pub async fn check_request(&self, parts: &Parts) -> ApiResult<Claims> {
         let claims = self.check(&parts.headers).await?;
-        self.admits(&claims, &parts.method, parts.uri.path())?;
+        self.admits(&claims, &parts.method, parts.uri.path())
+            .await?;
         Ok(claims)
     }
 }
@@ -239,7 +266,8 @@ pub async fn require(
     next: Next,
 ) -> ApiResult<Response> {
     let claims = guard.check(request.headers()).await?;
-    guard.admits(&claims, request.method(), request.uri().path())?;
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    guard.admits(&claims, &method, &path).await?;
     request.extensions_mut().insert(Caller(claims));
     Ok(next.run(request).await)
 }

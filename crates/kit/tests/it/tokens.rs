@@ -146,6 +146,25 @@ async fn a_token_is_good_for_what_it_says_and_no_more() {
             "{bad}"
         );
     }
+    // From a clock that is ahead: used at once, it would be of a time after a restart, and be taken again.
+    let ahead = {
+        let payload = json!({"jti": "4710"}).as_object().unwrap().clone();
+        let (soon, hour) = (
+            clock.now().plus(Duration::from_secs(59)),
+            Duration::from_secs(3600),
+        );
+        let token = ServiceToken::issue_for(&key, kind, node.clone(), soon, hour, payload);
+        format!("Bearer {}", token.encode())
+    };
+    let refused = put_with(&daemon, Some(&ahead)).await;
+    assert_eq!(
+        (refused.status, refused.code().as_str()),
+        (401, "bad-token")
+    );
+    clock.advance(Duration::from_secs(58));
+    let soon = put_with(&daemon, Some(&ahead)).await;
+    assert_eq!(soon.status, 200, "its time comes while it waits");
+    assert_eq!(put_with(&daemon, Some(&ahead)).await.status, 409);
     let once = token(json!({"jti": "4711"}));
     assert_eq!(put_with(&daemon, Some(&once)).await.status, 200);
     let again = put_with(&daemon, Some(&once)).await;

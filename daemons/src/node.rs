@@ -113,6 +113,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         Document::openapi,
         Readiness::named("node", crate::VERSION),
         &Limits::default(),
+        &tasks,
     );
     let closed = end.begun_owned();
     tasks.spawn("http server", async move {

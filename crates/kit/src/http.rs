@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -27,7 +27,8 @@ use crate::extract::Json;
 use crate::places::Places;
 use crate::rate::{self, RateLimit};
 use crate::readiness::Readiness;
-use crate::{document, metrics, tasks};
+use crate::tasks::{self, Tasks};
+use crate::{detached, document, metrics};
 
 /// The header that a request's id travels in.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -41,6 +42,8 @@ pub struct Limits {
     pub head: Duration,
     /// How long a handler may take until its answer begins.
     pub time: Duration,
+    /// How long a client may read nothing of what is written to it.
+    pub unread: Duration,
     /// Requests of one client.
     pub rate: Option<RateLimit>,
     /// Connections at once.
@@ -55,6 +58,7 @@ impl Default for Limits {
             body_bytes: 2 << 20,
             head: Duration::from_secs(30),
             time: Duration::from_secs(30),
+            unread: Duration::from_secs(30),
             rate: None,
             places: Places::default(),
             cors_origins: Vec::new(),
@@ -134,7 +138,7 @@ pub(crate) fn routes(routes: Router, openapi: fn() -> utoipa::openapi::OpenApi) 
 }
 
 /// The whole of what a daemon serves.
-pub(crate) fn shell(gate: Gate, readiness: Readiness, limits: &Limits) -> Router {
+pub(crate) fn shell(gate: Gate, readiness: Readiness, limits: &Limits, tasks: &Tasks) -> Router {
     let health = get(move || {
         let readiness = readiness.clone();
         async move { health(&readiness).await }
@@ -144,26 +148,32 @@ pub(crate) fn shell(gate: Gate, readiness: Readiness, limits: &Limits) -> Router
         .route("/metrics", get(metrics::answer))
         .fallback(through)
         .with_state(gate);
-    layered(router, limits)
+    layered(router, limits, tasks)
 }
 
 /// All that [`crate::run_service`] serves around a daemon's routes, for what listens elsewhere: the supervisor's socket.
+/// Requests that may change something run on `tasks`.
 pub fn whole(
     own: Router,
     openapi: fn() -> utoipa::openapi::OpenApi,
     readiness: Readiness,
     limits: &Limits,
+    tasks: &Tasks,
 ) -> Router {
     let gate = Gate::default();
     gate.open(routes(own, openapi));
-    shell(gate, readiness, limits)
+    shell(gate, readiness, limits, tasks)
 }
 
 /// The layers that every daemon has.
-fn layered(router: Router, limits: &Limits) -> Router {
+fn layered(router: Router, limits: &Limits, tasks: &Tasks) -> Router {
     let time = limits.time;
     let mut router = router
         .layer(DefaultBodyLimit::max(limits.body_bytes))
+        .layer(middleware::from_fn_with_state(
+            tasks.clone(),
+            detached::finished,
+        ))
         .layer(middleware::from_fn(move |request, next| {
             timed(time, request, next)
         }));
@@ -236,7 +246,10 @@ async fn tidy(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let status = response.status();
     if status.is_server_error() {
-        tracing::debug!(%method, path, status = status.as_u16(), "answered");
+        // The route, not the path: a path may hold what only its client may know, such as a session's id.
+        let route = response.extensions().get::<MatchedPath>();
+        let route = route.map_or("none", MatchedPath::as_str);
+        tracing::debug!(%method, route, status = status.as_u16(), "answered");
     }
     // A 405 with a content type is an answer of its own, a contract's at the edge for example.
     let own = response.headers().contains_key(http::header::CONTENT_TYPE);

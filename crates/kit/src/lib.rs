@@ -6,6 +6,7 @@
 
 pub mod auth;
 pub mod clock;
+mod detached;
 mod document;
 pub mod error;
 pub mod events;
@@ -21,6 +22,7 @@ pub mod retry;
 mod serve;
 pub mod service;
 pub mod shutdown;
+mod stalled;
 pub mod tasks;
 pub mod telemetry;
 

@@ -1,13 +1,22 @@
 //! How many connections are served at once, by the open files that the process may have. A stream stays open for
-//! minutes or days: it has a place of its own, so that streams never keep ordinary requests out.
+//! minutes or days: it has a place of its own, so that streams never keep ordinary requests out. A few places are spare, so
+//! that `/health` is answered when all others are taken.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Open files for all that is no connection: databases, logs, calls of other services.
-const RESERVED: u64 = 124;
+/// Open files for all that is no connection: databases, logs, calls of other services; and for the spare places.
+const RESERVED: u64 = 124 + SPARE as u64;
+/// Connections that are taken when all places for requests are.
+const SPARE: usize = 16;
+/// Of those so many may wait for a place for requests.
+const WAITING: usize = SPARE / 2;
+/// And so long: connections come and go.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// Ordinary connections, where there are files for them.
 const REQUESTS: u64 = 900;
 /// Streams at most: each costs some memory.
@@ -18,7 +27,7 @@ const FILES: u64 = RESERVED + REQUESTS + STREAMS;
 /// Connections at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Places {
-    /// On which requests come and are answered; more wait in the kernel's queue.
+    /// On which requests come and are answered; one more is answered 503, unless it asks for the health.
     pub requests: usize,
     /// On which events are streamed; one more is answered 503.
     pub streams: usize,
@@ -66,6 +75,8 @@ pub(crate) struct Taken {
     size: Places,
     requests: Arc<Semaphore>,
     streams: Arc<Semaphore>,
+    spare: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
 }
 
 impl Taken {
@@ -74,15 +85,22 @@ impl Taken {
             size,
             requests: Arc::new(Semaphore::new(size.requests)),
             streams: Arc::new(Semaphore::new(size.streams)),
+            spare: Arc::new(Semaphore::new(SPARE)),
+            waiting: Arc::new(Semaphore::new(WAITING)),
         }
     }
 
-    /// Waits for a place for requests.
+    /// Waits for a place for requests, or a spare one where there is none.
     pub(crate) async fn take(&self) -> Option<Place> {
-        let permit = self.requests.clone().acquire_owned().await.ok()?;
+        let (permit, is_spare) = tokio::select! {
+            biased;
+            permit = self.requests.clone().acquire_owned() => (permit, false),
+            permit = self.spare.clone().acquire_owned() => (permit, true),
+        };
         Some(Place {
-            permit: Arc::new(Mutex::new(permit)),
-            streams: self.streams.clone(),
+            permit: Arc::new(Mutex::new(permit.ok()?)),
+            is_spare: Arc::new(AtomicBool::new(is_spare)),
+            of: self.clone(),
         })
     }
 
@@ -91,6 +109,7 @@ impl Taken {
         for (places, count) in [
             (&self.requests, self.size.requests),
             (&self.streams, self.size.streams),
+            (&self.spare, SPARE),
         ] {
             let all = u32::try_from(count).unwrap_or(u32::MAX);
             let _all_ended = places.acquire_many(all).await;
@@ -102,20 +121,43 @@ impl Taken {
 #[derive(Clone)]
 pub(crate) struct Place {
     permit: Arc<Mutex<OwnedSemaphorePermit>>,
-    streams: Arc<Semaphore>,
+    is_spare: Arc<AtomicBool>,
+    of: Taken,
 }
 
-/// All places for streams are taken.
+/// All places are taken.
 #[derive(Debug)]
 pub(crate) struct NoPlace;
 
 impl Place {
     /// The connection streams from now on: its place for requests is free for another.
     pub(crate) fn streams(&self) -> Result<(), NoPlace> {
-        let permit = self.streams.clone().try_acquire_owned();
-        let permit = permit.map_err(|_all_taken| NoPlace)?;
-        *self.permit.lock().unwrap_or_else(PoisonError::into_inner) = permit;
+        let permit = self.of.streams.clone().try_acquire_owned();
+        self.exchange(permit.map_err(|_all_taken| NoPlace)?);
         Ok(())
+    }
+
+    /// Whether the connection was taken though all places for requests were.
+    pub(crate) fn is_spare(&self) -> bool {
+        self.is_spare.load(Ordering::Acquire)
+    }
+
+    /// Gets a place for requests where it has a spare one, if one comes free in a moment.
+    pub(crate) async fn settle(&self) -> Result<(), NoPlace> {
+        if !self.is_spare() {
+            return Ok(());
+        }
+        let waits = self.of.waiting.try_acquire();
+        let _waits = waits.map_err(|_too_many_wait| NoPlace)?;
+        let permit = tokio::time::timeout(PATIENCE, self.of.requests.clone().acquire_owned());
+        let permit = permit.await.map_err(|_none_came_free| NoPlace)?;
+        self.exchange(permit.map_err(|_closed| NoPlace)?);
+        Ok(())
+    }
+
+    fn exchange(&self, permit: OwnedSemaphorePermit) {
+        *self.permit.lock().unwrap_or_else(PoisonError::into_inner) = permit;
+        self.is_spare.store(false, Ordering::Release);
     }
 }
 
@@ -130,8 +172,8 @@ mod tests {
             (requests, streams)
         };
         assert_eq!(places(1_000_000), (900, 20_000));
-        assert_eq!(places(20_000), (900, 18_976));
-        assert_eq!(places(1024), (600, 300));
+        assert_eq!(places(20_000), (900, 18_960));
+        assert_eq!(places(1024), (588, 296));
         assert_eq!(places(0), (2, 1));
     }
 }

@@ -1,11 +1,13 @@
-//! Accepting connections: how many at once, how long a request's head may take, and their graceful end. What is
-//! answered is `http`'s.
+//! Accepting connections: how many at once, how long a request's head may take and an answer may lie unread, and their
+//! graceful end. What is answered is `http`'s.
 //!
 //! `axum::serve` does the same without the limits.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -15,31 +17,38 @@ use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
 use http::HeaderValue;
 use http::header::{CONNECTION, CONTENT_TYPE};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use tana_protocol::problem::Code;
 use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt;
 
 use crate::error::ApiError;
-use crate::places::{Place, Places, Taken};
+use crate::http::Limits;
+use crate::places::{Place, Taken};
 use crate::shutdown::Shutdown;
+use crate::stalled::Patient;
 use crate::tasks::Tasks;
 
 /// After a failed `accept` (no more open files) the next try comes this much later.
 const PAUSE: Duration = Duration::from_millis(200);
+/// How long a connection on a spare place may take to send a request's head: there are only a few.
+const HEAD_IN_NEED: Duration = Duration::from_secs(3);
+/// What is answered on a spare place: how this service does.
+const ALWAYS: [&str; 2] = ["/health", "/metrics"];
 
 /// Serves until the shutdown begins and the last connection has ended.
 pub(crate) async fn connections(
     listener: TcpListener,
     router: Router,
     tasks: Tasks,
-    head: Duration,
-    places: Places,
+    limits: Limits,
 ) {
     let shutdown = tasks.shutdown().clone();
-    let places = Taken::none(places);
+    let places = Taken::none(limits.places);
+    let limits = Arc::new(limits);
     loop {
         let accepted = tokio::select! {
             accepted = accept(&listener, &places) => accepted,
@@ -49,9 +58,9 @@ pub(crate) async fn connections(
             tokio::time::sleep(PAUSE).await;
             continue;
         };
-        let (router, shutdown) = (router.clone(), shutdown.clone());
+        let (router, shutdown, limits) = (router.clone(), shutdown.clone(), limits.clone());
         tasks.spawn("connection", async move {
-            let serving = connection(stream, client, place, router, shutdown, head);
+            let serving = connection(stream, client, place, router, shutdown, &limits);
             // A body that panics while it is streamed ends its connection, not the daemon; the log has the panic.
             let _panicked = AssertUnwindSafe(serving).catch_unwind().await;
         });
@@ -63,10 +72,11 @@ pub(crate) async fn connections(
 type Accepted = (TcpStream, SocketAddr, Place);
 
 async fn accept(listener: &TcpListener, places: &Taken) -> io::Result<Accepted> {
-    let place = places.take().await.ok_or(io::ErrorKind::BrokenPipe)?;
     let (stream, client) = listener.accept().await.inspect_err(|error| {
         tracing::debug!("a connection could not be accepted: {error}");
     })?;
+    // Afterwards: a place that is kept for the next connection is one that the last one waits for.
+    let place = places.take().await.ok_or(io::ErrorKind::BrokenPipe)?;
     Ok((stream, client, place))
 }
 
@@ -76,20 +86,31 @@ async fn connection(
     place: Place,
     router: Router,
     shutdown: Shutdown,
-    head: Duration,
+    limits: &Limits,
 ) {
     // Answers and events are small and are to go out at once; where that cannot be set they still go out.
     let _set = stream.set_nodelay(true);
-    let service = router
-        .map_request(move |mut request: http::Request<hyper::body::Incoming>| {
-            request.extensions_mut().insert(ConnectInfo(client));
-            request.map(Body::new)
-        })
-        .map_response(move |response| placed(&place, response));
+    let stream = Patient::new(stream, limits.unread);
+    let in_need = place.is_spare();
+    let head = if in_need {
+        limits.head.min(HEAD_IN_NEED)
+    } else {
+        limits.head
+    };
+    let service = service_fn(move |request| {
+        let (router, place) = (router.clone(), place.clone());
+        async move {
+            let mut response = answer(router, &place, client, request).await;
+            if in_need {
+                close(&mut response);
+            }
+            Ok::<_, Infallible>(response)
+        }
+    });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(head)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
+        .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     tokio::pin!(serving);
     let ended = tokio::select! {
@@ -106,6 +127,36 @@ async fn connection(
     }
 }
 
+async fn answer(
+    router: Router,
+    place: &Place,
+    client: SocketAddr,
+    mut request: http::Request<Incoming>,
+) -> Response {
+    if !ALWAYS.contains(&request.uri().path()) && place.settle().await.is_err() {
+        return busy("connections", 1);
+    }
+    request.extensions_mut().insert(ConnectInfo(client));
+    request.extensions_mut().insert(place.clone());
+    match router.oneshot(request.map(Body::new)).await {
+        Ok(response) => placed(place, response),
+        Err(never) => match never {},
+    }
+}
+
+fn busy(of_what: &str, seconds: u64) -> Response {
+    let text =
+        format!("as many {of_what} are open as this service serves at once; try again later");
+    ApiError::new(Code::Unavailable, text)
+        .retry_after(seconds)
+        .into_response()
+}
+
+fn close(response: &mut Response) {
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(CONNECTION, close);
+}
+
 /// A stream gets a place of its own, and its connection ends with it: it is not for requests any more.
 fn placed(place: &Place, mut response: Response) -> Response {
     let kind = response.headers().get(CONTENT_TYPE);
@@ -113,14 +164,8 @@ fn placed(place: &Place, mut response: Response) -> Response {
         return response;
     }
     if place.streams().is_err() {
-        return ApiError::new(
-            Code::Unavailable,
-            "as many streams are open as this service serves at once; try again later",
-        )
-        .retry_after(10)
-        .into_response();
+        return busy("streams", 10);
     }
-    let close = HeaderValue::from_static("close");
-    response.headers_mut().insert(CONNECTION, close);
+    close(&mut response);
     response
 }

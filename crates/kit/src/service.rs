@@ -146,9 +146,8 @@ where
     let starting = readiness.check("start", "starting");
     let gate = Gate::default();
     let server = {
-        let router = shell(gate.clone(), readiness.clone(), &spec.limits);
-        let Limits { head, places, .. } = spec.limits;
-        crate::serve::connections(listener, router, tasks.clone(), head, places)
+        let router = shell(gate.clone(), readiness.clone(), &spec.limits, &tasks);
+        crate::serve::connections(listener, router, tasks.clone(), spec.limits)
     };
     let ended = tokio_util::sync::CancellationToken::new();
     let end_of_server = ended.clone().drop_guard();

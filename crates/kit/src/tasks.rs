@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use futures::FutureExt;
+use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
 use crate::shutdown::Shutdown;
@@ -73,6 +74,30 @@ impl Tasks {
         // The one allowed place: this is the set that the ban points to.
         #[allow(clippy::disallowed_methods)]
         self.tracker.spawn(run);
+    }
+
+    /// Runs something to its end, even where the caller does not wait for it that long: dropping what this answers ends the
+    /// waiting alone. A panic is the caller's while it waits, and logged after that.
+    pub async fn run<F>(&self, name: &'static str, work: F) -> F::Output
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        self.spawn(name, async move {
+            let done = AssertUnwindSafe(work).catch_unwind().await;
+            if let Err(Err(panic)) = answer.send(done) {
+                tracing::error!(
+                    "a {name} that nobody waited for panicked: {}",
+                    panic_text(&*panic)
+                );
+            }
+        });
+        match answered.await {
+            Ok(Ok(output)) => output,
+            Ok(Err(panic)) => std::panic::resume_unwind(panic),
+            // The task was dropped: the runtime ends, and nobody waits for the answer any more.
+            Err(_) => std::future::pending().await,
+        }
     }
 
     /// Notes the first failure and begins the shutdown.
@@ -152,6 +177,23 @@ mod tests {
         tasks.shutdown().begun().await;
         let error = tasks.finish(Duration::from_secs(5)).await.unwrap_err();
         assert_eq!(error.to_string(), "sweeper panicked: no broom");
+    }
+
+    #[tokio::test]
+    async fn what_runs_goes_on_when_nobody_waits_for_it_any_more() {
+        let tasks = Tasks::new(Shutdown::new());
+        let (open, opened) = tokio::sync::oneshot::channel::<()>();
+        let (done, was_done) = tokio::sync::oneshot::channel();
+        let run = tasks.run("work", async move {
+            opened.await.unwrap();
+            done.send(7).unwrap();
+        });
+        assert!(tokio::time::timeout(Duration::ZERO, run).await.is_err());
+        open.send(()).unwrap();
+        assert_eq!(was_done.await.unwrap(), 7);
+        assert_eq!(tasks.run("sum", async { 1 + 1 }).await, 2);
+        tasks.shutdown().begin();
+        tasks.finish(Duration::from_secs(5)).await.unwrap();
     }
 
     #[tokio::test]

@@ -4,4 +4,7 @@
 mod daemon;
 mod http;
 mod live;
+mod places;
+mod secrets;
 mod tokens;
+mod vanished;

@@ -1,14 +1,18 @@
 //! The identity daemon: logins that a phone approves by signing.
 //!
-//! `rules` decides over values, `service` does what was decided on logins and `requests` on transactions, `follow` learns
-//! what became of those, `push` tells phones of them, `streams` tells who listens, `expiry` ends codes, `tokens` makes
-//! secrets, `operator` knows this node's own key, `http` is the face, with the page of `page/`.
+//! `rules` decides over values, `service` does what was decided on logins, `requests` and `approve` on transactions,
+//! `on_the_way` holds those that were approved, `follow` learns what became of them, `devices` knows a user's phones, `push`
+//! tells them of requests, `streams` tells who listens, `expiry` ends codes, `tokens` makes secrets, `operator` knows this
+//! node's own key, `http` is the face, with the page of `page/`.
 
+mod approve;
 mod config;
+mod devices;
 mod error;
 mod expiry;
 mod follow;
 mod http;
+mod on_the_way;
 mod operator;
 mod push;
 mod requests;

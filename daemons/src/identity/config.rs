@@ -13,6 +13,8 @@ use super::tokens::TokenKey;
 const CODE: Duration = Duration::from_secs(5 * 60);
 /// How long a login lives.
 const LOGIN: Duration = Duration::from_secs(24 * 3600);
+/// How long after its answer was lost a ledger may still take a transaction: its own limit of a request.
+const LOST: Duration = Duration::from_secs(30);
 
 /// What the daemon is built with.
 #[derive(Clone, Debug)]
@@ -39,6 +41,8 @@ pub struct Config {
     pub code_lives: Duration,
     /// How long a login lives.
     pub login_lives: Duration,
+    /// After this time a transaction that the ledger does not know was never handed over.
+    pub lost_after: Duration,
 }
 
 impl Config {
@@ -65,6 +69,7 @@ impl Config {
             schemes: settings.app_schemes.clone(),
             code_lives: CODE,
             login_lives: LOGIN,
+            lost_after: LOST,
         })
     }
 }

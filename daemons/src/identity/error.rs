@@ -51,7 +51,16 @@ pub(super) enum IdentityError {
     #[error("there is no such device")]
     UnknownDevice,
     #[error("a user has at most {0} devices; remove one first")]
-    TooManyDevices(usize),
+    TooManyDevices(u32),
+    #[error(
+        "a user is asked for at most {most} transactions in {} s, not counting those that were signed; try again later",
+        within.as_secs()
+    )]
+    TooManyRequests { most: u32, within: Duration },
+    #[error(
+        "the ledger did not say whether it took the transaction ({0}); the request stays approved until that is known, look at it before trying again"
+    )]
+    Unknown(Box<ClientError>),
     #[error(transparent)]
     Refused(Box<Problem>),
     #[error(transparent)]
@@ -71,7 +80,8 @@ impl IdentityError {
             Self::UnknownUser(_) | Self::WrongName(_) => Code::Forbidden,
             Self::WrongKey(_) => Code::WrongKey,
             Self::Token => Code::BadToken,
-            Self::Ledger(_) => Code::Unavailable,
+            Self::Ledger(_) | Self::Unknown(_) => Code::Unavailable,
+            Self::TooManyRequests { .. } => Code::RateLimited,
             Self::Refused(problem) => problem.code,
             Self::Store(_) => Code::Internal,
         }
@@ -83,8 +93,11 @@ impl From<IdentityError> for ApiError {
         match error {
             IdentityError::Store(error) => crate::store_error::answer(&error),
             IdentityError::Refused(problem) => (*problem).into(),
-            IdentityError::Ledger(_) => {
+            IdentityError::Ledger(_) | IdentityError::Unknown(_) => {
                 Self::new(Code::Unavailable, error.to_string()).retry_after(2)
+            }
+            IdentityError::TooManyRequests { .. } => {
+                Self::new(Code::RateLimited, error.to_string()).retry_after(30)
             }
             refused => Self::new(refused.code(), refused.to_string()),
         }

@@ -23,7 +23,7 @@ pub(super) async fn watch(identity: Identity, shutdown: Shutdown) {
         };
         tokio::select! {
             () = pause(sleep) => {}
-            () = identity.first_code() => {}
+            () = identity.sooner_code() => {}
             () = shutdown.begun() => return,
         }
     }

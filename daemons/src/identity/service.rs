@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tana_client::LedgerClient;
-use tana_kit::{ApiError, Clock, Context, ServiceGuard, Shutdown};
+use tana_kit::{ApiError, Clock, Context, ServiceGuard, Shutdown, Tasks};
 use tana_protocol::api::identity::{
     ApproveSession, CreateSession, LoginView, SessionApproved, SessionCreated, SessionView,
 };
@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 
 use super::config::Config;
 use super::error::IdentityError;
-use super::requests::Approvals;
+use super::on_the_way::Approvals;
 use super::streams::{Change, Streams, Watch};
 use super::{expiry, follow, operator, rules, tokens};
 
@@ -40,9 +40,10 @@ struct Inner {
     approvals: Approvals,
     operators: ServiceGuard,
     shutdown: Shutdown,
+    tasks: Tasks,
     /// No code is open: the next one made wakes the expiry.
     idle: AtomicBool,
-    first: Notify,
+    sooner: Notify,
 }
 
 /// A session and by which of its ids it was asked for.
@@ -76,8 +77,9 @@ impl Identity {
             streams: Streams::default(),
             approvals: Approvals::default(),
             shutdown: context.shutdown.clone(),
+            tasks: context.tasks.clone(),
             idle: AtomicBool::new(false),
-            first: Notify::new(),
+            sooner: Notify::new(),
         }));
         context.tasks.spawn(
             "code expiry",
@@ -122,8 +124,13 @@ impl Identity {
     /// A code was made: wakes who ends codes, if none was open.
     pub(super) fn code_made(&self) {
         if self.0.idle.swap(false, Ordering::AcqRel) {
-            self.0.first.notify_one();
+            self.0.sooner.notify_one();
         }
+    }
+
+    /// An older code is open again: it may end before all that who ends codes knows of.
+    pub(super) fn code_reopened(&self) {
+        self.0.sooner.notify_one();
     }
 
     pub(super) fn shutdown(&self) -> &Shutdown {
@@ -207,7 +214,10 @@ impl Identity {
         let mut asked = self.find(id).await?;
         let waits = rules::status(&asked.session, self.now()) == SessionStatus::Waiting;
         if waits && asked.publicly() {
-            asked.session = self.mark_scanned(asked.session).await?;
+            let (identity, session) = (self.clone(), asked.session);
+            let scanning = async move { identity.mark_scanned(session).await };
+            // To its end, also where the reader goes away: who watches is told of what was written.
+            asked.session = self.0.tasks.run("scan", scanning).await?;
         }
         let now = self.now();
         let status = rules::status(&asked.session, now);
@@ -414,9 +424,9 @@ impl Identity {
         Ok(next.map(|next| next.since(self.now())))
     }
 
-    /// Waits until a code is made while none was open.
-    pub(super) async fn first_code(&self) {
-        self.0.first.notified().await;
+    /// Waits until a code is made while none was open, or one is open again.
+    pub(super) async fn sooner_code(&self) {
+        self.0.sooner.notified().await;
     }
 
     pub(super) async fn forget_old(&self) -> StoreResult<u64> {

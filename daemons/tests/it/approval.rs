@@ -66,12 +66,12 @@ impl Shop {
         self.site.identity.get(&path).await.ok(200)
     }
 
-    async fn approve(&self, id: &str, body: &Value) -> Answer {
+    pub(crate) async fn approve(&self, id: &str, body: &Value) -> Answer {
         let path = format!("/auth/transaction/{id}/approve");
         self.site.identity.post(&path, body).await
     }
 
-    fn signed(&self, message: &str, key: &SecretKey) -> Value {
+    pub(crate) fn signed(&self, message: &str, key: &SecretKey) -> Value {
         json!({"message": message, "signature": key.sign(message), "publicKey": key.public()})
     }
 }

@@ -5,6 +5,7 @@ mod approval;
 mod chain_site;
 mod content;
 mod daemon;
+mod handover;
 mod identity;
 mod ledger;
 mod mesh;

@@ -208,11 +208,24 @@ async fn who_was_not_told_before_the_service_ended_is_told_by_the_next() {
 #[tokio::test]
 async fn a_user_has_only_so_many_phones() {
     let shop = Shop::open(Site::start().await).await;
-    for n in 0..50 {
-        register(&shop, &format!("token {n}")).await;
-    }
-    register(&shop, "token 7").await;
-    let body = json!({"pushToken": "one more"});
-    let refused = shop.call(Method::POST, "/devices", Some(&body)).await;
-    assert_eq!(refused.problem(409), "conflict");
+    let bodies: Vec<Value> = (0..60)
+        .map(|n| json!({"pushToken": format!("token {n}")}))
+        .collect();
+    let registering = bodies
+        .iter()
+        .map(|body| shop.call(Method::POST, "/devices", Some(body)));
+    let answers = futures::future::join_all(registering).await;
+    let (kept, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 201);
+    assert_eq!(kept.len(), 50, "however many come at once");
+    assert!(
+        refused
+            .iter()
+            .all(|answer| answer.problem(409) == "conflict")
+    );
+    // One that is known already is none more.
+    let listed = shop.call(Method::GET, "/devices", None).await.ok(200);
+    assert_eq!(listed.as_array().unwrap().len(), 50);
+    let known = answers.iter().position(|answer| answer.status == 201);
+    let again = shop.call(Method::POST, "/devices", Some(&bodies[known.unwrap()]));
+    again.await.ok(201);
 }

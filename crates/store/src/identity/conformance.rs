@@ -7,7 +7,8 @@ use tana_protocol::login::{RequestId, SessionId, SessionStatus};
 use tana_protocol::{Hash32, SecretKey, Timestamp, TransactionId, UserId};
 
 use super::requests::{
-    Device, RequestFilter, RequestPlace, RequestStep, RequestStepped, TransactionRequest,
+    Added, Device, RequestFilter, RequestPlace, RequestStep, RequestStepped, Room,
+    TransactionRequest,
 };
 use super::{IdentityStore, Login, Session, SessionKey, Step, Stepped};
 use crate::error::StoreResult;
@@ -268,6 +269,7 @@ fn request(number: u8) -> TransactionRequest {
 fn move_on(from: RequestStatus, to: RequestStatus) -> RequestStep {
     RequestStep {
         from,
+        also_from: None,
         to,
         transaction_id: None,
         reason: None,
@@ -337,8 +339,16 @@ async fn lists(
 async fn transactions(store: &dyn IdentityStore) -> StoreResult<()> {
     use RequestStatus::{Approved, Confirmed, Expired, Pending, Submitted};
     let (first, second) = (request(1), request(2));
-    store.add_request(&first).await?;
-    store.add_request(&second).await?;
+    let room = |most| Room {
+        most,
+        since: Timestamp::from_ms(START - 1),
+    };
+    for wanted in [&first, &second] {
+        assert_eq!(store.add_request(wanted, room(2)).await?, Added::Kept);
+    }
+    let third = store.add_request(&request(3), room(2)).await?;
+    assert_eq!(third, Added::NoRoom);
+    assert_eq!(store.request(&request(3).id).await?, None);
     assert_eq!(store.request(&first.id).await?, Some(first.clone()));
     assert_eq!(store.request(&request(9).id).await?, None);
     assert_eq!(store.next_request_expiry().await?, Some(first.expires_at));
@@ -362,7 +372,15 @@ async fn transactions(store: &dyn IdentityStore) -> StoreResult<()> {
     assert!(steps.contains(&RequestStepped::Done(Box::new(approved.clone()))));
     assert!(steps.contains(&RequestStepped::TooLate(Box::new(approved.clone()))));
     assert_eq!(store.unsettled().await?, [approved]);
-    for (from, to) in [(Approved, Submitted), (Submitted, Confirmed)] {
+    let either = RequestStep {
+        also_from: Some(Approved),
+        ..move_on(Submitted, Submitted)
+    };
+    let found = store.step_request(&first.id, &either, at(30)).await?;
+    assert!(matches!(&found, RequestStepped::Done(_)), "{found:?}");
+    let found = store.step_request(&first.id, &either, at(30)).await?;
+    assert!(matches!(&found, RequestStepped::Done(_)), "{found:?}");
+    for (from, to) in [(Submitted, Submitted), (Submitted, Confirmed)] {
         // Long after its time: only a pending one ends by it.
         let done = store
             .step_request(&first.id, &move_on(from, to), at(90_000))
@@ -397,9 +415,25 @@ async fn transactions(store: &dyn IdentityStore) -> StoreResult<()> {
     assert_eq!(store.next_request_expiry().await?, None);
     let unknown = store.step_request(&request(9).id, &approve, at(1)).await?;
     assert_eq!(unknown, RequestStepped::Unknown);
+    let answered = store.add_request(&request(4), room(2)).await?;
+    assert_eq!(answered, Added::Kept, "one that was signed takes no room");
+    assert_eq!(
+        store.add_request(&request(5), room(2)).await?,
+        Added::NoRoom,
+        "one that is over does"
+    );
+    let later = Room {
+        most: 1,
+        since: first.created_at,
+    };
+    let later = store.add_request(&request(5), later).await?;
+    assert_eq!(later, Added::Kept, "until it is old");
     assert_eq!(store.forget_requests(second.expires_at).await?, 1);
     assert_eq!(store.request(&first.id).await?, None);
+    phones(store).await
+}
 
+async fn phones(store: &dyn IdentityStore) -> StoreResult<()> {
     let device = |number: u8, name: &str| Device {
         id: format!("dev_{number}"),
         user_id: user(1),
@@ -411,12 +445,17 @@ async fn transactions(store: &dyn IdentityStore) -> StoreResult<()> {
     };
     for (number, name) in [(1, "one"), (2, "two")] {
         let wanted = device(number, name);
-        assert_eq!(store.add_device(&wanted).await?, wanted);
+        assert_eq!(store.add_device(&wanted, 2).await?, Some(wanted));
     }
-    let again = store.add_device(&device(3, "one again")).await?;
+    let one_more = Device {
+        push_token: "token of one more".to_owned(),
+        ..device(4, "one more")
+    };
+    assert_eq!(store.add_device(&one_more, 2).await?, None);
+    let again = store.add_device(&device(3, "one again"), 2).await?;
     assert_eq!(
-        (again.id.as_str(), again.device_name.as_deref()),
-        ("dev_1", Some("one again")),
+        again.map(|again| (again.id, again.device_name)),
+        Some(("dev_1".to_owned(), Some("one again".to_owned()))),
         "the same phone is registered once"
     );
     let names: Vec<_> = store.devices(&user(1)).await?;

@@ -38,6 +38,8 @@ pub struct TransactionRequest {
 pub struct RequestStep {
     /// Where it must stand; a pending one must also be in its time.
     pub from: RequestStatus,
+    /// Or there.
+    pub also_from: Option<RequestStatus>,
     /// Where it stands then.
     pub to: RequestStatus,
     /// The transaction, where it is known now; `None` keeps what is there.
@@ -55,6 +57,24 @@ pub enum RequestStepped {
     TooLate(Box<TransactionRequest>),
     /// There is no such request.
     Unknown,
+}
+
+/// How many requests a user may have that no transaction answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// So many.
+    pub most: u32,
+    /// Of those that were made after this.
+    pub since: Timestamp,
+}
+
+/// Whether a request was kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Added {
+    /// It was.
+    Kept,
+    /// The user has as many as there is room for.
+    NoRoom,
 }
 
 /// Which requests a list has.
@@ -102,9 +122,12 @@ pub struct Device {
 
 /// The part of the identity service's store that is about transactions and phones.
 pub trait RequestStore: Send + Sync + 'static {
-    /// Keeps a new request.
-    fn add_request<'a>(&'a self, request: &'a TransactionRequest)
-    -> BoxFuture<'a, StoreResult<()>>;
+    /// Keeps a new request where its user has room for it. Of two at once PostgreSQL may keep both in the last place.
+    fn add_request<'a>(
+        &'a self,
+        request: &'a TransactionRequest,
+        room: Room,
+    ) -> BoxFuture<'a, StoreResult<Added>>;
 
     /// One request.
     fn request<'a>(
@@ -147,8 +170,13 @@ pub trait RequestStore: Send + Sync + 'static {
     /// Forgets requests that ended before `before` and are not on their way, a thousand at most; answers how many.
     fn forget_requests(&self, before: Timestamp) -> BoxFuture<'_, StoreResult<u64>>;
 
-    /// Keeps a device, or what is new about one that the user has registered; answers it as it is kept.
-    fn add_device<'a>(&'a self, device: &'a Device) -> BoxFuture<'a, StoreResult<Device>>;
+    /// Keeps a device, or what is new about one that the user has registered; answers it as it is kept. `None` where it is
+    /// new and the user has `most` already, with the same reserve as for a request.
+    fn add_device<'a>(
+        &'a self,
+        device: &'a Device,
+        most: u32,
+    ) -> BoxFuture<'a, StoreResult<Option<Device>>>;
 
     /// A user's devices, newest first.
     fn devices<'a>(&'a self, user: &'a UserId) -> BoxFuture<'a, StoreResult<Vec<Device>>>;
@@ -246,10 +274,17 @@ pub(crate) use request_columns;
 macro_rules! sql_request_store {
     ($store:ty, $failed:path) => {
         impl $store {
-            async fn insert_request(&self, request: &TransactionRequest) -> StoreResult<()> {
-                sqlx::query(
+            async fn insert_request(
+                &self,
+                request: &TransactionRequest,
+                room: Room,
+            ) -> StoreResult<Added> {
+                let done = sqlx::query(
                     "INSERT INTO transaction_requests (id, user_id, public_key, status, message, \
-                     app_name, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+                     app_name, created_at, expires_at) \
+                     SELECT $1, $2, $3, $4, $5, CAST($6 AS TEXT), CAST($7 AS BIGINT), CAST($8 AS BIGINT) \
+                     WHERE (SELECT count(*) FROM transaction_requests WHERE user_id = $2 \
+                     AND created_at > $9 AND transaction_id IS NULL) < $10",
                 )
                 .bind(request.id.as_str())
                 .bind(request.user_id.to_string())
@@ -259,10 +294,15 @@ macro_rules! sql_request_store {
                 .bind(&request.app_name)
                 .bind(ms(request.created_at))
                 .bind(ms(request.expires_at))
+                .bind(ms(room.since))
+                .bind(i64::from(room.most))
                 .execute(self.writer())
                 .await
                 .map_err($failed("keeping a transaction request"))?;
-                Ok(())
+                Ok(match done.rows_affected() {
+                    0 => Added::NoRoom,
+                    _ => Added::Kept,
+                })
             }
 
             async fn find_request(
@@ -289,7 +329,7 @@ macro_rules! sql_request_store {
                 let done: Option<RequestRow> = sqlx::query_as(request_columns!(
                     "UPDATE transaction_requests SET status = $3, \
                      transaction_id = coalesce($4, transaction_id), reason = $5 \
-                     WHERE id = $1 AND status = $2 AND (status <> 'pending' OR expires_at > $6) \
+                     WHERE id = $1 AND status IN ($2, $7) AND (status <> 'pending' OR expires_at > $6) \
                      AND (CAST($4 AS TEXT) IS NULL OR NOT EXISTS (SELECT 1 FROM transaction_requests AS other \
                      WHERE other.transaction_id = CAST($4 AS TEXT) AND other.id <> $1)) RETURNING",
                     ""
@@ -300,6 +340,7 @@ macro_rules! sql_request_store {
                 .bind(step.transaction_id.map(|id| id.to_string()))
                 .bind(&step.reason)
                 .bind(ms(now))
+                .bind(step.also_from.unwrap_or(step.from).as_str())
                 .fetch_optional(self.writer())
                 .await
                 .map_err($failed("changing a transaction request"))?;
@@ -408,10 +449,17 @@ macro_rules! sql_request_store {
                 Ok(done.rows_affected())
             }
 
-            async fn keep_device(&self, device: &Device) -> StoreResult<Device> {
-                let kept: requests::DeviceRow = sqlx::query_as(
+            async fn keep_device(
+                &self,
+                device: &Device,
+                most: u32,
+            ) -> StoreResult<Option<Device>> {
+                let kept: Option<requests::DeviceRow> = sqlx::query_as(
                     "INSERT INTO device_tokens (id, user_id, push_token, device_name, platform, \
-                     app_version, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7) \
+                     app_version, created_at) \
+                     SELECT $1, $2, $3, CAST($4 AS TEXT), CAST($5 AS TEXT), CAST($6 AS TEXT), CAST($7 AS BIGINT) \
+                     WHERE (SELECT count(*) FROM device_tokens WHERE user_id = $2) < $8 \
+                     OR EXISTS (SELECT 1 FROM device_tokens WHERE user_id = $2 AND push_token = $3) \
                      ON CONFLICT (user_id, push_token) DO UPDATE SET \
                      device_name = excluded.device_name, platform = excluded.platform, \
                      app_version = excluded.app_version \
@@ -424,10 +472,11 @@ macro_rules! sql_request_store {
                 .bind(&device.platform)
                 .bind(&device.app_version)
                 .bind(ms(device.created_at))
-                .fetch_one(self.writer())
+                .bind(i64::from(most))
+                .fetch_optional(self.writer())
                 .await
                 .map_err($failed("keeping a device"))?;
-                requests::device(kept)
+                kept.map(requests::device).transpose()
             }
 
             async fn list_devices(&self, user: &UserId) -> StoreResult<Vec<Device>> {
@@ -458,8 +507,9 @@ macro_rules! sql_request_store {
             fn add_request<'a>(
                 &'a self,
                 request: &'a TransactionRequest,
-            ) -> BoxFuture<'a, StoreResult<()>> {
-                self.insert_request(request).boxed()
+                room: Room,
+            ) -> BoxFuture<'a, StoreResult<Added>> {
+                self.insert_request(request, room).boxed()
             }
 
             fn request<'a>(
@@ -519,8 +569,12 @@ macro_rules! sql_request_store {
                 self.delete_requests(before).boxed()
             }
 
-            fn add_device<'a>(&'a self, device: &'a Device) -> BoxFuture<'a, StoreResult<Device>> {
-                self.keep_device(device).boxed()
+            fn add_device<'a>(
+                &'a self,
+                device: &'a Device,
+                most: u32,
+            ) -> BoxFuture<'a, StoreResult<Option<Device>>> {
+                self.keep_device(device, most).boxed()
             }
 
             fn devices<'a>(&'a self, user: &'a UserId) -> BoxFuture<'a, StoreResult<Vec<Device>>> {

@@ -11,8 +11,8 @@ use tana_protocol::{Hash32, Timestamp, UserId};
 
 use crate::error::StoreResult;
 use crate::identity::requests::{
-    self, Device, RequestFilter, RequestRow, RequestStep, RequestStepped, RequestStore,
-    TransactionRequest, request_columns, sql_request_store,
+    self, Added, Device, RequestFilter, RequestRow, RequestStep, RequestStepped, RequestStore,
+    Room, TransactionRequest, request_columns, sql_request_store,
 };
 use crate::identity::sql::{
     self, SessionRow, StepColumns, ms, session_columns, sql_identity_store,

@@ -43,7 +43,7 @@ pub(super) fn router() -> Router<Identity> {
 }
 
 #[utoipa::path(post, path = "/auth/transaction/request", operation_id = "requestTransaction", request_body = Object,
-    responses((status = 201, description = "the request, with what its QR code says"), (status = 400), (status = 401), (status = 503)))]
+    responses((status = 201, description = "the request, with what its QR code says"), (status = 400), (status = 401), (status = 429), (status = 503)))]
 pub(super) async fn ask(
     State(identity): State<Identity>,
     Bearer(bearer): Bearer,

@@ -2,6 +2,7 @@
 //!
 //! The tables' own SQL is in the modules below, one a trait.
 
+mod group;
 mod identity;
 mod ledger;
 mod mesh;

@@ -279,7 +279,7 @@ macro_rules! sql_request_store {
                 request: &TransactionRequest,
                 room: Room,
             ) -> StoreResult<Added> {
-                let done = sqlx::query(
+                let query = sqlx::query(
                     "INSERT INTO transaction_requests (id, user_id, public_key, status, message, \
                      app_name, created_at, expires_at) \
                      SELECT $1, $2, $3, $4, $5, CAST($6 AS TEXT), CAST($7 AS BIGINT), CAST($8 AS BIGINT) \
@@ -295,10 +295,12 @@ macro_rules! sql_request_store {
                 .bind(ms(request.created_at))
                 .bind(ms(request.expires_at))
                 .bind(ms(room.since))
-                .bind(i64::from(room.most))
-                .execute(self.writer())
-                .await
-                .map_err($failed("keeping a transaction request"))?;
+                .bind(i64::from(room.most));
+                let done = self
+                    .write("keeping a transaction request", move |connection| {
+                        query.execute(connection).boxed()
+                    })
+                    .await?;
                 Ok(match done.rows_affected() {
                     0 => Added::NoRoom,
                     _ => Added::Kept,
@@ -326,7 +328,7 @@ macro_rules! sql_request_store {
                 step: &RequestStep,
                 now: Timestamp,
             ) -> StoreResult<RequestStepped> {
-                let done: Option<RequestRow> = sqlx::query_as(request_columns!(
+                let query = sqlx::query_as(request_columns!(
                     "UPDATE transaction_requests SET status = $3, \
                      transaction_id = coalesce($4, transaction_id), reason = $5 \
                      WHERE id = $1 AND status IN ($2, $7) AND (status <> 'pending' OR expires_at > $6) \
@@ -334,16 +336,18 @@ macro_rules! sql_request_store {
                      WHERE other.transaction_id = CAST($4 AS TEXT) AND other.id <> $1)) RETURNING",
                     ""
                 ))
-                .bind(id.as_str())
+                .bind(id.as_str().to_owned())
                 .bind(step.from.as_str())
                 .bind(step.to.as_str())
                 .bind(step.transaction_id.map(|id| id.to_string()))
-                .bind(&step.reason)
+                .bind(step.reason.clone())
                 .bind(ms(now))
-                .bind(step.also_from.unwrap_or(step.from).as_str())
-                .fetch_optional(self.writer())
-                .await
-                .map_err($failed("changing a transaction request"))?;
+                .bind(step.also_from.unwrap_or(step.from).as_str());
+                let done: Option<RequestRow> = self
+                    .write("changing a transaction request", move |connection| {
+                        query.fetch_optional(connection).boxed()
+                    })
+                    .await?;
                 if let Some(row) = done {
                     return Ok(RequestStepped::Done(Box::new(row.try_into()?)));
                 }
@@ -393,12 +397,14 @@ macro_rules! sql_request_store {
             }
 
             async fn note_told(&self, id: &RequestId, now: Timestamp) -> StoreResult<()> {
-                sqlx::query("UPDATE transaction_requests SET notified_at = $2 WHERE id = $1")
-                    .bind(id.as_str())
-                    .bind(ms(now))
-                    .execute(self.writer())
-                    .await
-                    .map_err($failed("noting who was told"))?;
+                let query =
+                    sqlx::query("UPDATE transaction_requests SET notified_at = $2 WHERE id = $1")
+                        .bind(id.as_str())
+                        .bind(ms(now));
+                self.write("noting who was told", move |connection| {
+                    query.execute(connection).boxed()
+                })
+                .await?;
                 Ok(())
             }
 
@@ -425,27 +431,31 @@ macro_rules! sql_request_store {
             }
 
             async fn end_requests(&self, now: Timestamp) -> StoreResult<Vec<TransactionRequest>> {
-                let found: Vec<RequestRow> = sqlx::query_as(request_columns!(
+                let query = sqlx::query_as(request_columns!(
                     "UPDATE transaction_requests SET status = 'expired' \
                      WHERE status = 'pending' AND expires_at <= $1 RETURNING",
                     ""
                 ))
-                .bind(ms(now))
-                .fetch_all(self.writer())
-                .await
-                .map_err($failed("ending requests"))?;
+                .bind(ms(now));
+                let found: Vec<RequestRow> = self
+                    .write("ending requests", move |connection| {
+                        query.fetch_all(connection).boxed()
+                    })
+                    .await?;
                 found.into_iter().map(TransactionRequest::try_from).collect()
             }
 
             async fn delete_requests(&self, before: Timestamp) -> StoreResult<u64> {
-                let done = sqlx::query(
+                let query = sqlx::query(
                     "DELETE FROM transaction_requests WHERE id IN (SELECT id FROM transaction_requests \
                      WHERE expires_at < $1 AND status NOT IN ('approved', 'submitted') LIMIT 1000)",
                 )
-                .bind(ms(before))
-                .execute(self.writer())
-                .await
-                .map_err($failed("forgetting old requests"))?;
+                .bind(ms(before));
+                let done = self
+                    .write("forgetting old requests", move |connection| {
+                        query.execute(connection).boxed()
+                    })
+                    .await?;
                 Ok(done.rows_affected())
             }
 
@@ -454,7 +464,7 @@ macro_rules! sql_request_store {
                 device: &Device,
                 most: u32,
             ) -> StoreResult<Option<Device>> {
-                let kept: Option<requests::DeviceRow> = sqlx::query_as(
+                let query = sqlx::query_as(
                     "INSERT INTO device_tokens (id, user_id, push_token, device_name, platform, \
                      app_version, created_at) \
                      SELECT $1, $2, $3, CAST($4 AS TEXT), CAST($5 AS TEXT), CAST($6 AS TEXT), CAST($7 AS BIGINT) \
@@ -465,17 +475,19 @@ macro_rules! sql_request_store {
                      app_version = excluded.app_version \
                      RETURNING id, user_id, push_token, device_name, platform, app_version, created_at",
                 )
-                .bind(&device.id)
+                .bind(device.id.clone())
                 .bind(device.user_id.to_string())
-                .bind(&device.push_token)
-                .bind(&device.device_name)
-                .bind(&device.platform)
-                .bind(&device.app_version)
+                .bind(device.push_token.clone())
+                .bind(device.device_name.clone())
+                .bind(device.platform.clone())
+                .bind(device.app_version.clone())
                 .bind(ms(device.created_at))
-                .bind(i64::from(most))
-                .fetch_optional(self.writer())
-                .await
-                .map_err($failed("keeping a device"))?;
+                .bind(i64::from(most));
+                let kept: Option<requests::DeviceRow> = self
+                    .write("keeping a device", move |connection| {
+                        query.fetch_optional(connection).boxed()
+                    })
+                    .await?;
                 kept.map(requests::device).transpose()
             }
 
@@ -492,13 +504,15 @@ macro_rules! sql_request_store {
             }
 
             async fn delete_device(&self, user: &UserId, id: &str) -> StoreResult<u64> {
-                let done =
+                let query =
                     sqlx::query("DELETE FROM device_tokens WHERE user_id = $1 AND id = $2")
                         .bind(user.to_string())
-                        .bind(id.to_owned())
-                        .execute(self.writer())
-                        .await
-                        .map_err($failed("removing a device"))?;
+                        .bind(id.to_owned());
+                let done = self
+                    .write("removing a device", move |connection| {
+                        query.execute(connection).boxed()
+                    })
+                    .await?;
                 Ok(done.rows_affected())
             }
         }

@@ -1,7 +1,7 @@
 //! The statements of [`super::IdentityStore`], the same text for SQLite and PostgreSQL, and their rows.
 //!
-//! The macro makes the implementation for a backend: a type with `writer()` and `reader()` pools, and a function that
-//! maps its errors.
+//! The macro makes the implementation for a backend: a type with `write()`, which runs one statement and answers when it is
+//! committed, a `reader()` pool, and a function that maps its errors.
 
 use tana_protocol::login::SessionId;
 use tana_protocol::{Hash32, Timestamp};
@@ -176,7 +176,7 @@ macro_rules! sql_identity_store {
     ($store:ty, $failed:path) => {
         impl $store {
             async fn insert(&self, session: &Session) -> StoreResult<()> {
-                sqlx::query(
+                let query = sqlx::query(
                     "INSERT INTO auth_sessions (public_id, browser_hash, challenge, status, return_url, \
                      app_name, app_icon, created_at, expires_at, token_hash, phone_token_hash) \
                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
@@ -191,10 +191,11 @@ macro_rules! sql_identity_store {
                 .bind(ms(session.created_at))
                 .bind(ms(session.expires_at))
                 .bind(sql::hex(&session.token_hash))
-                .bind(sql::hex(&session.phone_token_hash))
-                .execute(self.writer())
-                .await
-                .map_err($failed("keeping a session"))?;
+                .bind(sql::hex(&session.phone_token_hash));
+                self.write("keeping a session", move |connection| {
+                    query.execute(connection).boxed()
+                })
+                .await?;
                 Ok(())
             }
 
@@ -219,14 +220,14 @@ macro_rules! sql_identity_store {
             ) -> StoreResult<Stepped> {
                 const DOING: &str = "changing a session";
                 let columns = StepColumns::from(step);
-                let done: Option<SessionRow> = sqlx::query_as(session_columns!(
+                let query = sqlx::query_as(session_columns!(
                     "UPDATE auth_sessions SET status = $4, user_id = $5, username = $6, \
                      public_key = $7, approved_at = $8, last_used_at = $8, token_expires_at = $9, \
                      reason = $10 \
                      WHERE public_id = $1 AND status IN ('waiting', $2) AND expires_at > $3 RETURNING",
                     ""
                 ))
-                .bind(id.as_str())
+                .bind(id.as_str().to_owned())
                 .bind(columns.also_from)
                 .bind(ms(now))
                 .bind(columns.status)
@@ -235,10 +236,12 @@ macro_rules! sql_identity_store {
                 .bind(columns.public_key)
                 .bind(columns.approved_at)
                 .bind(columns.token_expires_at)
-                .bind(columns.reason)
-                .fetch_optional(self.writer())
-                .await
-                .map_err($failed(DOING))?;
+                .bind(columns.reason);
+                let done: Option<SessionRow> = self
+                    .write(DOING, move |connection| {
+                        query.fetch_optional(connection).boxed()
+                    })
+                    .await?;
                 if let Some(row) = done {
                     return Ok(Stepped::Done(Box::new(row.try_into()?)));
                 }
@@ -267,14 +270,16 @@ macro_rules! sql_identity_store {
             }
 
             async fn end_codes(&self, now: Timestamp) -> StoreResult<Vec<SessionId>> {
-                let found: Vec<String> = sqlx::query_scalar(
+                let query = sqlx::query_scalar(
                     "UPDATE auth_sessions SET status = 'expired' \
                      WHERE status IN ('waiting', 'scanned') AND expires_at <= $1 RETURNING public_id",
                 )
-                .bind(ms(now))
-                .fetch_all(self.writer())
-                .await
-                .map_err($failed("ending codes"))?;
+                .bind(ms(now));
+                let found: Vec<String> = self
+                    .write("ending codes", move |connection| {
+                        query.fetch_all(connection).boxed()
+                    })
+                    .await?;
                 sql::ids(&found)
             }
 
@@ -299,12 +304,13 @@ macro_rules! sql_identity_store {
                 };
                 let live = LiveLogin::try_from(row)?;
                 if now.since(live.login.last_used_at) > NOTED_EVERY {
-                    sqlx::query("UPDATE auth_sessions SET last_used_at = $2 WHERE public_id = $1")
+                    let query = sqlx::query("UPDATE auth_sessions SET last_used_at = $2 WHERE public_id = $1")
                         .bind(live.id.as_str())
-                        .bind(ms(now))
-                        .execute(self.writer())
-                        .await
-                        .map_err($failed(DOING))?;
+                        .bind(ms(now));
+                    self.write(DOING, move |connection| {
+                        query.execute(connection).boxed()
+                    })
+                    .await?;
                 }
                 Ok(Some(live))
             }
@@ -330,31 +336,35 @@ macro_rules! sql_identity_store {
                 session: Option<&SessionId>,
                 now: Timestamp,
             ) -> StoreResult<u64> {
-                let done = sqlx::query(
+                let query = sqlx::query(
                     "UPDATE auth_sessions SET revoked_at = $3 WHERE user_id = $1 \
                      AND (CAST($2 AS TEXT) IS NULL OR public_id = CAST($2 AS TEXT)) \
                      AND status = 'approved' AND revoked_at IS NULL AND token_expires_at > $3",
                 )
                 .bind(user.to_string())
                 .bind(session.map(|id| id.as_str().to_owned()))
-                .bind(ms(now))
-                .execute(self.writer())
-                .await
-                .map_err($failed("ending sessions"))?;
+                .bind(ms(now));
+                let done = self
+                    .write("ending sessions", move |connection| {
+                        query.execute(connection).boxed()
+                    })
+                    .await?;
                 Ok(done.rows_affected())
             }
 
             async fn delete_old(&self, before: Timestamp, now: Timestamp) -> StoreResult<u64> {
-                let done = sqlx::query(
+                let query = sqlx::query(
                     "DELETE FROM auth_sessions WHERE public_id IN (SELECT public_id FROM auth_sessions \
                      WHERE expires_at < $1 AND NOT (status = 'approved' AND revoked_at IS NULL \
                      AND token_expires_at > $2) LIMIT 1000)",
                 )
                 .bind(ms(before))
-                .bind(ms(now))
-                .execute(self.writer())
-                .await
-                .map_err($failed("forgetting old sessions"))?;
+                .bind(ms(now));
+                let done = self
+                    .write("forgetting old sessions", move |connection| {
+                        query.execute(connection).boxed()
+                    })
+                    .await?;
                 Ok(done.rows_affected())
             }
 

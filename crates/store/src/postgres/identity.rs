@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use sqlx::postgres::PgPool;
+use sqlx::postgres::{PgConnection, PgPool};
 use tana_protocol::api::approval::RequestStatus;
 use tana_protocol::login::{RequestId, SessionId};
 use tana_protocol::{Hash32, Timestamp, UserId};
@@ -39,8 +39,13 @@ impl PostgresIdentity {
         Postgres::open(address, &migrations).await.map(Self)
     }
 
-    const fn writer(&self) -> &PgPool {
-        self.0.pool()
+    /// Each on a connection of its own: the server commits together what comes at the same time.
+    async fn write<T, F>(&self, doing: &'static str, statement: F) -> StoreResult<T>
+    where
+        F: for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, sqlx::Result<T>> + Send,
+    {
+        let mut connection = self.0.pool().acquire().await.map_err(failed(doing))?;
+        statement(&mut connection).await.map_err(failed(doing))
     }
 
     const fn reader(&self) -> &PgPool {

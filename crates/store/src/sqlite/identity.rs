@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use sqlx::sqlite::SqlitePool;
+use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use tana_protocol::api::approval::RequestStatus;
 use tana_protocol::login::{RequestId, SessionId};
 use tana_protocol::{Hash32, Timestamp, UserId};
@@ -18,6 +18,7 @@ use crate::identity::sql::{
     self, SessionRow, StepColumns, ms, session_columns, sql_identity_store,
 };
 use crate::identity::{IdentityStore, LiveLogin, Session, SessionKey, Step, Stepped};
+use crate::sqlite::group::Group;
 use crate::sqlite::{Durability, Sqlite, failed};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/identity/sqlite");
@@ -27,7 +28,10 @@ const NOTED_EVERY: Duration = Duration::from_secs(60);
 
 /// The identity database in one SQLite file. Clones share its connections.
 #[derive(Clone, Debug)]
-pub struct SqliteIdentity(Sqlite);
+pub struct SqliteIdentity {
+    database: Sqlite,
+    group: Group,
+}
 
 impl SqliteIdentity {
     /// Opens the file, and makes it where there is none.
@@ -35,21 +39,29 @@ impl SqliteIdentity {
     /// # Errors
     /// One sentence for each: no database, a newer version's, no room, no permission.
     pub async fn open(address: &str) -> StoreResult<Self> {
-        Sqlite::open(address, &MIGRATIONS, Durability::Full)
-            .await
-            .map(Self)
+        let database = Sqlite::open(address, &MIGRATIONS, Durability::Full).await?;
+        Ok(Self {
+            group: Group::on(database.writer().clone()),
+            database,
+        })
     }
 
-    const fn writer(&self) -> &SqlitePool {
-        self.0.writer()
+    async fn write<T, F>(&self, doing: &'static str, statement: F) -> StoreResult<T>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, sqlx::Result<T>>
+            + Send
+            + 'static,
+    {
+        self.group.write(doing, statement).await
     }
 
     const fn reader(&self) -> &SqlitePool {
-        self.0.readers()
+        self.database.readers()
     }
 
     async fn close_all(&self) {
-        self.0.close().await;
+        self.database.close().await;
     }
 }
 

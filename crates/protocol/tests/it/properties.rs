@@ -73,6 +73,16 @@ proptest! {
     }
 
     #[test]
+    fn any_number_is_read_back_to_its_last_bit(bits in any::<u64>()) {
+        let number = f64::from_bits(bits);
+        if number.is_finite() {
+            let text = tana_protocol::json::compact(&number);
+            let read: f64 = serde_json::from_str(&text).unwrap();
+            prop_assert_eq!(read.to_bits(), bits, "{}", text);
+        }
+    }
+
+    #[test]
     fn any_flipped_bit_of_a_signature_or_message_is_refused(key in secret(), message in ".{1,40}", bit in 0usize..512) {
         let signature = key.sign(&message);
         prop_assert!(key.public().verify(&message, &signature).is_ok());

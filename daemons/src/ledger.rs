@@ -1,7 +1,8 @@
 //! The ledger daemon: the chain's data and rules, the only writer of both.
 //!
-//! `submit` takes transactions in, `blocks` builds and commits, `verify` verifies what is stored, `queries` answers what is stored, `mempool`
-//! remembers what is queued, `load` fetches what execution needs, `http` is its face. Rules are in `tana-chain`.
+//! `submit` takes transactions in, `blocks` builds and commits, `verify` verifies what is stored, one block at a time by
+//! `turns`, `queries` answers what is stored, `transactions` also what waits and what no block can take, `mempool` remembers
+//! what is queued, `load` fetches what execution needs, `http` is its face. Rules are in `tana-chain`.
 
 mod blocks;
 mod config;
@@ -15,6 +16,7 @@ mod queries;
 mod service;
 mod start;
 mod submit;
+mod turns;
 mod verify;
 mod views;
 mod world;

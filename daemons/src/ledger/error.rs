@@ -15,6 +15,9 @@ pub(super) enum LedgerError {
     WrongHeight { expected: u64 },
     #[error("{queued} transactions are queued already, as many as may; try again in a moment")]
     QueueFull { queued: usize },
+    /// Work of which only one piece is done at a time.
+    #[error("{waiting} requests like this one wait already; try again in a moment")]
+    ManyWait { waiting: usize },
     #[error("the ledger is stopping")]
     Stopping,
     #[error(transparent)]
@@ -52,7 +55,9 @@ impl From<LedgerError> for ApiError {
             LedgerError::QueueFull { .. } => {
                 Self::new(Code::QueueFull, error.to_string()).retry_after(1)
             }
-            LedgerError::Stopping | LedgerError::State(StateError::Unavailable(_)) => {
+            LedgerError::ManyWait { .. }
+            | LedgerError::Stopping
+            | LedgerError::State(StateError::Unavailable(_)) => {
                 Self::new(Code::Unavailable, error.to_string()).retry_after(1)
             }
             LedgerError::Store(error) => crate::store_error::answer(&error),

@@ -25,6 +25,7 @@ use super::load::{self, At};
 use super::mempool::{Checked, Mempool};
 use super::start::{Standing, stand};
 use super::submit::{self, Submission};
+use super::turns::Turns;
 use super::verify::Verifier;
 
 /// Submissions that wait for their turn; more wait in their connections.
@@ -61,8 +62,7 @@ pub(super) struct Inner {
     threads: NonZeroUsize,
     /// One block at a time: held while one is built or committed.
     pub(super) workshop: tokio::sync::Mutex<Workshop>,
-    /// One verification at a time: each may use all cores.
-    pub(super) verifying: tokio::sync::Mutex<()>,
+    pub(super) verifications: Turns,
 }
 
 /// What building and committing blocks keep between them.
@@ -116,7 +116,7 @@ impl Ledger {
             queue_in_doubt: AtomicBool::new(false),
             threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             workshop: tokio::sync::Mutex::default(),
-            verifying: tokio::sync::Mutex::default(),
+            verifications: Turns::new(context.tasks.clone()),
         }));
         let verification = ledger.verify(tip.header.height).await?;
         if let Some(check) = verification.checks.iter().find(|check| !check.ok) {

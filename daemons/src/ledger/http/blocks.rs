@@ -55,7 +55,7 @@ pub(super) async fn block(
     Ok(Json(views::whole(block)))
 }
 
-#[utoipa::path(get, path = "/blocks/{height}/verify", params(("height" = u64, Path)), responses((status = 200, description = "the six checks"), (status = 404)))]
+#[utoipa::path(get, path = "/blocks/{height}/verify", params(("height" = u64, Path)), responses((status = 200, description = "the six checks"), (status = 404), (status = 503, description = "many verifications wait already")))]
 pub(super) async fn verify(
     State(ledger): State<Ledger>,
     Path(height): Path<String>,

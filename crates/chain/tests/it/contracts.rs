@@ -16,7 +16,7 @@ use tana_protocol::{
 use crate::world::{Person, World};
 
 /// An engine that believes its caller: a call's input says what the contract asks for.
-struct Credulous;
+pub(crate) struct Credulous;
 
 #[derive(serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -96,7 +96,7 @@ struct Deployed {
     id: ContractId,
 }
 
-fn deployment(world: &World, by: &Person, name: &str) -> SignedTransaction {
+pub(crate) fn deployment(world: &World, by: &Person, name: &str) -> SignedTransaction {
     let mut transaction = world.unsigned(TransactionType::ContractDeployment, by, UserId::SYSTEM);
     transaction.contract_input = Some(json!({
         "name": name, "sourceCode": "source", "codeHash": Hash32::of(b"source")

@@ -4,9 +4,12 @@ use proptest::prelude::{
     Just, ProptestConfig, Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest,
 };
 use serde_json::{Value, json};
-use tana_protocol::block::Receipt;
-use tana_protocol::{SecretKey, SignedTransaction, StateValue, TransactionType};
+use tana_protocol::block::{Block, Receipt};
+use tana_protocol::{
+    ContractId, SecretKey, SignedTransaction, StateValue, TransactionType, UserId,
+};
 
+use crate::contracts::{Credulous, deployment};
 use crate::world::{Person, World};
 
 /// One thing that somebody tries, by indexes into the people.
@@ -88,6 +91,157 @@ fn total(world: &World) -> u128 {
     balances.sum()
 }
 
+/// Senders whose transactions touch nothing of another's, but that some pay into the same balances. Each sender's own
+/// follow on each other.
+struct Crowd {
+    world: World,
+    senders: Vec<Vec<SignedTransaction>>,
+}
+
+impl Crowd {
+    /// How many transactions each sender has.
+    const COUNTS: [usize; 8] = [3, 3, 2, 2, 4, 3, 1, 1];
+
+    /// The senders in turn, each as often as it has transactions.
+    fn order() -> Vec<usize> {
+        let counts = Self::COUNTS.iter().enumerate();
+        counts.flat_map(|(who, count)| vec![who; *count]).collect()
+    }
+
+    fn new(cents: &[u64]) -> Self {
+        use TransactionType as T;
+        let names = [
+            "alice", "bob", "carol", "dave", "erin", "frank", "sink", "target",
+        ];
+        let (mut world, people) = World::with_users(&names);
+        let [alice, bob, carol, dave, erin, frank, sink, target] = &people[..] else {
+            panic!("as many as there are names")
+        };
+        let root = world.sovereign.clone();
+        for (person, role) in [(dave, "staff"), (erin, "sovereign"), (frank, "sovereign")] {
+            let mut change = world.unsigned(T::RoleChange, &root, person.id);
+            change.contract_input = Some(json!({ "role": role }));
+            world.ok(change.sign(&root.key));
+        }
+        world.host = Some(Box::new(Credulous));
+        let shops = [(alice, "shop-a"), (bob, "shop-b")].map(|(owner, name)| {
+            let deployed = deployment(&world, owner, name);
+            world.ok(deployed.clone());
+            ContractId::created_by(&deployed.id())
+        });
+
+        let mut amounts = cents
+            .iter()
+            .map(|cents| format!("{}.{:02}", cents / 100, cents % 100));
+        let mut money = |kind, from: &Person, to: &Person, code: &str| {
+            let mut transaction = world.unsigned(kind, from, to.id);
+            transaction.amount = Some(amounts.next().unwrap().parse().unwrap());
+            transaction.currency_code = Some(code.parse().unwrap());
+            transaction
+        };
+        let with = |kind, from: &Person, to: &Person, input: Value| {
+            let mut transaction = world.unsigned(kind, from, to.id);
+            transaction.contract_input = Some(input);
+            transaction
+        };
+        let call = |from: &Person, shop: ContractId, word: &str| {
+            let mut call = world.unsigned(T::ContractCall, from, UserId(shop.0));
+            call.contract_id = Some(shop);
+            call.contract_input = Some(json!({"ask": [{"data": [word, word]}]}));
+            call
+        };
+        let currency = |from: &Person, code: &str| {
+            let input = json!({"code": code, "type": "crypto", "decimals": 4});
+            with(T::CurrencyCreation, from, from, input)
+        };
+        let validator = json!({
+            "nodeId": "validator-2", "publicKey": SecretKey::from_seed(&[7; 32]).public(), "power": 3,
+        });
+        let lists = [
+            (
+                alice,
+                vec![
+                    money(T::Transfer, alice, sink, "USD"),
+                    call(alice, shops[0], "cheese"),
+                    money(T::Withdraw, alice, alice, "USD"),
+                ],
+            ),
+            (
+                bob,
+                vec![
+                    money(T::Transfer, bob, carol, "USD"),
+                    call(bob, shops[1], "bread"),
+                    money(T::Transfer, bob, sink, "USD"),
+                ],
+            ),
+            (
+                carol,
+                vec![
+                    money(T::Transfer, carol, bob, "USD"),
+                    deployment(&world, carol, "shop-c").transaction,
+                ],
+            ),
+            (
+                dave,
+                vec![
+                    currency(dave, "DAVE"),
+                    money(T::Transfer, dave, sink, "USD"),
+                ],
+            ),
+            (
+                erin,
+                vec![
+                    money(T::Deposit, erin, sink, "USD"),
+                    with(T::RoleChange, erin, target, json!({"role": "staff"})),
+                    money(T::BalanceAdjustment, erin, target, "ETH"),
+                    money(T::Withdraw, erin, erin, "USD"),
+                ],
+            ),
+            (
+                frank,
+                vec![
+                    with(T::ValidatorUpdate, frank, frank, validator),
+                    currency(frank, "FRANK"),
+                    money(T::Deposit, frank, sink, "FRANK"),
+                ],
+            ),
+        ];
+        let mut senders: Vec<Vec<SignedTransaction>> = lists
+            .into_iter()
+            .map(|(person, list)| {
+                let numbered = list.into_iter().zip(0..).map(|(mut transaction, place)| {
+                    transaction.nonce += place;
+                    transaction.sign(&person.key)
+                });
+                numbered.collect()
+            })
+            .collect();
+        for name in ["new-one", "new-two"] {
+            let key = SecretKey::from_seed(&tana_protocol::Hash32::of(name.as_bytes()).0);
+            senders.push(vec![world.creation(name, &key)]);
+        }
+        let counts: Vec<usize> = senders.iter().map(Vec::len).collect();
+        assert_eq!(counts, Self::COUNTS);
+        for kind in T::ALL {
+            let mut all = senders.iter().flatten();
+            assert!(all.any(|one| one.transaction.kind == kind), "no {kind}");
+        }
+        Self { world, senders }
+    }
+
+    /// A block in which the senders come in this order.
+    fn block(&self, order: &[usize]) -> Block {
+        let mut next: Vec<_> = self.senders.iter().map(|list| list.iter()).collect();
+        let all: Vec<_> = order
+            .iter()
+            .map(|who| next[*who].next().unwrap().clone())
+            .collect();
+        let block = self.world.build(&all);
+        assert_eq!(block.content.transactions.len(), order.len());
+        block
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
 
@@ -137,6 +291,27 @@ proptest! {
         let text = tana_protocol::json::compact(&block);
         let read: tana_protocol::Block = serde_json::from_str(&text).unwrap();
         prop_assert_eq!(&read, &block);
+    }
+
+    #[test]
+    fn independent_transactions_of_all_types_commute(order in Just(Crowd::order()).prop_shuffle(), cents in prop::collection::vec(1u64..500, 16)) {
+        let crowd = Crowd::new(&cents);
+        let straight = crowd.block(&Crowd::order());
+        let failed: Vec<&Receipt> = straight.content.receipts.iter().filter(|receipt| !receipt.is_ok()).collect();
+        prop_assert!(failed.is_empty(), "{:?}", failed);
+        let shuffled = crowd.block(&order);
+        let (header, other) = (&straight.content.header, &shuffled.content.header);
+        prop_assert_eq!(header.state_root, other.state_root);
+        prop_assert_eq!(header.gas_used, other.gas_used);
+        prop_assert_eq!(&straight.content.state_changes, &shuffled.content.state_changes);
+        let sorted = |block: &Block| {
+            let mut receipts = block.content.receipts.clone();
+            receipts.sort_by_key(|receipt| receipt.transaction_id);
+            receipts
+        };
+        prop_assert_eq!(sorted(&straight), sorted(&shuffled));
+        let verification = crowd.world.judge(&shuffled);
+        prop_assert!(verification.valid, "{:?}", verification);
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod queries;
 mod service;
 mod start;
 mod submit;
+mod transactions;
 mod turns;
 mod verify;
 mod views;

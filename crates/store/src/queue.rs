@@ -94,6 +94,8 @@ pub struct DeadLetter {
     pub reason: String,
     /// Since when it lies here.
     pub buried_at: Timestamp,
+    /// Its place among the dead letters, by which they are listed.
+    pub grave: StreamId,
 }
 
 /// An entry that is to be moved to the dead letters.
@@ -188,10 +190,17 @@ pub trait TxQueue: Send + Sync + 'static {
     /// One entry by its transaction's id.
     fn find<'a>(&'a self, id: &'a TransactionId) -> BoxFuture<'a, StoreResult<Option<QueueEntry>>>;
 
-    /// Entries after a place, in the order of the stream.
+    /// Entries after a place, in the order of the stream. Fewer than `most` only where no more follow.
     fn entries(
         &self,
         after: Option<StreamId>,
+        most: usize,
+    ) -> BoxFuture<'_, StoreResult<Vec<QueueEntry>>>;
+
+    /// Entries before a place, or all of them, the last queued first.
+    fn newest(
+        &self,
+        before: Option<StreamId>,
         most: usize,
     ) -> BoxFuture<'_, StoreResult<Vec<QueueEntry>>>;
 
@@ -201,8 +210,12 @@ pub trait TxQueue: Send + Sync + 'static {
         ids: &'a [TransactionId],
     ) -> BoxFuture<'a, StoreResult<Vec<TransactionId>>>;
 
-    /// Dead letters, the last buried first.
-    fn dead(&self, most: usize) -> BoxFuture<'_, StoreResult<Vec<DeadLetter>>>;
+    /// Dead letters whose grave is before a place, or all of them, the last buried first.
+    fn dead(
+        &self,
+        before: Option<StreamId>,
+        most: usize,
+    ) -> BoxFuture<'_, StoreResult<Vec<DeadLetter>>>;
 
     /// One dead letter.
     fn find_dead<'a>(

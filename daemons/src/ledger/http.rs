@@ -31,8 +31,8 @@ pub(super) fn router(ledger: Ledger, guard: ServiceGuard, largest_block: usize) 
     let producers = Router::new()
         .route("/blocks", post(intake::commit))
         .route("/blocks/build", post(intake::build))
-        .route("/queue/dead/{id}", delete(intake::drop_dead))
-        .route("/queue/dead/{id}/retry", post(intake::retry))
+        .route("/queue/dead/{id}", delete(queue::drop_dead))
+        .route("/queue/dead/{id}/retry", post(queue::retry))
         .route_layer(axum::middleware::from_fn_with_state(
             guard,
             tana_kit::auth::require,
@@ -114,8 +114,6 @@ async fn content_status(State(sync): State<ContentSync>) -> Json<SyncStatus> {
         intake::contract,
         intake::build,
         intake::commit,
-        intake::retry,
-        intake::drop_dead,
         blocks::info,
         transactions::transactions,
         transactions::pending_list,
@@ -146,6 +144,8 @@ async fn content_status(State(sync): State<ContentSync>) -> Json<SyncStatus> {
         queue::queue,
         queue::dead_letters,
         queue::dead_letter,
+        queue::retry,
+        queue::drop_dead,
         content_status,
         events
     )

@@ -1,21 +1,19 @@
-//! Answers what is stored.
+//! Answers what is stored. Transactions, which may also wait or have failed outside of blocks, are in `transactions`.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use tana_chain::{block, tree};
 use tana_protocol::api::ledger::{
-    BalanceView, ContractView, CurrencyView, DeadLetterView, InclusionView, NonceView, OwnerType,
-    Pending, QueueView, TransactionView, UserView,
+    BalanceView, ContractView, CurrencyView, InclusionView, NonceView, OwnerType, QueueView,
+    UserView,
 };
 use tana_protocol::state::{BalanceState, UserState};
-use tana_protocol::transaction::{Party, PartyRef};
 use tana_protocol::{
     Amount, ContractId, ContractName, CurrencyCode, Decimals, PublicKey, StateKey, StateValue,
     Timestamp, TransactionId, UserId, Username,
 };
 use tana_store::ledger::{BalanceFilter, BalanceRecord, BlockRef, Slice};
-use tana_store::queue::DeadLetter;
 
 use super::error::LedgerError;
 use super::service::Ledger;
@@ -31,7 +29,7 @@ impl Ledger {
         Ok(found.remove(&key))
     }
 
-    async fn owner(&self, key: StateKey) -> Result<Option<UserId>, LedgerError> {
+    pub(super) async fn owner(&self, key: StateKey) -> Result<Option<UserId>, LedgerError> {
         Ok(match self.value(key).await? {
             Some(StateValue::Owner(id)) => Some(id),
             _ => None,
@@ -43,6 +41,13 @@ impl Ledger {
             Some(StateValue::User(user)) => Ok(user),
             _ => Err(LedgerError::not_found(format!("user {id}"))),
         }
+    }
+
+    pub(super) async fn username(&self, id: UserId) -> Result<Option<Username>, LedgerError> {
+        Ok(match self.value(StateKey::User(id)).await? {
+            Some(StateValue::User(user)) => Some(user.username),
+            _ => None,
+        })
     }
 
     pub(super) async fn user(&self, id: UserId) -> Result<UserView, LedgerError> {
@@ -104,14 +109,6 @@ impl Ledger {
             .collect())
     }
 
-    /// Whom a party of a query names; `None` for a name that nobody has.
-    pub(super) async fn account(&self, party: &Party) -> Result<Option<UserId>, LedgerError> {
-        match party.target() {
-            PartyRef::Id(id) => Ok(Some(*id)),
-            PartyRef::Name(name) => self.owner(StateKey::Username(name.clone())).await,
-        }
-    }
-
     pub(super) async fn nonce(&self, id: UserId) -> Result<NonceView, LedgerError> {
         let (user, pending) = loop {
             let tip = self.tip().hash;
@@ -148,21 +145,25 @@ impl Ledger {
             .collect())
     }
 
+    /// Balances; where exactly one is asked for, it is nothing where there is none.
     pub(super) async fn balances(
         &self,
         filter: &BalanceFilter,
         slice: Slice<(UserId, CurrencyCode)>,
     ) -> Result<Vec<BalanceView>, LedgerError> {
-        let decimals = self.decimals().await?;
+        let is_from_the_start = slice.after.is_none() && slice.offset == 0;
         let mut records = self.store().balances(filter, slice).await?;
-        if let (true, Some(owner), Some(owner_type), Some(currency)) = (
+        if let (true, true, Some(owner), Some(owner_type), Some(currency)) = (
             records.is_empty(),
+            is_from_the_start,
             filter.owner,
             filter.owner_type,
             &filter.currency,
         ) {
             records.push(nothing(owner, owner_type, currency));
         }
+        // After the balances: a block in between may have brought a currency, and never takes one away.
+        let decimals = self.decimals().await?;
         Ok(records
             .into_iter()
             .filter_map(|record| {
@@ -184,52 +185,6 @@ impl Ledger {
             limit: OWN_BALANCES,
         };
         self.balances(&filter, slice).await
-    }
-
-    pub(super) async fn transaction(
-        &self,
-        id: &TransactionId,
-    ) -> Result<TransactionView, LedgerError> {
-        if let Some(record) = self.store().transaction(id).await? {
-            return Ok(views::transaction(record));
-        }
-        if let Some(entry) = self.queue().find(id).await? {
-            return Ok(views::queued(entry));
-        }
-        if let Some(letter) = self.queue().find_dead(id).await? {
-            return Ok(views::dead(letter));
-        }
-        // It may have left the queue for a block between the looks.
-        let record = self.store().transaction(id).await?;
-        record
-            .map(views::transaction)
-            .ok_or_else(|| LedgerError::not_found(format!("transaction {id}")))
-    }
-
-    pub(super) async fn dead_letters(&self, most: u32) -> Result<Vec<DeadLetterView>, LedgerError> {
-        let letters = self.queue().dead(most as usize).await?;
-        Ok(letters.into_iter().map(views::dead_letter).collect())
-    }
-
-    pub(super) async fn dead_letter(&self, id: &TransactionId) -> Result<DeadLetter, LedgerError> {
-        let letter = self.queue().find_dead(id).await?;
-        letter.ok_or_else(|| LedgerError::not_found(format!("dead letter {id}")))
-    }
-
-    /// What waits, the first in the queue first. What a producer has not acknowledged yet but is in a block is left out.
-    pub(super) async fn pending(&self, limit: u32) -> Result<Pending, LedgerError> {
-        let entries = self.queue().entries(None, limit as usize).await?;
-        let ids: Vec<_> = entries.iter().map(|entry| entry.id).collect();
-        let included = self.store().included(&ids).await?;
-        let transactions = entries
-            .into_iter()
-            .filter(|entry| !included.contains_key(&entry.id))
-            .map(views::queued)
-            .collect();
-        Ok(Pending {
-            count: self.queue_length(self.mempool().len()) as u64,
-            transactions,
-        })
     }
 
     pub(super) async fn queue_view(&self) -> Result<QueueView, LedgerError> {

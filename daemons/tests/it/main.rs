@@ -8,6 +8,7 @@ mod daemon;
 mod handover;
 mod identity;
 mod ledger;
+mod lists;
 mod mesh;
 mod node;
 mod page;

@@ -150,6 +150,70 @@ async fn a_dead_letter_whose_cause_is_gone_is_queued_again() {
 }
 
 #[tokio::test]
+async fn a_dead_letter_that_another_ledger_still_remembers_is_queued_again_and_not_lost() {
+    let redis = Redis::running().await;
+    let url = redis.url();
+    let variables = [("REDIS_URL", url.as_str())];
+    let one = Chain::with(&variables).await;
+    let two = one.beside(&variables).await;
+    let queue = RedisQueue::at(&url).unwrap();
+    let root = one.sovereign.clone();
+    let signed = money(TransactionType::Deposit, &root, root.id, "1", 1);
+    let after = money(TransactionType::Deposit, &root, root.id, "2", 2);
+    for signed in [&signed, &after] {
+        two.client().submit(signed).await.unwrap();
+    }
+    // The first ledger's producer buries one; the second has not looked since.
+    let burial = tana_store::queue::Burial {
+        id: signed.id(),
+        code: Code::UnknownSender,
+        reason: "there was no such user".into(),
+    };
+    queue.bury(&[burial], now()).await.unwrap();
+    let path = format!("/queue/dead/{}/retry", signed.id());
+    let retry = || {
+        let request = two.ledger.http().post(two.ledger.url(&path));
+        crate::daemon::answer(request.bearer_auth(two.token().encode()))
+    };
+    assert_eq!(retry().await.ok(202)["status"], "queued");
+    assert!(queue.find(&signed.id()).await.unwrap().is_some());
+    assert!(queue.dead(None, 10).await.unwrap().is_empty());
+    assert_eq!(retry().await.problem(404), "not-found");
+    // What was behind it fails, as it came before it.
+    let block = seal_on_both(&one, &two, &queue).await;
+    let receipts = &block.content.receipts;
+    let codes: Vec<_> = receipts.iter().map(|one| one.code.as_str()).collect();
+    assert_eq!(codes, ["bad-nonce", "ok"]);
+    assert_eq!(two.usd(&root).await, "1");
+}
+
+#[tokio::test]
+async fn a_dead_letter_that_waits_or_is_in_a_block_is_dropped_by_its_retry() {
+    let chain = Chain::start().await;
+    let [alice, bob] = chain.people(["alice", "bob"]).await;
+    let signed = money(Transfer, &alice, bob.id, "1", 1);
+    let queue = chain.queue().await;
+    let push = std::slice::from_ref(&signed);
+    queue.push(push, now()).await.unwrap();
+    let burial = tana_store::queue::Burial {
+        id: signed.id(),
+        code: Code::UnknownSender,
+        reason: "there was no such user".into(),
+    };
+    queue.bury(&[burial], now()).await.unwrap();
+    // A producer had it all the while.
+    let built = chain.build(vec![signed.clone()]).await;
+    chain
+        .commit(&built.block.unwrap().sign(&chain.producer_key))
+        .await;
+    let client = chain.client();
+    let submitted = client.retry_dead_letter(&signed.id(), &chain.token()).await;
+    assert_eq!(submitted.unwrap().status, TransactionStatus::Confirmed);
+    assert!(queue.dead(None, 10).await.unwrap().is_empty());
+    assert_eq!(chain.usd(&bob).await, "101");
+}
+
+#[tokio::test]
 async fn a_redis_that_goes_loses_nothing_and_is_found_again() {
     let mut redis = Redis::running().await;
     let url = redis.url();
@@ -205,7 +269,7 @@ async fn a_redis_that_goes_loses_nothing_and_is_found_again() {
 }
 
 /// Ids in the blocks of a chain.
-async fn included(chain: &Chain) -> Vec<String> {
+pub(crate) async fn included(chain: &Chain) -> Vec<String> {
     let client = chain.client();
     let mut ids = Vec::new();
     for height in 1..=client.info().await.unwrap().height {

@@ -99,6 +99,13 @@ async fn pushes_once_and_in_order<Q: TxQueue>(queue: &Q) -> StoreResult<()> {
         nonces(&queue.entries(Some(first[0].stream_id()), 1).await?),
         [2]
     );
+    assert_eq!(nonces(&queue.newest(None, 2).await?), [3, 2]);
+    assert_eq!(
+        nonces(&queue.newest(Some(first[1].stream_id()), 10).await?),
+        [1]
+    );
+    let before_all = queue.newest(Some(first[0].stream_id()), 10).await?;
+    assert!(before_all.is_empty(), "{before_all:?}");
     let stats = queue.stats().await?;
     assert_eq!((stats.length, stats.pending, stats.dead), (3, 0, 0));
     assert!(stats.oldest.is_some() && stats.consumers.is_empty());
@@ -168,7 +175,7 @@ async fn dead_letters_are_kept<Q: TxQueue>(queue: &Q) -> StoreResult<()> {
     queue.bury(&another, at(32)).await?;
     queue.bury(&another, at(32)).await?;
     assert_eq!(nonces(&queue.entries(None, 10).await?), [10]);
-    let dead = queue.dead(10).await?;
+    let dead = queue.dead(None, 10).await?;
     assert_eq!(
         dead.iter().map(|letter| letter.id).collect::<Vec<_>>(),
         [other, bad]
@@ -178,7 +185,9 @@ async fn dead_letters_are_kept<Q: TxQueue>(queue: &Q) -> StoreResult<()> {
         (&reason, &transaction(11), Code::BadSignature)
     );
     assert_eq!(dead[1].buried_at, at(31));
-    assert_eq!(queue.dead(1).await?, dead[..1]);
+    assert_eq!(queue.dead(None, 1).await?, dead[..1]);
+    assert_eq!(queue.dead(Some(dead[0].grave), 10).await?, dead[1..]);
+    assert!(queue.dead(Some(dead[1].grave), 10).await?.is_empty());
     assert_eq!(queue.find_dead(&bad).await?.as_ref(), Some(&dead[1]));
     assert_eq!(queue.find_dead(&transaction(10).id()).await?, None);
     let stats = queue.stats().await?;
@@ -192,7 +201,7 @@ async fn dead_letters_are_kept<Q: TxQueue>(queue: &Q) -> StoreResult<()> {
     assert_eq!(nonces(&queue.entries(None, 10).await?), [10, 11]);
     assert_eq!(nonces(&queue.take(&a, ALL, at(34)).await?), [10, 11]);
     queue.ack(&[transaction(10).id(), bad]).await?;
-    assert!(queue.dead(10).await?.is_empty());
+    assert!(queue.dead(None, 10).await?.is_empty());
     assert_eq!(queue.stats().await?.dead, 0);
     Ok(())
 }

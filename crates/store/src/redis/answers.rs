@@ -46,8 +46,11 @@ pub(super) fn raw_entries(doing: &'static str, value: Value) -> StoreResult<Vec<
     }
 }
 
+/// Entries, each a place and its fields. Redis 6.2 answers `XAUTOCLAIM` with nothing in the place of an entry that was
+/// deleted after somebody took it; it is passed over, and removed when it is read again as one's own.
 pub(super) fn raw_list(doing: &'static str, value: Value) -> StoreResult<Vec<Raw>> {
-    let raw = list(doing, value)?.into_iter().map(|one| {
+    let there = |one: &Value| *one != Value::Nil;
+    let raw = list(doing, value)?.into_iter().filter(there).map(|one| {
         let mut parts = list(doing, one)?.into_iter();
         let place = parts
             .next()
@@ -85,6 +88,7 @@ pub(super) fn dead_letter(raw: Raw) -> StoreResult<DeadLetter> {
                 .map_err(|error| format!("{code}: {error}"))?,
             reason: text(reason).to_owned(),
             buried_at: Timestamp::from_ms(fields.number(buried_at)?),
+            grave: raw.place,
             transaction,
         })
     };

@@ -34,6 +34,13 @@ const CLAIM: usize = 1000;
 /// Between tries to listen.
 const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 
+/// Which way a stream is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    OldestFirst,
+    NewestFirst,
+}
+
 /// The queue on a Redis. Clones share the connection.
 #[derive(Clone)]
 pub struct RedisQueue {
@@ -303,20 +310,47 @@ impl RedisQueue {
         found.map(dead_letter).transpose()
     }
 
+    /// A part of a stream, from behind a place on.
+    async fn part(
+        &self,
+        doing: &'static str,
+        stream: &str,
+        order: Order,
+        behind: Option<StreamId>,
+        most: usize,
+    ) -> StoreResult<Vec<Raw>> {
+        let (name, first, last) = match order {
+            Order::OldestFirst => ("XRANGE", "-", "+"),
+            Order::NewestFirst => ("XREVRANGE", "+", "-"),
+        };
+        let from = behind.map_or_else(|| first.to_owned(), |id| format!("({id}"));
+        let mut command = cmd(name);
+        command.arg(stream).arg(from).arg(last);
+        command.arg("COUNT").arg(most);
+        raw_list(doing, self.read(doing, &command).await?)
+    }
+
+    /// Entries from behind a place on. What is no transaction is set aside by who takes it, and passed over here however
+    /// much of it there is: who gets fewer than asked for has read all.
     async fn list_entries(
         &self,
-        after: Option<StreamId>,
+        order: Order,
+        mut behind: Option<StreamId>,
         most: usize,
     ) -> StoreResult<Vec<QueueEntry>> {
-        let from = after.map_or_else(|| "-".to_owned(), |id| format!("({id}"));
-        let raw = self
-            .range("reading the queue", STREAM, &from, "+", most)
-            .await?;
-        // What is no transaction is set aside by who takes it.
-        Ok(raw
-            .into_iter()
-            .filter_map(|raw| entry(raw.place, raw.fields).ok())
-            .collect())
+        const DOING: &str = "reading the queue";
+        let mut entries = Vec::new();
+        loop {
+            let raw = self.part(DOING, STREAM, order, behind, most).await?;
+            let is_last = raw.len() < most;
+            behind = raw.last().map(|raw| raw.place);
+            let read = raw.into_iter();
+            entries.extend(read.filter_map(|raw| entry(raw.place, raw.fields).ok()));
+            if is_last || entries.len() >= most {
+                entries.truncate(most);
+                return Ok(entries);
+            }
+        }
     }
 
     async fn absent_of(&self, ids: &[TransactionId]) -> StoreResult<Vec<TransactionId>> {
@@ -458,7 +492,15 @@ impl TxQueue for RedisQueue {
         after: Option<StreamId>,
         most: usize,
     ) -> BoxFuture<'_, StoreResult<Vec<QueueEntry>>> {
-        self.list_entries(after, most).boxed()
+        self.list_entries(Order::OldestFirst, after, most).boxed()
+    }
+
+    fn newest(
+        &self,
+        before: Option<StreamId>,
+        most: usize,
+    ) -> BoxFuture<'_, StoreResult<Vec<QueueEntry>>> {
+        self.list_entries(Order::NewestFirst, before, most).boxed()
     }
 
     fn absent<'a>(
@@ -468,17 +510,16 @@ impl TxQueue for RedisQueue {
         self.absent_of(ids).boxed()
     }
 
-    fn dead(&self, most: usize) -> BoxFuture<'_, StoreResult<Vec<DeadLetter>>> {
+    fn dead(
+        &self,
+        before: Option<StreamId>,
+        most: usize,
+    ) -> BoxFuture<'_, StoreResult<Vec<DeadLetter>>> {
         const DOING: &str = "reading the dead letters";
         async move {
-            let mut command = cmd("XREVRANGE");
-            command
-                .arg(KEYS[2])
-                .arg("+")
-                .arg("-")
-                .arg("COUNT")
-                .arg(most);
-            let raw = raw_list(DOING, self.read(DOING, &command).await?)?;
+            let raw = self
+                .part(DOING, KEYS[2], Order::NewestFirst, before, most)
+                .await?;
             raw.into_iter().map(dead_letter).collect()
         }
         .boxed()

@@ -136,13 +136,16 @@ impl SqliteQueue {
         const DOING: &str = "reading the dead letters";
         let query = match wanted {
             Wanted::One(id) => sqlx::query(
-                "SELECT tx_id, stream_id, body, reason, code, buried_at FROM dead_letters WHERE tx_id = ?",
+                "SELECT tx_id, stream_id, body, reason, code, buried_at, rowid FROM dead_letters \
+                 WHERE tx_id = ?",
             )
             .bind(id.to_string()),
-            Wanted::Last(most) => sqlx::query(
-                "SELECT tx_id, stream_id, body, reason, code, buried_at FROM dead_letters \
-                 ORDER BY buried_at DESC, rowid DESC LIMIT ?",
+            Wanted::Last(before, most) => sqlx::query(
+                "SELECT tx_id, stream_id, body, reason, code, buried_at, rowid FROM dead_letters \
+                 WHERE (buried_at, rowid) < (?, ?) ORDER BY buried_at DESC, rowid DESC LIMIT ?",
             )
+            .bind(before.map_or(i64::MAX, |grave| integer(grave.ms)))
+            .bind(before.map_or(i64::MAX, |grave| integer(grave.seq)))
             .bind(integer(most as u64)),
         };
         let rows = query
@@ -272,8 +275,33 @@ impl TxQueue for SqliteQueue {
         .boxed()
     }
 
-    fn dead(&self, most: usize) -> BoxFuture<'_, StoreResult<Vec<DeadLetter>>> {
-        self.dead_letters(Wanted::Last(most)).boxed()
+    fn newest(
+        &self,
+        before: Option<StreamId>,
+        most: usize,
+    ) -> BoxFuture<'_, StoreResult<Vec<QueueEntry>>> {
+        async move {
+            sqlx::query(
+                "SELECT ms, seq, tx_id, body FROM tx_queue WHERE seq < ? ORDER BY seq DESC LIMIT ?",
+            )
+            .bind(before.map_or(i64::MAX, |id| integer(id.seq)))
+            .bind(integer(most as u64))
+            .fetch_all(self.0.readers())
+            .await
+            .map_err(failed("reading the queue"))?
+            .iter()
+            .map(entry)
+            .collect()
+        }
+        .boxed()
+    }
+
+    fn dead(
+        &self,
+        before: Option<StreamId>,
+        most: usize,
+    ) -> BoxFuture<'_, StoreResult<Vec<DeadLetter>>> {
+        self.dead_letters(Wanted::Last(before, most)).boxed()
     }
 
     fn find_dead<'a>(
@@ -321,7 +349,8 @@ impl TxQueue for SqliteQueue {
 #[derive(Clone, Copy)]
 enum Wanted<'a> {
     One(&'a TransactionId),
-    Last(usize),
+    /// Before a grave, at most so many.
+    Last(Option<StreamId>, usize),
 }
 
 fn dead_letter(row: &sqlx::sqlite::SqliteRow) -> StoreResult<DeadLetter> {
@@ -330,13 +359,21 @@ fn dead_letter(row: &sqlx::sqlite::SqliteRow) -> StoreResult<DeadLetter> {
             .map_err(failed("reading the dead letters"))
     };
     let id = text(0)?;
-    let since: i64 = row.try_get(5).map_err(failed("reading the dead letters"))?;
+    let number = |column| {
+        row.try_get::<i64, _>(column)
+            .map_err(failed("reading the dead letters"))
+    };
+    let (since, row_id) = (number(5)?, number(6)?);
     Ok(DeadLetter {
         stream_id: text(1)?.parse().map_err(|error| damaged(&id, error))?,
         transaction: serde_json::from_str(&text(2)?).map_err(|error| damaged(&id, error))?,
         reason: text(3)?,
         code: serde_json::from_value(text(4)?.into()).map_err(|error| damaged(&id, error))?,
         buried_at: time(since),
+        grave: StreamId {
+            ms: since.unsigned_abs(),
+            seq: row_id.unsigned_abs(),
+        },
         id: id.parse().map_err(|error| damaged(&id, error))?,
     })
 }

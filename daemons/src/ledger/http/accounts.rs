@@ -105,6 +105,10 @@ pub(super) async fn balances(
         limit: page.limit,
     };
     let found = ledger.balances(&filter, slice).await?;
+    if filter.owner.is_some() && filter.owner_type.is_some() && filter.currency.is_some() {
+        // There is this one, and nothing after it.
+        return Ok(page.answer(found, None));
+    }
     let place = |view: &BalanceView| format!("{}.{}", view.owner_id, view.currency_code);
     Ok(paged(&page, found, place, |view| view))
 }

@@ -7,16 +7,14 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde_json::value::RawValue;
 use tana_chain::Prepared;
-use tana_kit::{ApiError, ApiResult, Caller, Json, JsonText, Path};
+use tana_kit::{ApiError, ApiResult, Caller, Json, JsonText};
 use tana_protocol::api::ledger::{
-    BatchAnswer, BlockAccepted, BuildRequest, Built, ContractQueued, CreateUser, DeadLetterDropped,
-    Submitted, UserQueued,
+    BatchAnswer, BlockAccepted, BuildRequest, Built, ContractQueued, CreateUser, Submitted,
+    UserQueued,
 };
 use tana_protocol::problem::Code;
 use tana_protocol::transaction::{NewUser, Party};
-use tana_protocol::{
-    ContractId, SignedTransaction, Transaction, TransactionId, TransactionType, UserId,
-};
+use tana_protocol::{ContractId, SignedTransaction, Transaction, TransactionType, UserId};
 
 use crate::ledger::error::LedgerError;
 use crate::ledger::service::Ledger;
@@ -33,7 +31,7 @@ async fn submit_one(ledger: &Ledger, signed: SignedTransaction) -> ApiResult<Acc
 }
 
 /// 202 for what was queued now, 200 for what had been submitted before.
-const fn status_of(accepted: &Accepted) -> StatusCode {
+pub(super) const fn status_of(accepted: &Accepted) -> StatusCode {
     match accepted.known {
         Known::New => StatusCode::ACCEPTED,
         Known::Before => StatusCode::OK,
@@ -214,46 +212,6 @@ pub(super) async fn contract(
         status: accepted.status,
     };
     Ok((status_of(&accepted), Json(answer)))
-}
-
-fn dead_id(text: &str) -> ApiResult<TransactionId> {
-    text.parse().map_err(|_| {
-        let shown: String = text.chars().take(80).collect();
-        LedgerError::not_found(format!("dead letter {shown:?}")).into()
-    })
-}
-
-#[utoipa::path(post, path = "/queue/dead/{id}/retry", params(("id" = String, Path)),
-    responses((status = 202, description = "queued again"), (status = 200, description = "it is queued or in a block"), (status = 401),
-    (status = 403), (status = 404), (status = 422, description = "it still breaks a rule, and stays where it is"), (status = 429), (status = 503)))]
-pub(super) async fn retry(
-    State(ledger): State<Ledger>,
-    Path(id): Path<String>,
-) -> ApiResult<(StatusCode, Json<Submitted>)> {
-    let letter = ledger.dead_letter(&dead_id(&id)?).await?;
-    // Judged as when it was new; what is queued again is no dead letter any more.
-    let answer = answer_one(&ledger, letter.transaction).await?;
-    if answer.0 == StatusCode::OK {
-        let dropped = ledger.queue().drop_dead(&letter.id).await;
-        dropped.map_err(LedgerError::from)?;
-    }
-    Ok(answer)
-}
-
-#[utoipa::path(delete, path = "/queue/dead/{id}", params(("id" = String, Path)),
-    responses((status = 200, description = "it is gone"), (status = 401), (status = 403), (status = 404), (status = 503)))]
-pub(super) async fn drop_dead(
-    State(ledger): State<Ledger>,
-    Path(id): Path<String>,
-) -> ApiResult<Json<DeadLetterDropped>> {
-    let letter = ledger.dead_letter(&dead_id(&id)?).await?;
-    let dropped = ledger.queue().drop_dead(&letter.id).await;
-    let dropped = dropped.map_err(LedgerError::from)?;
-    tracing::info!("dead letter {} was dropped: {}", letter.id, letter.reason);
-    Ok(Json(DeadLetterDropped {
-        id: letter.id,
-        dropped,
-    }))
 }
 
 #[utoipa::path(post, path = "/blocks/build", request_body = Object,

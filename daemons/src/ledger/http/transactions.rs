@@ -1,4 +1,4 @@
-//! Transactions, in blocks and waiting.
+//! Transactions, in blocks, waiting, and those that no block can take.
 
 use axum::extract::State;
 use serde::Deserialize;
@@ -7,11 +7,13 @@ use tana_protocol::api::ledger::{InclusionView, Pending, TransactionStatus, Tran
 use tana_protocol::problem::Code;
 use tana_protocol::transaction::Party;
 use tana_protocol::{TransactionType, UserId};
-use tana_store::ledger::TransactionFilter;
+use tana_store::ledger::{Slice, TransactionRecord};
+use tana_store::queue::StreamId;
 
-use super::lists::{named, paged, slice};
+use super::lists::{Place, named, paged, slice};
 use crate::ledger::error::LedgerError;
 use crate::ledger::service::Ledger;
+use crate::ledger::transactions::{Account, Wanted};
 use crate::ledger::views;
 
 #[derive(Deserialize)]
@@ -23,27 +25,21 @@ pub(super) struct Filter {
 }
 
 #[utoipa::path(get, path = "/transactions", params(("account" = Option<String>, Query), ("type" = Option<String>, Query),
-    ("status" = Option<String>, Query), ("limit" = Option<u32>, Query), ("offset" = Option<u32>, Query), ("cursor" = Option<String>, Query)),
-    responses((status = 200, description = "transactions, newest first"), (status = 400)))]
+    ("status" = Option<String>, Query, description = "`queued`: what waits; `failed`: dead letters too; absent: what is in blocks"),
+    ("limit" = Option<u32>, Query), ("offset" = Option<u32>, Query), ("cursor" = Option<String>, Query)),
+    responses((status = 200, description = "transactions, newest first; go on where there is a Link, also where the page is not full"), (status = 400)))]
 pub(super) async fn transactions(
     State(ledger): State<Ledger>,
     Query(filter): Query<Filter>,
     page: PageQuery,
 ) -> ApiResult<Paged<TransactionView>> {
-    if filter.status == Some(TransactionStatus::Queued) {
-        let pending = ledger.pending(page.limit).await?;
-        return Ok(page.answer(pending.transactions, None));
-    }
     let account = match &filter.account {
         None => None,
         Some(text) => {
             let party: Party = text
                 .parse()
                 .map_err(|error| ApiError::new(Code::Malformed, format!("account: {error}")))?;
-            match ledger.account(&party).await? {
-                Some(id) => Some(id),
-                None => return Ok(page.answer(Vec::new(), None)),
-            }
+            Some(ledger.account(&party).await?)
         }
     };
     list(&ledger, &page, account, &filter).await
@@ -52,18 +48,38 @@ pub(super) async fn transactions(
 async fn list(
     ledger: &Ledger,
     page: &PageQuery,
-    account: Option<UserId>,
+    account: Option<Account>,
     filter: &Filter,
 ) -> ApiResult<Paged<TransactionView>> {
-    let filter = TransactionFilter {
+    let wanted = Wanted {
         account,
         kind: filter.kind,
-        status: filter.status,
     };
-    let found = ledger.store().transactions(filter, slice(page)?).await;
-    let found = found.map_err(LedgerError::from)?;
-    let place = |record: &tana_store::ledger::TransactionRecord| record.seq.to_string();
-    Ok(paged(page, found, place, views::transaction))
+    match filter.status {
+        Some(TransactionStatus::Queued) => {
+            let (found, next) = ledger.waiting(&wanted, slice(page)?).await?;
+            Ok(page.answer(found, next.map(|place| place.to_string())))
+        }
+        Some(TransactionStatus::Failed) => {
+            let Slice {
+                after,
+                offset,
+                limit,
+            } = slice::<Place<u64, StreamId>>(page)?;
+            let slice = Slice {
+                after: after.map(|place| place.0),
+                offset,
+                limit,
+            };
+            let (found, next) = ledger.failed(&wanted, slice).await?;
+            Ok(page.answer(found, next.map(|(seq, grave)| format!("{seq}.{grave}"))))
+        }
+        status => {
+            let found = ledger.in_blocks(&wanted, status, slice(page)?).await?;
+            let place = |record: &TransactionRecord| record.seq.to_string();
+            Ok(paged(page, found, place, views::transaction))
+        }
+    }
 }
 
 #[utoipa::path(get, path = "/transactions/account/{id}", params(("id" = String, Path)),
@@ -76,7 +92,9 @@ pub(super) async fn account_transactions(
 ) -> ApiResult<Paged<TransactionView>> {
     let party: Party = named("account", &id)?;
     let account = ledger.account(&party).await?;
-    let account = account.ok_or_else(|| LedgerError::not_found(format!("account {party}")))?;
+    if account.id.is_none() {
+        return Err(LedgerError::not_found(format!("account {party}")).into());
+    }
     list(&ledger, &page, Some(account), &filter).await
 }
 
@@ -89,8 +107,8 @@ pub(super) async fn user_transactions(
     page: PageQuery,
 ) -> ApiResult<Paged<TransactionView>> {
     let id: UserId = named("user", &id)?;
-    ledger.user_state(id).await?;
-    list(&ledger, &page, Some(id), &filter).await
+    let account = Account::of(id, ledger.user_state(id).await?);
+    list(&ledger, &page, Some(account), &filter).await
 }
 
 #[utoipa::path(get, path = "/transactions/{id}", params(("id" = String, Path)),

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use ::redis::{Client, cmd};
 use futures::StreamExt as _;
-use tana_protocol::{SecretKey, Timestamp, Transaction, TransactionType, UserId};
+use tana_protocol::{
+    SecretKey, SignedTransaction, Timestamp, Transaction, TransactionType, UserId,
+};
 
-use super::{GROUP, RedisQueue, STREAM};
+use super::{GROUP, RedisQueue, STREAM, Value, raw_list};
 use crate::error::StoreError;
 use crate::queue::{Consumer, Take, TxQueue as _, conformance};
 
@@ -165,6 +167,80 @@ async fn what_others_write_is_taken_and_what_is_nothing_is_set_aside() {
         .await
         .unwrap();
     assert_eq!(kept, 1);
+}
+
+#[tokio::test]
+async fn what_is_nothing_hides_no_entry_behind_it() {
+    let address = scratch().await;
+    let queue = RedisQueue::at(&address).unwrap();
+    let client = Client::open(address.as_str()).unwrap();
+    let mut raw = client.get_multiplexed_async_connection().await.unwrap();
+    let (first, last) = (transfer(1), transfer(2));
+    let push = |signed| std::slice::from_ref(signed);
+    queue.push(push(&first), now()).await.unwrap();
+    for _ in 0..5 {
+        let mut add = cmd("XADD");
+        add.arg(STREAM).arg("*").arg("type").arg("nonsense");
+        add.query_async::<String>(&mut raw).await.unwrap();
+    }
+    queue.push(push(&last), now()).await.unwrap();
+    let ids = |entries: Vec<crate::queue::QueueEntry>| -> Vec<_> {
+        entries.into_iter().map(|entry| entry.id).collect()
+    };
+    // The nonsense alone fills more than one read.
+    for most in [2, 3, 10] {
+        let forwards = queue.entries(None, most).await.unwrap();
+        let behind = Some(forwards[0].stream_id);
+        assert_eq!(ids(forwards), [first.id(), last.id()], "{most}");
+        let backwards = queue.newest(None, most).await.unwrap();
+        assert_eq!(ids(backwards), [last.id(), first.id()], "{most}");
+        let rest = queue.entries(behind, most).await.unwrap();
+        assert_eq!(ids(rest), [last.id()], "{most}");
+    }
+    let one = queue.entries(None, 1).await.unwrap();
+    let next = queue.entries(Some(one[0].stream_id), 1).await.unwrap();
+    assert_eq!((ids(one), ids(next)), (vec![first.id()], vec![last.id()]));
+}
+
+#[tokio::test]
+async fn entries_that_were_deleted_after_they_were_taken_stop_nobody() {
+    let address = scratch().await;
+    let queue = RedisQueue::at(&address).unwrap();
+    let client = Client::open(address.as_str()).unwrap();
+    let mut raw = client.get_multiplexed_async_connection().await.unwrap();
+    let all = [transfer(1), transfer(2), transfer(3)];
+    let pushed = queue.push(&all, now()).await.unwrap();
+    let (dead, living) = (Consumer::new("dead"), Consumer::new("living"));
+    assert_eq!(queue.take(&dead, TAKE, now()).await.unwrap().len(), 3);
+    let at_once = Take {
+        idle: Duration::ZERO,
+        ..TAKE
+    };
+    // One reads again what is its own, the other claims it.
+    for (at, consumer) in [&dead, &living].into_iter().enumerate() {
+        let mut delete = cmd("XDEL");
+        delete.arg(STREAM).arg(pushed[at].stream_id().to_string());
+        delete.query_async::<u64>(&mut raw).await.unwrap();
+        let taken = queue.take(consumer, at_once, now()).await.unwrap();
+        let ids: Vec<_> = taken.iter().map(|entry| entry.id).collect();
+        let left: Vec<_> = all[at + 1..].iter().map(SignedTransaction::id).collect();
+        assert_eq!(ids, left);
+    }
+    queue.ack(&[all[2].id()]).await.unwrap();
+    assert_eq!(queue.stats().await.unwrap().pending, 0);
+}
+
+#[test]
+fn nothing_in_the_place_of_a_claimed_entry_is_passed_over() {
+    // As Redis 6.2 answers, which keeps such entries among the pending ones.
+    let entry = Value::Array(vec![
+        Value::BulkString(b"1800000000000-7".to_vec()),
+        Value::Array(Vec::new()),
+    ]);
+    let answer = Value::Array(vec![Value::Nil, entry, Value::Nil]);
+    let read = raw_list("claiming", answer).unwrap();
+    let places: Vec<_> = read.iter().map(|raw| raw.place.to_string()).collect();
+    assert_eq!(places, ["1800000000000-7"]);
 }
 
 #[tokio::test]

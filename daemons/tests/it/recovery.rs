@@ -248,6 +248,44 @@ async fn a_tip_that_somebody_changed_is_refused_by_height_and_check() {
     assert_eq!(chain.usd(&bob).await, "105");
 }
 
+#[tokio::test]
+async fn a_validator_set_that_somebody_changed_is_refused_at_start() {
+    let mut chain = Chain::start().await;
+    chain.people(["alice"]).await;
+    chain.ledger.stop().await;
+    let path = chain.settings.database_url.clone();
+    for (change, undo) in [
+        (
+            "UPDATE state_values SET value = replace(value, '\"power\":1', '\"power\":2') WHERE key = 'validators'",
+            "UPDATE state_values SET value = replace(value, '\"power\":2', '\"power\":1') WHERE key = 'validators'",
+        ),
+        (
+            "UPDATE state_values SET value = replace(value, 'validator-1', 'validator-9') WHERE key = 'validators'",
+            "UPDATE state_values SET value = replace(value, 'validator-9', 'validator-1') WHERE key = 'validators'",
+        ),
+    ] {
+        run(&path, change).await;
+        let said = refusal(&chain.settings).await;
+        let what = "the stored validator set is not what the state root says";
+        assert!(said.contains(what), "{change}: {said}");
+        run(&path, undo).await;
+    }
+    run(
+        &path,
+        "UPDATE state_values SET key = 'validators?' WHERE key = 'validators'",
+    )
+    .await;
+    let said = refusal(&chain.settings).await;
+    assert!(said.contains("no validator set"), "{said}");
+    run(
+        &path,
+        "UPDATE state_values SET key = 'validators' WHERE key = 'validators?'",
+    )
+    .await;
+    chain.restart().await;
+    assert_eq!(chain.client().info().await.unwrap().height, 2);
+}
+
 async fn run(address: &str, sql: &'static str) {
     use sqlx::Connection as _;
     let mut connection = sqlx::SqliteConnection::connect(address).await.unwrap();

@@ -115,6 +115,17 @@ impl Redis {
         .await;
     }
 
+    /// One command in words, as an administrator types it.
+    pub(crate) async fn run(&self, command: &str) {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let address = ("127.0.0.1", self.port);
+        let mut connection = tokio::net::TcpStream::connect(address).await.unwrap();
+        let line = format!("{command}\r\n");
+        connection.write_all(line.as_bytes()).await.unwrap();
+        let first = connection.read_u8().await.unwrap();
+        assert_ne!(first, b'-', "{command} was refused");
+    }
+
     /// SIGKILL: nothing is written any more.
     pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {

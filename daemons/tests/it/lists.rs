@@ -152,6 +152,22 @@ async fn what_waits_is_listed_by_account_type_and_page() {
     assert_eq!(ids(&confirmed), alices);
 }
 
+#[tokio::test]
+async fn what_is_rare_in_a_long_queue_is_found_where_the_link_leads() {
+    let chain = Chain::start().await;
+    let [alice, bob] = chain.people(["alice", "bob"]).await;
+    let rare = money(Transfer, &alice, bob.id, "1", 1);
+    let nonces = 1..=10_100;
+    let many = nonces.map(|nonce| money(Transfer, &bob, chain.sovereign.id, "1", nonce));
+    let all: Vec<_> = std::iter::once(rare.clone()).chain(many).collect();
+    let queue = chain.queue().await;
+    queue.push(&all, now()).await.unwrap();
+    // One request looks through ten thousand.
+    let path = "/transactions?status=queued&account=@alice";
+    let found = pages(&chain, path).await;
+    assert_eq!(found, [Vec::new(), named(&[&rare])]);
+}
+
 /// Brings transactions into a block that the ledger would not queue.
 async fn into_a_block(chain: &Chain, transactions: Vec<SignedTransaction>) {
     let built = chain.build(transactions).await;

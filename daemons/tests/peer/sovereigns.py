@@ -8,6 +8,7 @@ At --mesh-of-two it takes two sovereigns to decide. Prints one line a check and 
 """
 import argparse
 import concurrent.futures
+import datetime
 import hashlib
 import json
 import os
@@ -52,6 +53,11 @@ class Mesh:
         return node
 
 
+def moment(text):
+    """Milliseconds of a time as bodies have it."""
+    return datetime.datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=datetime.timezone.utc).timestamp() * 1000
+
+
 def with_key(node, key):
     """The same name with another key."""
     other = Node(node.id)
@@ -81,7 +87,7 @@ def removal(mesh, sovereign, t4):
     check("events: the removal is told", mesh.told("removed", node) is not None)
     problem("remove: again", remove(body), 409, "already-decided")
     shown = mesh.node(node)
-    check("removed: shown as such", shown["status"] == "denied" and abs(shown["removed_at"] - now()) < 10_000, shown)
+    check("removed: shown as such", shown["status"] == "denied" and abs(moment(shown["removed_at"]) - now()) < 10_000, shown)
     problem("removed: its heartbeat", mesh.post("/heartbeat", node.heartbeat()), 403, "node-not-active")
     check("removed: in no topology", node.id not in [n["id"] for n in mesh.get("/topology").json()["nodes"]])
     check("removed: no validator", node.id not in [v["id"] for v in mesh.get("/validators/active").json()["validators"]])

@@ -8,7 +8,7 @@ use crate::id::NodeId;
 use crate::key::{PublicKey, Signature};
 use crate::message::Decision;
 use crate::service::ServiceKind;
-use crate::time::{Timestamp, ms};
+use crate::time::{Timestamp, either, ms};
 
 /// Where a node stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -124,7 +124,11 @@ pub struct NodeService {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub healthy: Option<bool>,
     /// When the node looked last.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "ms::option")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "either::option"
+    )]
     pub last_check: Option<Timestamp>,
 }
 
@@ -179,7 +183,11 @@ pub struct Node {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeRecord {
     /// When a sovereign put it out again.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "ms::option")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "either::option"
+    )]
     pub removed_at: Option<Timestamp>,
     /// How much of the last 30 days, or of the time since its approval, it was there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -200,7 +208,7 @@ pub struct Vote {
     /// The sovereign's key.
     pub by: PublicKey,
     /// When it was taken.
-    #[serde(with = "ms")]
+    #[serde(with = "either")]
     pub at: Timestamp,
 }
 
@@ -324,7 +332,7 @@ pub struct Link {
     /// The round trip, in milliseconds.
     pub latency_ms: u32,
     /// When.
-    #[serde(with = "ms")]
+    #[serde(with = "either")]
     pub at: Timestamp,
 }
 
@@ -471,7 +479,7 @@ pub struct ServiceHealth {
     /// Whether it is ready.
     pub healthy: bool,
     /// When the node looked last.
-    #[serde(with = "ms")]
+    #[serde(with = "either")]
     pub last_check: Timestamp,
 }
 
@@ -524,7 +532,7 @@ pub struct HeartbeatTaken {
     /// Always true.
     pub success: bool,
     /// The server's clock.
-    #[serde(with = "ms")]
+    #[serde(with = "either")]
     pub timestamp: Timestamp,
 }
 
@@ -539,7 +547,7 @@ pub struct ActiveValidator {
     /// Where its consensus listens.
     pub ws_url: String,
     /// When it was last heard of.
-    #[serde(with = "ms")]
+    #[serde(with = "either")]
     pub last_seen: Timestamp,
 }
 

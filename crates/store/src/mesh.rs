@@ -27,6 +27,8 @@ pub enum Inserted {
     KeyTaken,
     /// The node is out, and comes back only with another key.
     KeyRefused,
+    /// As many nodes wait for a sovereign as may.
+    Crowded,
 }
 
 /// A decision on a node, its signature checked.
@@ -34,7 +36,7 @@ pub enum Inserted {
 pub struct NodeDecision {
     /// The node.
     pub node_id: NodeId,
-    /// The key that the node had when the decision's signature was checked.
+    /// The key that the decision names: the node's, or for a removal one that it has changed.
     pub node_key: PublicKey,
     /// Which way.
     pub decision: Decision,
@@ -98,6 +100,8 @@ pub enum LabelTaken {
     Done(Box<Node>),
     /// A label that was signed at this time, or later, was taken before.
     Replayed,
+    /// The key is no sovereign's, nor that of a node that was let in.
+    MayNot,
     /// There is no such node.
     Unknown,
 }
@@ -115,6 +119,8 @@ pub struct NodeRotation {
     pub services: Vec<NodeService>,
     /// When it was taken.
     pub at: Timestamp,
+    /// A key that the node changed to after this stays for now.
+    pub settled: Timestamp,
     /// What was signed by both.
     pub message: String,
     /// The old key's signature over it.
@@ -132,6 +138,8 @@ pub enum NodeRotated {
     KeyTaken,
     /// The node is none that may change its key: nobody has approved it, or it is out.
     NotMember(NodeStatus),
+    /// The node has changed its key just now.
+    TooSoon,
     /// There is no such node, or the old key is not its.
     Unknown,
 }
@@ -207,12 +215,12 @@ pub struct KeyChange {
 }
 
 /// What became of a new key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyTaken {
     /// It is a sovereign key now.
     Done,
-    /// The vote counts, and more are needed: so many want it.
-    Counted(usize),
+    /// The vote counts, and more are needed: these keys want it.
+    Counted(Vec<PublicKey>),
     /// This sovereign has voted for it before.
     AlreadyVoted,
     /// It is or was one already.
@@ -223,9 +231,9 @@ pub enum KeyTaken {
 
 /// The registry's store.
 pub trait MeshStore: Send + Sync + 'static {
-    /// Registers a node with its services. The name of a node that is out may be registered again, with a key that no
-    /// node ever had.
-    fn insert<'a>(&'a self, node: &'a Node) -> BoxFuture<'a, StoreResult<Inserted>>;
+    /// Registers a node with its services, where fewer than `places` wait. The name of a node that is out may be
+    /// registered again, with a key that no node ever had.
+    fn insert<'a>(&'a self, node: &'a Node, places: u64) -> BoxFuture<'a, StoreResult<Inserted>>;
 
     /// One node, as it is at `now`.
     fn node<'a>(
@@ -244,6 +252,13 @@ pub trait MeshStore: Send + Sync + 'static {
     /// How many nodes there are of each status.
     fn counts(&self) -> BoxFuture<'_, StoreResult<NodeCounts>>;
 
+    /// The keys that a node has changed since `since`, the last one first; none from before it registered.
+    fn former_keys<'a>(
+        &'a self,
+        id: &'a NodeId,
+        since: Timestamp,
+    ) -> BoxFuture<'a, StoreResult<Vec<PublicKey>>>;
+
     /// Takes a sovereign's decision on a node, and writes it into the log. It is done where those who want it are
     /// enough; of two that would do it at once, one does.
     fn decide<'a>(
@@ -252,10 +267,10 @@ pub trait MeshStore: Send + Sync + 'static {
         enough: Enough<'a>,
     ) -> BoxFuture<'a, StoreResult<DecisionTaken>>;
 
-    /// Labels a node, and writes it into the log.
+    /// Labels a node, where its own key may or a sovereign's, and writes it into the log.
     fn label<'a>(&'a self, label: &'a Label) -> BoxFuture<'a, StoreResult<LabelTaken>>;
 
-    /// Gives a node another key, and writes it into the log.
+    /// Gives a node another key, and writes it into the log. Votes to put it out stay: it does not get rid of them.
     fn rotate_node<'a>(
         &'a self,
         rotation: &'a NodeRotation,

@@ -1,9 +1,10 @@
-//! Heartbeats that arrive together share one write to the disk: whoever waits is taken into the next transaction.
+//! Heartbeats that arrive together share one write to the disk: whoever waits is taken into the next transaction. They are
+//! told while nothing else is written, so that events come in the order of what happened.
 
 use std::sync::Arc;
 
-use tana_kit::{Shutdown, Tasks};
-use tana_protocol::api::mesh::Link;
+use tana_kit::{EventHub, Shutdown, Tasks};
+use tana_protocol::api::mesh::{Link, PeerLatency, event};
 use tana_store::StoreResult;
 use tana_store::mesh::{Beat, BeatTaken, MeshStore};
 use tokio::sync::{mpsc, oneshot};
@@ -26,10 +27,16 @@ struct Waiting {
 pub(super) struct Beats(mpsc::Sender<Waiting>);
 
 impl Beats {
-    pub(super) fn start(store: Arc<dyn MeshStore>, registry: Arc<Registry>, tasks: &Tasks) -> Self {
+    pub(super) fn start(
+        store: Arc<dyn MeshStore>,
+        registry: Arc<Registry>,
+        hub: EventHub,
+        tasks: &Tasks,
+    ) -> Self {
         let (sender, receiver) = mpsc::channel(WAITING);
         let shutdown = tasks.shutdown().clone();
-        tasks.spawn("heartbeats", write(store, registry, receiver, shutdown));
+        let follower = Follower { registry, hub };
+        tasks.spawn("heartbeats", write(store, follower, receiver, shutdown));
         Self(sender)
     }
 
@@ -45,7 +52,7 @@ impl Beats {
 
 async fn write(
     store: Arc<dyn MeshStore>,
-    registry: Arc<Registry>,
+    follower: Follower,
     mut receiver: mpsc::Receiver<Waiting>,
     shutdown: Shutdown,
 ) {
@@ -63,10 +70,10 @@ async fn write(
             .drain(..)
             .map(|waiting| (waiting.beat, waiting.reply))
             .unzip();
-        let writing = registry.writing().await;
+        let writing = follower.registry.writing().await;
         match store.beats(&beats).await {
             Ok(taken) => {
-                follow(&registry, &beats, &taken);
+                follower.follow(&beats, &taken);
                 drop(writing);
                 for (reply, taken) in replies.into_iter().zip(taken) {
                     // Who no longer waits has gone; the heartbeat is taken all the same.
@@ -79,7 +86,7 @@ async fn write(
                     let beat = [beat];
                     let alone = store.beats(&beat).await;
                     if let Ok(taken) = &alone {
-                        follow(&registry, &beat, taken);
+                        follower.follow(&beat, taken);
                     }
                     let _gone = reply
                         .send(alone.map(|mut taken| taken.pop().unwrap_or(BeatTaken::Unknown)));
@@ -89,16 +96,33 @@ async fn write(
     }
 }
 
-/// Takes what was written into what is in memory.
-fn follow(registry: &Registry, beats: &[Beat], taken: &[BeatTaken]) {
-    for (beat, taken) in beats.iter().zip(taken) {
-        let (BeatTaken::Done(node) | BeatTaken::Returned(node)) = taken else {
-            continue;
-        };
-        registry.put(node);
-        let Some(peers) = &beat.peers else { continue };
+/// What follows the database: the members in memory, and who listens.
+struct Follower {
+    registry: Arc<Registry>,
+    hub: EventHub,
+}
+
+impl Follower {
+    /// Takes in what was written, and tells it.
+    fn follow(&self, beats: &[Beat], taken: &[BeatTaken]) {
+        for (beat, taken) in beats.iter().zip(taken) {
+            let (BeatTaken::Done(node) | BeatTaken::Returned(node)) = taken else {
+                continue;
+            };
+            self.registry.put(node);
+            if let Some(peers) = &beat.peers {
+                self.reach(beat, peers);
+            }
+            if matches!(taken, BeatTaken::Returned(_)) {
+                self.hub.publish(event::STATUS, node);
+            }
+            self.hub.publish(event::HEARTBEAT, node);
+        }
+    }
+
+    fn reach(&self, beat: &Beat, peers: &[PeerLatency]) {
         if peers.is_empty() {
-            registry.reaches_nobody(&beat.node_id);
+            self.registry.reaches_nobody(&beat.node_id);
         }
         let links: Vec<Link> = peers
             .iter()
@@ -109,6 +133,80 @@ fn follow(registry: &Registry, beats: &[Beat], taken: &[BeatTaken]) {
                 at: beat.received_at,
             })
             .collect();
-        registry.reaches(&links);
+        self.registry.reaches(&links);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use futures::{FutureExt as _, StreamExt as _};
+    use tana_client::{MeshClient, now};
+    use tana_protocol::SecretKey;
+    use tana_protocol::api::mesh::Register;
+    use tana_protocol::message::{self, Decision};
+    use tana_store::mesh::NodeDecision;
+    use tana_store::sqlite::SqliteMesh;
+
+    use super::*;
+    use crate::mesh::rules;
+
+    /// A store with one active node, and the node's key.
+    async fn store(path: &std::path::Path) -> (SqliteMesh, SecretKey) {
+        let store = SqliteMesh::open(path.to_str().unwrap()).await.unwrap();
+        let key = SecretKey::generate();
+        let spelt = key.public().to_string();
+        let request = Register {
+            node_id: "node-1".to_owned(),
+            tailscale_hostname: "host".to_owned(),
+            tailscale_ip: None,
+            services: Vec::new(),
+            signature: key.sign(&message::registration("node-1", &spelt, "host")),
+            public_key: spelt,
+        };
+        let node = rules::registration(request, now()).unwrap();
+        store.insert(&node, 1).await.unwrap();
+        let decision = NodeDecision {
+            node_id: node.id,
+            node_key: key.public(),
+            decision: Decision::Approve,
+            by: key.public(),
+            at: now(),
+            signed_at: None,
+            message: String::new(),
+            signature: key.sign(""),
+        };
+        store.decide(&decision, &|_| true).await.unwrap();
+        (store, key)
+    }
+
+    #[tokio::test]
+    async fn a_heartbeat_is_told_before_anything_else_is_written() {
+        let directory = tempfile::tempdir().unwrap();
+        let (store, key) = store(&directory.path().join("mesh.db")).await;
+        let node = store.node(&"node-1".parse().unwrap(), now()).await;
+        let node = node.unwrap().unwrap();
+        let tasks = Tasks::new(Shutdown::new());
+        let hub = EventHub::new(tasks.shutdown());
+        let registry = Arc::new(Registry::of(vec![node.clone()], Vec::new()));
+        let beats = Beats::start(Arc::new(store), registry.clone(), hub.clone(), &tasks);
+        let mut told = Box::pin(hub.listen());
+        let request = MeshClient::sign_heartbeat(&node.id, &key);
+        let beat = rules::heartbeat(request, &node, now()).unwrap();
+        let first = registry.writing().await;
+        let taking = beats.take(beat);
+        let next = async {
+            // Until the heartbeat waits to be written.
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+            drop(first);
+            let _writing = registry.writing().await;
+            told.next().now_or_never().flatten()
+        };
+        let (taken, told) = futures::join!(taking, next);
+        assert!(matches!(taken, Ok(BeatTaken::Done(_))));
+        assert_eq!(told.map(|event| event.name()), Some(event::HEARTBEAT));
+        tasks.shutdown().begin();
     }
 }

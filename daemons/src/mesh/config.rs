@@ -9,6 +9,8 @@ use tana_protocol::{PublicKey, ServiceKind};
 
 /// How long a sovereign key that is being replaced still decides on nodes.
 pub(super) const OVERLAP: Duration = Duration::from_secs(24 * 3600);
+/// Nodes that wait for a sovereign at most: anybody can register.
+const WAITING: u64 = 1000;
 /// How long heartbeats are kept.
 pub(super) const KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 
@@ -21,6 +23,8 @@ pub struct Config {
     pub sovereigns: Vec<(PublicKey, String)>,
     /// How long a node may be silent.
     pub offline_after: Duration,
+    /// Nodes that wait for a sovereign at most.
+    pub waiting: u64,
     /// Sovereigns that must agree on who is in, and on further sovereigns.
     pub threshold: usize,
     /// What a node must have on the chain before it is approved, and the ledger that knows.
@@ -47,6 +51,7 @@ impl Config {
             database: settings.mesh_db_path.clone(),
             sovereigns,
             offline_after: settings.mesh_offline_after,
+            waiting: WAITING,
             threshold: settings.mesh_threshold,
             stake: settings
                 .mesh_minimum_stake

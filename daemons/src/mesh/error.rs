@@ -44,9 +44,11 @@ pub(super) enum MeshError {
     LabelReplayed(NodeId),
     #[error("the key {0} is not {1}'s; GET /nodes/{1} shows the one it has")]
     NotItsKey(PublicKey, NodeId),
+    #[error("node {0} has changed its key just now; it may again after a minute")]
+    RotatedJustNow(NodeId),
     #[error("{0} may not label {1}; its own key and the sovereigns' may")]
     MayNotLabel(PublicKey, NodeId),
-    #[error("node {0} is {1}; only an approved node changes its key")]
+    #[error("node {0} is {1}; only an approved node changes its key or its label")]
     NotMember(NodeId, NodeStatus),
     #[error("{0}")]
     Stake(String),
@@ -54,6 +56,10 @@ pub(super) enum MeshError {
     StakeUnknown(NodeId, String),
     #[error("the id {0} is taken by another registration; choose another one")]
     IdTaken(NodeId),
+    #[error(
+        "{0} nodes wait for a sovereign's decision, and no more may; register again once some were decided on"
+    )]
+    Crowded(u64),
     #[error("the key {0} is or was another node's; a node has one key of its own")]
     KeyTaken(PublicKey),
     #[error("this heartbeat was taken before; sign each with the time at which it is sent")]
@@ -90,8 +96,18 @@ impl MeshError {
             Self::Replayed | Self::VoteReplayed(_) | Self::LabelReplayed(_) => Code::Replayed,
             Self::NotActive(..) | Self::NotMember(..) => Code::NodeNotActive,
             Self::Stake(_) => Code::InsufficientBalance,
-            Self::Stopping | Self::StakeUnknown(..) => Code::Unavailable,
+            Self::RotatedJustNow(_) => Code::RateLimited,
+            Self::Stopping | Self::StakeUnknown(..) | Self::Crowded(_) => Code::Unavailable,
             Self::Store(_) => Code::Internal,
+        }
+    }
+
+    /// After how many seconds another try makes sense.
+    const fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::RotatedJustNow(_) | Self::Crowded(_) => Some(60),
+            Self::Stopping | Self::StakeUnknown(..) => Some(2),
+            _ => None,
         }
     }
 }
@@ -102,10 +118,9 @@ impl From<MeshError> for ApiError {
             MeshError::Store(error) => crate::store_error::answer(&error),
             refused => {
                 let answer = Self::new(refused.code(), refused.to_string());
-                if refused.code() == Code::Unavailable {
-                    answer.retry_after(2)
-                } else {
-                    answer
+                match refused.retry_after() {
+                    Some(seconds) => answer.retry_after(seconds),
+                    None => answer,
                 }
             }
         }

@@ -19,6 +19,12 @@ const WINDOW: Duration = Duration::from_secs(60);
 const SERVICES: usize = 32;
 /// Peers that one heartbeat may name.
 const PEERS: usize = 1000;
+/// Heights beyond are refused: JavaScript knows no higher whole number.
+const HIGHEST: u64 = 1 << 53;
+/// A removal that was signed over a key still counts so long after the node has changed it.
+const FORMER: Duration = Duration::from_secs(3600);
+/// Between two keys of a node. It bounds how many keys a removal is checked with.
+const SETTLES: Duration = Duration::from_secs(60);
 /// Longer texts are refused: host names end at 253.
 const TEXT: usize = 253;
 /// Longer labels are refused.
@@ -133,12 +139,24 @@ fn offers(services: Vec<ServiceOffer>) -> Rule<Vec<NodeService>> {
     Ok(offers)
 }
 
+fn before(now: Timestamp, by: Duration) -> Timestamp {
+    let by = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
+    Timestamp::from_ms(now.ms().saturating_sub(by))
+}
+
+/// Since when a node's former keys are asked for.
+pub(super) fn former_since(now: Timestamp) -> Timestamp {
+    before(now, FORMER)
+}
+
 /// A sovereign's decision on a node: a known key, the right signature, a fresh time; the short form, which can be
-/// replayed, only for a node that nobody has decided on. Whether it is still undecided when the decision is written
-/// is the store's to say.
+/// replayed, only for a node that nobody has decided on. A removal may be signed over one of the node's former keys: it
+/// would otherwise get away from it by changing its key. Whether the node is still undecided when the decision is
+/// written is the store's to say.
 pub(super) fn decision(
     wanted: Decision,
     node: &Node,
+    former: &[PublicKey],
     request: &DecisionRequest,
     sovereigns: &[Sovereign],
     now: Timestamp,
@@ -147,20 +165,25 @@ pub(super) fn decision(
     if !sovereigns.iter().any(|known| known.public_key == by) {
         return Err(MeshError::NotSovereign(by));
     }
-    let message = match request.timestamp {
-        Some(at) => message::decision(wanted, &node.id, &node.public_key, at),
-        None if wanted == Decision::Remove => {
-            return malformed("a removal needs the timestamp that was signed");
-        }
+    let over = |key: &PublicKey| match request.timestamp {
+        Some(at) => message::decision(wanted, &node.id, key, at),
         None => message::decision_short(wanted, &node.id),
     };
+    if request.timestamp.is_none() && wanted == Decision::Remove {
+        return malformed("a removal needs the timestamp that was signed");
+    }
+    let seen = former
+        .iter()
+        .find(|key| by.verify(&over(key), &request.signature).is_ok());
+    let node_key = seen.copied().unwrap_or(node.public_key);
+    let message = over(&node_key);
     signed(&by, &message, &request.signature)?;
     if let Some(at) = request.timestamp {
         fresh(at, now)?;
     }
     Ok(NodeDecision {
         node_id: node.id.clone(),
-        node_key: node.public_key,
+        node_key,
         decision: wanted,
         by,
         at: now,
@@ -215,9 +238,14 @@ pub(super) fn label(
     now: Timestamp,
 ) -> Rule<Label> {
     let by = request.public_key;
-    let may = by == node.public_key || sovereigns.iter().any(|known| known.public_key == by);
-    if !may {
-        return Err(MeshError::MayNotLabel(by, node.id.clone()));
+    if !sovereigns.iter().any(|known| known.public_key == by) {
+        if by != node.public_key {
+            return Err(MeshError::MayNotLabel(by, node.id.clone()));
+        }
+        // Each label is in the log for ever, and anybody can register.
+        if !matches!(node.status, NodeStatus::Active | NodeStatus::Offline) {
+            return Err(MeshError::NotMember(node.id.clone(), node.status));
+        }
     }
     let region = request.region;
     if region.len() > REGION || region.chars().any(char::is_control) || region.trim() != region {
@@ -262,6 +290,7 @@ pub(super) fn node_rotation(
         new,
         services: offers(request.services)?,
         at: now,
+        settled: before(now, SETTLES),
         message,
         signature: request.signature,
         registration_signature: request.registration_signature,
@@ -283,6 +312,9 @@ pub(super) fn heartbeat(request: Heartbeat, node: &Node, now: Timestamp) -> Rule
         .is_some_and(|peers| peers.len() > PEERS)
     {
         return malformed(format!("a heartbeat names at most {PEERS} peers"));
+    }
+    if request.height.is_some_and(|height| height > HIGHEST) {
+        return malformed(format!("height is at most {HIGHEST}"));
     }
     if request.version.as_ref().is_some_and(|text| text.len() > 64) {
         return malformed("version has at most 64 characters");

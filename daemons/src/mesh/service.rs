@@ -35,6 +35,7 @@ struct Inner {
     registry: Arc<Registry>,
     beats: Beats,
     offline_after: Duration,
+    waiting: u64,
     threshold: usize,
     stake: Option<StakeCheck>,
     wake: Notify,
@@ -54,13 +55,15 @@ impl Mesh {
         let members = [NodeStatus::Active, NodeStatus::Offline];
         let nodes = store.nodes(&members, context.clock.now()).await?;
         let registry = Arc::new(Registry::of(nodes, store.links().await?));
+        let hub = EventHub::new(&context.shutdown);
         let mesh = Self(Arc::new(Inner {
-            beats: Beats::start(store.clone(), registry.clone(), &context.tasks),
+            beats: Beats::start(store.clone(), registry.clone(), hub.clone(), &context.tasks),
             registry,
             store,
             clock: context.clock.clone(),
-            hub: EventHub::new(&context.shutdown),
+            hub,
             offline_after: config.offline_after,
+            waiting: config.waiting,
             threshold: config.threshold,
             stake: config.stake.clone().map(StakeCheck::new).transpose()?,
             wake: Notify::new(),
@@ -100,7 +103,8 @@ impl Mesh {
 
     pub(super) async fn register(&self, request: Register) -> Result<Node, MeshError> {
         let node = rules::registration(request, self.now())?;
-        match self.store().insert(&node).await? {
+        let _writing = self.0.registry.writing().await;
+        match self.store().insert(&node, self.0.waiting).await? {
             Inserted::Done => {
                 tracing::info!(node = %node.id, key = %node.public_key, "registered, waits for a sovereign");
                 self.0.hub.publish(event::REGISTERED, &node);
@@ -108,6 +112,7 @@ impl Mesh {
             }
             Inserted::IdTaken => Err(MeshError::IdTaken(node.id)),
             Inserted::KeyTaken => Err(MeshError::KeyTaken(node.public_key)),
+            Inserted::Crowded => Err(MeshError::Crowded(self.0.waiting)),
             Inserted::KeyRefused => Err(MeshError::KeyRefused(node.id)),
         }
     }
@@ -178,7 +183,15 @@ impl Mesh {
     ) -> Result<Decided, MeshError> {
         let node = self.node(id).await?;
         let sovereigns = self.sovereign_keys().await?;
-        let decision = rules::decision(wanted, &node, request, &sovereigns, self.now())?;
+        let now = self.now();
+        let former = match wanted {
+            Decision::Remove => {
+                let since = rules::former_since(now);
+                self.store().former_keys(id, since).await?
+            }
+            Decision::Approve | Decision::Deny => Vec::new(),
+        };
+        let decision = rules::decision(wanted, &node, &former, request, &sovereigns, now)?;
         if wanted == Decision::Approve
             && node.status == NodeStatus::Pending
             && let Some(stake) = &self.0.stake
@@ -187,11 +200,11 @@ impl Mesh {
         }
         let needed = rules::needed(self.0.threshold, &sovereigns);
         let enough = |votes: &[PublicKey]| rules::voters(votes, &sovereigns) >= needed;
-        let writing = self.0.registry.writing().await;
+        // Held until it is told as well: nothing that comes later is told before.
+        let _writing = self.0.registry.writing().await;
         match self.store().decide(&decision, &enough).await? {
             DecisionTaken::Done(node) => {
                 self.0.registry.put(&node);
-                drop(writing);
                 tracing::info!(node = %node.id, by = %decision.by, "{}: {}", wanted.verb(), node.status);
                 let name = match wanted {
                     Decision::Approve => event::APPROVED,
@@ -210,7 +223,6 @@ impl Mesh {
             }
             DecisionTaken::Counted(node) => {
                 self.0.registry.put(&node);
-                drop(writing);
                 tracing::info!(node = %node.id, by = %decision.by, "vote to {} counted", wanted.verb());
                 self.0.hub.publish(event::VOTED, &node);
                 let votes = node.record.votes.iter();
@@ -251,6 +263,7 @@ impl Mesh {
                 self.0.hub.publish(event::CHANGED, &node);
                 Ok(*node)
             }
+            LabelTaken::MayNot => Err(MeshError::MayNotLabel(label.by, id.clone())),
             LabelTaken::Replayed => Err(MeshError::LabelReplayed(id.clone())),
             LabelTaken::Unknown => Err(MeshError::UnknownNode(id.to_string())),
         }
@@ -272,6 +285,7 @@ impl Mesh {
                 Ok(*node)
             }
             NodeRotated::KeyTaken => Err(MeshError::KeyTaken(rotation.new)),
+            NodeRotated::TooSoon => Err(MeshError::RotatedJustNow(id.clone())),
             NodeRotated::NotMember(status) => Err(MeshError::NotMember(id.clone(), status)),
             NodeRotated::Unknown => Err(MeshError::NotItsKey(rotation.old, id.clone())),
         }
@@ -285,14 +299,9 @@ impl Mesh {
         };
         let beat = rules::heartbeat(request, &node, self.now())?;
         match self.0.beats.take(beat).await? {
-            BeatTaken::Done(node) => {
-                self.0.hub.publish(event::HEARTBEAT, &node);
-                Ok(())
-            }
+            BeatTaken::Done(_) => Ok(()),
             BeatTaken::Returned(node) => {
                 tracing::info!(node = %node.id, "is heard of again");
-                self.0.hub.publish(event::STATUS, &node);
-                self.0.hub.publish(event::HEARTBEAT, &node);
                 self.0.wake.notify_one();
                 Ok(())
             }
@@ -317,13 +326,14 @@ impl Mesh {
         let change = rules::addition(request, &sovereigns, self.now())?;
         let needed = rules::needed(self.0.threshold, &sovereigns);
         let enough = |votes: &[PublicKey]| rules::voters(votes, &sovereigns) >= needed;
+        let _writing = self.0.registry.writing().await;
         match self.store().add_sovereign(&change, &enough).await? {
             KeyTaken::Done => {}
             KeyTaken::Counted(votes) => {
                 tracing::info!(key = %change.key, by = %change.by, "vote for another sovereign key counted");
                 return Ok(Added::Counted {
                     key: change.key,
-                    votes,
+                    votes: rules::voters(&votes, &sovereigns),
                     needed,
                 });
             }
@@ -349,6 +359,7 @@ impl Mesh {
     ) -> Result<Timestamp, MeshError> {
         let change = rules::rotation(request, &self.sovereign_keys().await?, self.now())?;
         let ends = change.at.plus(OVERLAP);
+        let _writing = self.0.registry.writing().await;
         match self.store().rotate_sovereign(&change, ends).await? {
             KeyTaken::Done => {}
             KeyTaken::Known => return Err(MeshError::KeyKnown(change.key)),

@@ -11,6 +11,7 @@ mod ledger;
 mod limits;
 mod lists;
 mod mesh;
+mod mesh_guards;
 mod node;
 mod page;
 mod peer;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tana_client::{MeshClient, MeshEvent, StreamItem, now};
 use tana_daemons::mesh::{Config, build};
 use tana_kit::http::Limits;
@@ -28,6 +28,7 @@ pub(crate) fn config(directory: &Path) -> Config {
         database: directory.join("mesh.db"),
         sovereigns: vec![(sovereign().public(), "@owner".to_owned())],
         offline_after: FIVE_MINUTES,
+        waiting: 1000,
         threshold: 1,
         stake: None,
     }
@@ -41,6 +42,14 @@ pub(crate) async fn start_as(config: Config) -> Daemon {
 }
 
 const FIVE_MINUTES: Duration = Duration::from_secs(300);
+
+/// ISO 8601 with milliseconds and `Z`.
+#[track_caller]
+fn is_time(value: &Value) {
+    let text = value.as_str().unwrap_or_default();
+    let time = text.parse::<Timestamp>();
+    assert_eq!(time.map(|time| time.to_string()), Ok(text.to_owned()));
+}
 
 fn earlier(by_ms: u64) -> Timestamp {
     Timestamp::from_ms(now().ms() - by_ms)
@@ -195,7 +204,7 @@ async fn heartbeats_cannot_be_replayed_forged_or_late() {
     node.approve(&mesh).await.ok(200);
     let answer = mesh.post("/heartbeat", &beat).await.ok(200);
     assert_eq!(answer["success"], true);
-    assert!(answer["timestamp"].is_u64(), "{answer}");
+    is_time(&answer["timestamp"]);
     assert_eq!(
         mesh.post("/heartbeat", &beat).await.problem(409),
         "replayed"
@@ -213,7 +222,10 @@ async fn heartbeats_cannot_be_replayed_forged_or_late() {
     let mut full = node.heartbeat(earlier(30_000));
     full["height"] = json!(12);
     full["tailscaleIP"] = json!("100.64.0.9");
-    full["services"] = json!([{"type": "ledger", "healthy": true, "lastCheck": now().ms()}]);
+    full["services"] = json!([
+        {"type": "ledger", "healthy": true, "lastCheck": now()},
+        {"type": "t4", "healthy": true, "lastCheck": now().ms()},
+    ]);
     full["peers"] = json!([{"nodeId": "node-1", "latencyMs": 3}]);
     mesh.post("/heartbeat", &full).await.ok(200);
     let topology = mesh.get("/topology").await.ok(200);
@@ -228,9 +240,20 @@ async fn heartbeats_cannot_be_replayed_forged_or_late() {
         (&json!("ledger"), &json!(true))
     );
     assert_eq!(ledger["publicKey"], ledger["public_key"]);
+    let checked = shown["services"].as_array().unwrap().iter();
+    let checked: Vec<_> = checked
+        .filter(|service| !service["last_check"].is_null())
+        .collect();
+    assert_eq!(checked.len(), 2, "said in either form: {shown}");
+    for service in checked {
+        is_time(&service["last_check"]);
+    }
+    assert!(shown["last_heartbeat"].is_u64() && shown["registered_at"].is_u64());
     assert_eq!(topology["links"][0]["latency_ms"], 3);
+    is_time(&topology["links"][0]["at"]);
     let validators = mesh.get("/validators/active").await.ok(200);
     assert_eq!(validators["validators"][0]["id"], "node-1");
+    is_time(&validators["validators"][0]["lastSeen"]);
     assert_eq!(validators["validators"][0]["wsUrl"], "ws://100.64.0.9:8070");
     let info = mesh.get("/info").await.ok(200);
     assert_eq!(

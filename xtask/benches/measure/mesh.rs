@@ -97,7 +97,7 @@ async fn register(home: &Node, keys: &[NodeKey]) {
     let sovereign = SecretKey::from_seed(&[9; 32]);
     for (number, key) in keys.iter().enumerate() {
         let node = registered(number, key);
-        assert_eq!(store.insert(&node).await.unwrap(), Inserted::Done);
+        assert_eq!(store.insert(&node, u64::MAX).await.unwrap(), Inserted::Done);
         let at = node.registered_at;
         let message = message::decision(Decision::Approve, &node.id, &node.public_key, at);
         let decision = NodeDecision {

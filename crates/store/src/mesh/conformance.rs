@@ -21,6 +21,9 @@ fn two(voters: &[PublicKey]) -> bool {
     voters.len() >= 2
 }
 
+/// More than wait in any test.
+const PLACES: u64 = 100;
+
 const START: u64 = 1_800_000_000_000;
 
 fn at(ms: u64) -> Timestamp {
@@ -109,7 +112,11 @@ pub async fn check(store: &dyn MeshStore) -> StoreResult<()> {
     out_and_back(store).await?;
     labels(store).await?;
     other_keys(store).await?;
-    let log = store.log(1, 100).await?;
+    no_way_out(store).await?;
+    one_sovereign(store).await?;
+    made_up_heights(store).await?;
+    crowd(store).await?;
+    let log = store.log(1, 500).await?;
     assert!(log.len() >= 15, "everything decided is in the log: {log:?}");
     let end = store.log_end().await?;
     assert_eq!(
@@ -132,7 +139,7 @@ fn by(number: u8, node: &Node, decision: Decision, now: Timestamp) -> NodeDecisi
 
 async fn several(store: &dyn MeshStore) -> StoreResult<()> {
     let node = node(10);
-    assert_eq!(store.insert(&node).await?, Inserted::Done);
+    assert_eq!(store.insert(&node, PLACES).await?, Inserted::Done);
     let first = store
         .decide(&by(201, &node, Decision::Approve, at(5000)), &two)
         .await?;
@@ -211,20 +218,20 @@ async fn out_and_back(store: &dyn MeshStore) -> StoreResult<()> {
         store.beats(&[beat(&before, at(6002))]).await?,
         [BeatTaken::NotActive(NodeStatus::Denied)]
     );
-    assert_eq!(store.insert(&before).await?, Inserted::KeyRefused);
+    assert_eq!(store.insert(&before, PLACES).await?, Inserted::KeyRefused);
     let elsewhere = Node {
         id: node(11).id,
         ..before.clone()
     };
-    assert_eq!(store.insert(&elsewhere).await?, Inserted::KeyTaken);
+    assert_eq!(store.insert(&elsewhere, PLACES).await?, Inserted::KeyTaken);
     let after = Node {
         id: before.id.clone(),
         ..node(12)
     };
-    assert_eq!(store.insert(&after).await?, Inserted::Done);
+    assert_eq!(store.insert(&after, PLACES).await?, Inserted::Done);
     assert_eq!(store.node(&after.id, at(6003)).await?, Some(after.clone()));
     assert_eq!(
-        store.insert(&elsewhere).await?,
+        store.insert(&elsewhere, PLACES).await?,
         Inserted::KeyTaken,
         "an old key stays out"
     );
@@ -277,29 +284,56 @@ async fn labels(store: &dyn MeshStore) -> StoreResult<()> {
         ..label("x", at(7002))
     };
     assert_eq!(store.label(&nobody).await?, LabelTaken::Unknown);
+    // Its own key labels a node that was let in; a sovereign's any.
+    let before = store.log_end().await?.count;
+    for (number, status) in [(2, NodeStatus::Denied), (4, NodeStatus::Pending)] {
+        let by = |signer: u8| {
+            let message = message::label(&node(number).id, at(7003), "nowhere");
+            Label {
+                node_id: node(number).id,
+                by: key(signer).public(),
+                signature: key(signer).sign(&message),
+                message,
+                ..label("nowhere", at(7003))
+            }
+        };
+        let found = store.node(&node(number).id, at(7003)).await?;
+        assert_eq!(found.map(|node| node.status), Some(status));
+        assert_eq!(store.label(&by(number)).await?, LabelTaken::MayNot);
+        assert_eq!(store.label(&by(1)).await?, LabelTaken::MayNot, "another's");
+        assert!(matches!(
+            store.label(&by(201)).await?,
+            LabelTaken::Done(node) if node.region.as_deref() == Some("nowhere")
+        ));
+    }
+    assert_eq!(store.log_end().await?.count, before + 2);
     Ok(())
 }
 
+/// The key of `number` is replaced; one that it got at `now` less 100 or later stays.
+fn rotation(number: u8, old: u8, new: u8, now: u64) -> NodeRotation {
+    let id = node(number).id;
+    let (from, to) = (key(old).public(), key(new).public());
+    let message = message::node_rotate(&id, &from, &to, at(now));
+    NodeRotation {
+        old: from,
+        new: to,
+        services: node(new).services,
+        at: at(now),
+        settled: at(now - 100),
+        signature: key(old).sign(&message),
+        message,
+        registration_signature: key(new).sign(&message::registration(
+            id.as_str(),
+            &to.to_string(),
+            "host",
+        )),
+        node_id: id,
+    }
+}
+
 async fn other_keys(store: &dyn MeshStore) -> StoreResult<()> {
-    let rotation = |number: u8, old: u8, new: u8| {
-        let id = node(number).id;
-        let (from, to) = (key(old).public(), key(new).public());
-        let message = message::node_rotate(&id, &from, &to, at(8000));
-        NodeRotation {
-            old: from,
-            new: to,
-            services: node(new).services,
-            at: at(8000),
-            signature: key(old).sign(&message),
-            message,
-            registration_signature: key(new).sign(&message::registration(
-                id.as_str(),
-                &to.to_string(),
-                "host",
-            )),
-            node_id: id,
-        }
-    };
+    let rotation = |number, old, new| self::rotation(number, old, new, 8000);
     assert_eq!(
         store.rotate_node(&rotation(2, 2, 20)).await?,
         NodeRotated::NotMember(NodeStatus::Denied)
@@ -314,36 +348,181 @@ async fn other_keys(store: &dyn MeshStore) -> StoreResult<()> {
         "a key that was a node's is none's again"
     );
     let rotated = store.rotate_node(&rotation(1, 1, 20)).await?;
-    let NodeRotated::Done(node) = &rotated else {
+    let NodeRotated::Done(changed) = &rotated else {
         panic!("the old key names the new one: {rotated:?}");
     };
-    assert_eq!(node.public_key, key(20).public());
-    assert_eq!(node.services[0].public_key, key(20).derive("t4").public());
-    assert!(node.verify_registration().is_ok());
+    assert_eq!(changed.public_key, key(20).public());
+    assert_eq!(
+        changed.services[0].public_key,
+        key(20).derive("t4").public()
+    );
+    assert!(changed.verify_registration().is_ok());
     assert_eq!(
         store.rotate_node(&rotation(1, 1, 21)).await?,
         NodeRotated::Unknown
     );
+    assert_eq!(
+        store.rotate_node(&self::rotation(1, 20, 21, 8100)).await?,
+        NodeRotated::TooSoon,
+        "a node does not run away from its removal from key to key"
+    );
+    let later = store.rotate_node(&self::rotation(1, 20, 21, 8101)).await?;
+    assert!(matches!(later, NodeRotated::Done(_)), "{later:?}");
+    let id = node(1).id;
+    let former = [20, 1].map(|number| key(number).public());
+    assert_eq!(store.former_keys(&id, at(0)).await?, former);
+    assert_eq!(store.former_keys(&id, at(8001)).await?, former[..1]);
+    let back = store.former_keys(&node(10).id, at(0)).await?;
+    assert!(
+        back.is_empty(),
+        "what was before a removal is over: {back:?}"
+    );
+    Ok(())
+}
+
+/// Who changes its key keeps the votes to put it out, and those over its old key count.
+async fn no_way_out(store: &dyn MeshStore) -> StoreResult<()> {
+    let out = node(30);
+    store.insert(&out, PLACES).await?;
+    store
+        .decide(&by(201, &out, Decision::Approve, at(9000)), ONE)
+        .await?;
+    let first = by(201, &out, Decision::Remove, at(9001));
+    let counted = store.decide(&first, &two).await?;
+    assert!(matches!(counted, DecisionTaken::Counted(_)), "{counted:?}");
+    let rotated = store.rotate_node(&rotation(30, 30, 31, 9200)).await?;
+    let NodeRotated::Done(after) = &rotated else {
+        panic!("a node may change its key whatever is voted: {rotated:?}");
+    };
+    assert_eq!(after.record.votes.len(), 1, "{after:?}");
+    let approval = by(202, &out, Decision::Approve, at(9201));
+    assert_eq!(store.decide(&approval, &two).await?, DecisionTaken::Unknown);
+    let second = by(202, &out, Decision::Remove, at(9202));
+    let done = store.decide(&second, &two).await?;
+    assert!(
+        matches!(&done, DecisionTaken::Done(node) if node.status == NodeStatus::Denied),
+        "{done:?}"
+    );
+    let back = Node {
+        id: out.id.clone(),
+        ..node(32)
+    };
+    assert_eq!(store.insert(&back, PLACES).await?, Inserted::Done);
+    store
+        .decide(&by(201, &back, Decision::Approve, at(9203)), ONE)
+        .await?;
+    for before in [&out, &**after] {
+        let again = by(201, before, Decision::Remove, at(9204));
+        let again = store.decide(&again, ONE).await?;
+        assert_eq!(again, DecisionTaken::Unknown, "it was of another member");
+    }
+    Ok(())
+}
+
+/// A key that is being replaced and the one that follows it have one vote, and the one that follows has the last word.
+async fn one_sovereign(store: &dyn MeshStore) -> StoreResult<()> {
+    let node = node(40);
+    store.insert(&node, PLACES).await?;
+    let vote = |number, decision, ms| by(number, &node, decision, at(ms));
+    let (old, new) = (200, 202);
+    let counted = async |number, decision, ms| {
+        let taken = store.decide(&vote(number, decision, ms), &two).await?;
+        let DecisionTaken::Counted(node) = &taken else {
+            panic!("one sovereign is not two: {taken:?}");
+        };
+        let votes = node.record.votes.iter();
+        Ok::<_, crate::StoreError>(
+            votes
+                .map(|vote| (vote.decision, vote.by))
+                .collect::<Vec<_>>(),
+        )
+    };
+    let (approve, deny) = (Decision::Approve, Decision::Deny);
+    let of = |number: u8, decision| [(decision, key(number).public())];
+    assert_eq!(counted(old, approve, 9300).await?, of(old, approve));
+    assert_eq!(counted(new, approve, 9301).await?, of(new, approve));
+    assert_eq!(counted(new, deny, 9302).await?, of(new, deny));
+    assert_eq!(
+        store.decide(&vote(old, approve, 9303), &two).await?,
+        DecisionTaken::Replayed,
+        "the key that is replaced does not change what its successor said"
+    );
+    assert_eq!(
+        store.decide(&vote(old, deny, 9304), &two).await?,
+        DecisionTaken::AlreadyVoted
+    );
+    let done = store.decide(&vote(203, deny, 9305), &two).await?;
+    assert!(matches!(done, DecisionTaken::Done(_)), "{done:?}");
+    Ok(())
+}
+
+/// Heights that somebody makes up do not keep a node from being read.
+async fn made_up_heights(store: &dyn MeshStore) -> StoreResult<()> {
+    let producer = |number| {
+        let mut producer = node(number);
+        let service = &mut producer.services[0];
+        "producer".clone_into(&mut service.kind);
+        "producer".clone_into(&mut service.service_type);
+        producer
+    };
+    let (one, liar) = (producer(50), producer(51));
+    for node in [&one, &liar] {
+        store.insert(node, PLACES).await?;
+        store
+            .decide(&by(201, node, Decision::Approve, at(9400)), ONE)
+            .await?;
+    }
+    let says = async |node: &Node, height, ms| {
+        let beat = Beat {
+            height,
+            ..beat(node, at(ms))
+        };
+        store.beats(&[beat]).await.map(|_taken| ())
+    };
+    for began in [9500, 9600, 9700] {
+        says(&one, Some(0), began).await?;
+        store.mark_offline(at(began), at(began)).await?;
+        // All others are silent: what this one says is the chain's height.
+        says(&liar, Some(u64::MAX), began + 10).await?;
+        says(&one, None, began + 20).await?;
+    }
+    let found = store.node(&one.id, at(9800)).await?;
+    let missed = found.and_then(|node| node.record.blocks_missed);
+    assert_eq!(missed, Some(60), "a block a millisecond at most");
+    Ok(())
+}
+
+/// Only so many wait at once; who is decided on makes place.
+async fn crowd(store: &dyn MeshStore) -> StoreResult<()> {
+    let waiting = store.counts().await?.pending;
+    let (one, other) = (node(60), node(61));
+    assert_eq!(store.insert(&one, waiting + 1).await?, Inserted::Done);
+    assert_eq!(store.insert(&other, waiting + 1).await?, Inserted::Crowded);
+    assert_eq!(store.insert(&one, waiting + 1).await?, Inserted::IdTaken);
+    store
+        .decide(&by(201, &one, Decision::Deny, at(9900)), ONE)
+        .await?;
+    assert_eq!(store.insert(&other, waiting + 1).await?, Inserted::Done);
     Ok(())
 }
 
 async fn registrations(store: &dyn MeshStore) -> StoreResult<()> {
     let first = node(1);
-    assert_eq!(store.insert(&first).await?, Inserted::Done);
+    assert_eq!(store.insert(&first, PLACES).await?, Inserted::Done);
     assert_eq!(store.node(&first.id, at(1)).await?, Some(first.clone()));
     let mut same_id = node(2);
     same_id.id = first.id.clone();
-    assert_eq!(store.insert(&same_id).await?, Inserted::IdTaken);
+    assert_eq!(store.insert(&same_id, PLACES).await?, Inserted::IdTaken);
     let mut same_key = node(2);
     same_key.public_key = first.public_key;
-    assert_eq!(store.insert(&same_key).await?, Inserted::KeyTaken);
+    assert_eq!(store.insert(&same_key, PLACES).await?, Inserted::KeyTaken);
     assert_eq!(
         store.node(&same_key.id, at(1)).await?,
         None,
         "nothing is left of it"
     );
     for number in 2..=4 {
-        assert_eq!(store.insert(&node(number)).await?, Inserted::Done);
+        assert_eq!(store.insert(&node(number), PLACES).await?, Inserted::Done);
     }
     let pending = store.nodes(&[NodeStatus::Pending], at(4)).await?;
     let expected: Vec<Node> = (1..=4).map(node).collect();

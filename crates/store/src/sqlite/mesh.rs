@@ -43,7 +43,7 @@ impl SqliteMesh {
         self.0.close().await;
     }
 
-    async fn insert_node(&self, node: &Node) -> StoreResult<Inserted> {
+    async fn insert_node(&self, node: &Node, places: u64) -> StoreResult<Inserted> {
         const DOING: &str = "registering a node";
         let mut change = self.0.writer().begin().await.map_err(failed(DOING))?;
         let before = rows::find(&mut change, &node.id, node.registered_at).await?;
@@ -55,9 +55,11 @@ impl SqliteMesh {
             _ if decisions::was_a_nodes(&mut change, &node.public_key).await? => {
                 return Ok(Inserted::KeyTaken);
             }
+            _ if waiting(&mut change).await? >= places => return Ok(Inserted::Crowded),
             Some(before) => {
                 let at = node.registered_at;
-                decisions::retire(&mut change, &before.public_key, node.id.as_str(), at).await?;
+                let key = &before.public_key;
+                decisions::retire(&mut change, key, node.id.as_str(), at, None).await?;
             }
             None => {}
         }
@@ -230,12 +232,21 @@ impl SqliteMesh {
     }
 }
 
+/// How many nodes wait for a sovereign.
+async fn waiting(change: &mut Change) -> StoreResult<u64> {
+    let count: i64 = sqlx::query_scalar("SELECT count(*) FROM nodes WHERE status = 'pending'")
+        .fetch_one(change)
+        .await
+        .map_err(failed("counting the nodes that wait"))?;
+    Ok(u64::try_from(count).unwrap_or_default())
+}
+
 /// A connection within a transaction.
 type Change = SqliteConnection;
 
 impl MeshStore for SqliteMesh {
-    fn insert<'a>(&'a self, node: &'a Node) -> BoxFuture<'a, StoreResult<Inserted>> {
-        self.insert_node(node).boxed()
+    fn insert<'a>(&'a self, node: &'a Node, places: u64) -> BoxFuture<'a, StoreResult<Inserted>> {
+        self.insert_node(node, places).boxed()
     }
 
     fn node<'a>(
@@ -256,6 +267,14 @@ impl MeshStore for SqliteMesh {
 
     fn counts(&self) -> BoxFuture<'_, StoreResult<NodeCounts>> {
         self.count().boxed()
+    }
+
+    fn former_keys<'a>(
+        &'a self,
+        id: &'a NodeId,
+        since: Timestamp,
+    ) -> BoxFuture<'a, StoreResult<Vec<PublicKey>>> {
+        decisions::former_keys(&self.0, id, since).boxed()
     }
 
     fn decide<'a>(

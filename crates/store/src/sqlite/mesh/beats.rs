@@ -163,13 +163,15 @@ async fn remember(change: &mut Change, said: &str) -> StoreResult<HashSet<String
     Ok(new.into_iter().collect())
 }
 
-/// Writes down how long those were away who were, and how many blocks the chain grew by meanwhile.
+/// Writes down how long those were away who were, and how many blocks the chain grew by meanwhile: one a millisecond at
+/// most, so that heights that nodes make up never add up to more than a number holds.
 async fn returned(change: &mut Change, said: &str) -> StoreResult<()> {
     sqlx::query(concat!(
         "INSERT INTO absences (node_id, began, ended, blocks) \
-         SELECT nodes.id, away_since, max(away_since, said.value ->> 'received'), max(0, coalesce(",
+         SELECT nodes.id, away_since, max(away_since, said.value ->> 'received'), \
+         min(max(0, (said.value ->> 'received') - away_since), max(0, coalesce(",
         rows::chain_height!(),
-        " - away_height, 0)) FROM json_each(?) AS said CROSS JOIN nodes ON nodes.id = said.value ->> 'node' \
+        " - away_height, 0))) FROM json_each(?) AS said CROSS JOIN nodes ON nodes.id = said.value ->> 'node' \
          WHERE away_since IS NOT NULL \
          ON CONFLICT DO UPDATE SET ended = excluded.ended, blocks = max(blocks, excluded.blocks)"
     ))

@@ -2,7 +2,7 @@
 
 use tana_protocol::api::mesh::{NodeService, NodeStatus};
 use tana_protocol::message::Decision;
-use tana_protocol::{PublicKey, Timestamp};
+use tana_protocol::{NodeId, PublicKey, Timestamp};
 
 use crate::error::StoreResult;
 use crate::mesh::{
@@ -12,7 +12,7 @@ use crate::sqlite::{Sqlite, failed};
 
 use super::Change;
 use super::log::{self, Draft};
-use super::rows::{self, ms};
+use super::rows::{self, ms, parse};
 use super::votes::{self, Ballot, Cast};
 
 pub(super) async fn decide(
@@ -26,7 +26,15 @@ pub(super) async fn decide(
         return Ok(DecisionTaken::Unknown);
     };
     if node.public_key != decision.node_key {
-        return Ok(DecisionTaken::Unknown);
+        // A node does not get away from its removal by changing its key; anything else is on the key that was seen.
+        let always = Timestamp::from_ms(0);
+        let former = match decision.decision {
+            Decision::Remove => former(&mut *change, &decision.node_id, always).await?,
+            Decision::Approve | Decision::Deny => Vec::new(),
+        };
+        if !former.contains(&decision.node_key) {
+            return Ok(DecisionTaken::Unknown);
+        }
     }
     if !may(decision.decision, node.status) {
         return Ok(DecisionTaken::AlreadyDecided(node.status));
@@ -62,6 +70,34 @@ pub(super) async fn decide(
         Some(after) => DecisionTaken::Done(Box::new(after)),
         None => DecisionTaken::Unknown,
     })
+}
+
+pub(super) async fn former_keys(
+    database: &Sqlite,
+    id: &NodeId,
+    since: Timestamp,
+) -> StoreResult<Vec<PublicKey>> {
+    former(database.readers(), id, since).await
+}
+
+/// The keys that a node has changed since then, the last one first.
+async fn former<'c, E: sqlx::SqliteExecutor<'c>>(
+    database: E,
+    id: &NodeId,
+    since: Timestamp,
+) -> StoreResult<Vec<PublicKey>> {
+    let found: Vec<String> = sqlx::query_scalar(
+        "WITH RECURSIVE former (key, at) AS (SELECT k.public_key, k.retired_at FROM nodes \
+         JOIN retired_keys AS k ON k.replaced_by = nodes.public_key WHERE nodes.id = ?1 AND k.retired_at >= ?2 \
+         UNION SELECT k.public_key, k.retired_at FROM former \
+         JOIN retired_keys AS k ON k.replaced_by = former.key WHERE k.retired_at >= ?2) SELECT key FROM former",
+    )
+    .bind(id.as_str())
+    .bind(ms(since))
+    .fetch_all(database)
+    .await
+    .map_err(failed("looking for a node's former keys"))?;
+    found.iter().map(|key| parse("former key", key)).collect()
 }
 
 /// Approved and denied is who waits; put out is who was let in.
@@ -121,6 +157,22 @@ fn draft(decision: &NodeDecision, kind: String) -> Draft {
 pub(super) async fn label(database: &Sqlite, label: &Label) -> StoreResult<LabelTaken> {
     const DOING: &str = "labelling a node";
     let mut change = database.writer().begin().await.map_err(failed(DOING))?;
+    // A node's own key once it was let in, or a sovereign's: whoever registers could otherwise fill the log for ever.
+    let may: Option<bool> = sqlx::query_scalar(
+        "SELECT (public_key = ?2 AND status IN ('active', 'offline')) OR EXISTS (SELECT 1 FROM sovereign_keys AS s \
+         WHERE s.public_key = ?2 AND (ends_at IS NULL OR ends_at > ?3)) FROM nodes WHERE id = ?1",
+    )
+    .bind(label.node_id.as_str())
+    .bind(label.by.to_string())
+    .bind(ms(label.at))
+    .fetch_optional(&mut *change)
+    .await
+    .map_err(failed(DOING))?;
+    match may {
+        None => return Ok(LabelTaken::Unknown),
+        Some(false) => return Ok(LabelTaken::MayNot),
+        Some(true) => {}
+    }
     let done = sqlx::query(
         "UPDATE nodes SET region = ?2, labelled_at = ?3 \
          WHERE id = ?1 AND (labelled_at IS NULL OR labelled_at < ?3)",
@@ -131,12 +183,10 @@ pub(super) async fn label(database: &Sqlite, label: &Label) -> StoreResult<Label
     .execute(&mut *change)
     .await
     .map_err(failed(DOING))?;
-    let Some(node) = rows::find(&mut change, &label.node_id, label.at).await? else {
-        return Ok(LabelTaken::Unknown);
-    };
     if done.rows_affected() == 0 {
         return Ok(LabelTaken::Replayed);
     }
+    let node = rows::find(&mut change, &label.node_id, label.at).await?;
     let entry = Draft {
         at: label.at,
         kind: "label".to_owned(),
@@ -147,7 +197,7 @@ pub(super) async fn label(database: &Sqlite, label: &Label) -> StoreResult<Label
     };
     log::append(&mut change, entry).await?;
     change.commit().await.map_err(failed(DOING))?;
-    Ok(LabelTaken::Done(Box::new(node)))
+    Ok(node.map_or(LabelTaken::Unknown, |node| LabelTaken::Done(Box::new(node))))
 }
 
 pub(super) async fn rotate(database: &Sqlite, rotation: &NodeRotation) -> StoreResult<NodeRotated> {
@@ -165,13 +215,12 @@ pub(super) async fn rotate(database: &Sqlite, rotation: &NodeRotation) -> StoreR
     if was_a_nodes(&mut change, &rotation.new).await? {
         return Ok(NodeRotated::KeyTaken);
     }
-    retire(
-        &mut change,
-        &rotation.old,
-        rotation.node_id.as_str(),
-        rotation.at,
-    )
-    .await?;
+    let (id, settled) = (&rotation.node_id, rotation.settled);
+    if !former(&mut *change, id, settled).await?.is_empty() {
+        return Ok(NodeRotated::TooSoon);
+    }
+    let (old, new) = (&rotation.old, Some(&rotation.new));
+    retire(&mut change, old, id.as_str(), rotation.at, new).await?;
     sqlx::query(
         "UPDATE nodes SET public_key = ?2, registration_key_text = ?2, registration_signature = ?3 \
          WHERE id = ?1",
@@ -182,8 +231,7 @@ pub(super) async fn rotate(database: &Sqlite, rotation: &NodeRotation) -> StoreR
     .execute(&mut *change)
     .await
     .map_err(failed(DOING))?;
-    // Votes are on the key that the sovereigns saw.
-    votes::clear(&mut change, &format!("node/{}", rotation.node_id)).await?;
+    // Votes stay: of a member they are to put it out, whatever its key is.
     offer(&mut change, rotation.node_id.as_str(), &rotation.services).await?;
     let entry = Draft {
         at: rotation.at,
@@ -213,16 +261,19 @@ pub(super) async fn was_a_nodes(change: &mut Change, key: &PublicKey) -> StoreRe
     .map_err(failed("looking for a key"))
 }
 
+/// Notes that a key was a node's, and by which other it was replaced where the node went on being a member.
 pub(super) async fn retire(
     change: &mut Change,
     key: &PublicKey,
     node: &str,
     at: Timestamp,
+    by: Option<&PublicKey>,
 ) -> StoreResult<()> {
-    sqlx::query("INSERT INTO retired_keys (public_key, node_id, retired_at) VALUES (?, ?, ?)")
+    sqlx::query("INSERT INTO retired_keys (public_key, node_id, retired_at, replaced_by) VALUES (?, ?, ?, ?)")
         .bind(key.to_string())
         .bind(node)
         .bind(ms(at))
+        .bind(by.map(ToString::to_string))
         .execute(change)
         .await
         .map_err(failed("retiring a node's key"))?;

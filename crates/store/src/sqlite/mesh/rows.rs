@@ -51,7 +51,7 @@ macro_rules! select_nodes {
              FROM (SELECT * FROM services WHERE node_id = nodes.id ORDER BY position)) AS services, \
              (SELECT json_group_array(json_array(kind, voter, at)) FROM votes \
              WHERE about = 'node/' || nodes.id) AS votes, \
-             (SELECT json_array(coalesce(sum(ended - max(began, ?2)), 0), coalesce(sum(blocks), 0)) \
+             (SELECT json_array(coalesce(sum(ended - max(began, ?2)), 0), coalesce(sum(min(blocks, ended - began)), 0)) \
              FROM absences WHERE node_id = nodes.id AND ended > ?2) AS absent, \
              CASE status WHEN 'offline' THEN ",
             $crate::sqlite::mesh::rows::chain_height!(),
@@ -146,9 +146,10 @@ impl NodeRow {
         let whole = positive(self.now - begin);
         if status == NodeStatus::Offline {
             let since = self.away_since.unwrap_or(self.now).max(begin);
-            absent += positive(self.now - since);
+            let away = positive(self.now - since);
+            absent += away;
             missed += match (self.chain_height, self.away_height) {
-                (Some(now), Some(then)) => positive(now - then),
+                (Some(now), Some(then)) => positive(now - then).min(away),
                 _ => 0,
             };
         }

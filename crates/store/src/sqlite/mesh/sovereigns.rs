@@ -113,7 +113,7 @@ pub(super) async fn add(
         Cast::Counted(voters) if !enough(&voters) => {
             log::append(&mut change, draft(wanted, "vote-sovereign-add", wanted.key)).await?;
             change.commit().await.map_err(failed(DOING))?;
-            return Ok(KeyTaken::Counted(voters.len()));
+            return Ok(KeyTaken::Counted(voters));
         }
         Cast::Counted(_) => votes::clear(&mut change, &about).await?,
     }

@@ -31,9 +31,25 @@ pub(super) enum Cast {
     Older,
 }
 
-/// Takes a vote; another one of the same sovereign on the same no longer counts.
+/// Takes a vote; another one of the same sovereign on the same no longer counts. A key that is being replaced and those
+/// that follow it are one sovereign, and the last of them that has voted speaks for it.
 pub(super) async fn cast(change: &mut Change, ballot: &Ballot<'_>) -> StoreResult<Cast> {
     let voter = ballot.voter.to_string();
+    let by_successor: Option<String> = sqlx::query_scalar(
+        "WITH RECURSIVE later (key) AS (SELECT replaced_by FROM sovereign_keys WHERE public_key = ?2 \
+         UNION SELECT replaced_by FROM later JOIN sovereign_keys ON public_key = key) \
+         SELECT kind FROM later JOIN votes ON voter = key WHERE about = ?1 LIMIT 1",
+    )
+    .bind(ballot.about)
+    .bind(&voter)
+    .fetch_optional(&mut *change)
+    .await
+    .map_err(failed(DOING))?;
+    match by_successor {
+        Some(kind) if kind == ballot.kind => return Ok(Cast::Same),
+        Some(_) => return Ok(Cast::Older),
+        None => {}
+    }
     let before: Option<(String, Option<i64>)> =
         sqlx::query_as("SELECT kind, signed_at FROM votes WHERE about = ? AND voter = ?")
             .bind(ballot.about)
@@ -51,6 +67,16 @@ pub(super) async fn cast(change: &mut Change, ballot: &Ballot<'_>) -> StoreResul
             return Ok(Cast::Older);
         }
     }
+    sqlx::query(
+        "DELETE FROM votes WHERE about = ?1 AND voter IN (\
+         WITH RECURSIVE earlier (key) AS (SELECT public_key FROM sovereign_keys WHERE replaced_by = ?2 \
+         UNION SELECT public_key FROM earlier JOIN sovereign_keys ON replaced_by = key) SELECT key FROM earlier)",
+    )
+    .bind(ballot.about)
+    .bind(&voter)
+    .execute(&mut *change)
+    .await
+    .map_err(failed(DOING))?;
     sqlx::query(
         "INSERT INTO votes (about, voter, kind, signed_at, at) VALUES (?1, ?2, ?3, ?4, ?5) \
          ON CONFLICT DO UPDATE SET kind = ?3, signed_at = ?4, at = ?5",

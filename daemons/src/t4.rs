@@ -1,13 +1,14 @@
 //! The content store: bytes by their SHA-256, in files.
 //!
-//! `files` is the disk, `unfinished` what is on its way in, `room` the quota, `scrub` looks for rot, `checked`
-//! reads against the hash, `http` is the face.
+//! `files` is the disk, `unfinished` what is on its way in, `room` the quota, `scrub` looks for rot, `parts` reads,
+//! `checked` reads against the hash, `http` is the face.
 
 mod checked;
 mod config;
 mod error;
 mod files;
 mod http;
+mod parts;
 mod room;
 mod scrub;
 mod unfinished;

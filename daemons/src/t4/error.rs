@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use nix::errno::Errno;
 use tana_kit::ApiError;
 use tana_protocol::Hash32;
 use tana_protocol::problem::Code;
@@ -49,6 +50,12 @@ impl ContentError {
             },
         }
     }
+
+    /// Whether the disk no longer gives what was written to it. Other errors are of the machine, such as too many open
+    /// files, and say nothing of the content.
+    pub(super) fn is_rot(&self) -> bool {
+        matches!(self, Self::Disk { source, .. } if source.raw_os_error() == Some(Errno::EIO as i32))
+    }
 }
 
 impl From<ContentError> for ApiError {
@@ -62,5 +69,19 @@ impl From<ContentError> for ApiError {
             ContentError::Disk { .. } => return Self::internal(&error),
         };
         Self::new(code, error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_disk_that_cannot_read_is_rot() {
+        let error = |number: Errno| ContentError::disk("x", io::Error::from(number));
+        assert!(error(Errno::EIO).is_rot());
+        for other in [Errno::EMFILE, Errno::ENFILE, Errno::ENOMEM, Errno::EACCES] {
+            assert!(!error(other).is_rot(), "{other}");
+        }
     }
 }

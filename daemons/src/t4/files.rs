@@ -3,6 +3,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -33,10 +34,41 @@ struct Inner {
 }
 
 /// Content that is there.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Found {
-    pub(super) file: File,
+    /// As long as it is open, no other file can be taken for this one.
+    pub(super) file: Arc<File>,
     pub(super) size: u64,
+    /// The device and the number of the file there.
+    identity: (u64, u64),
+}
+
+impl Found {
+    /// Opens what lies there; `None` where nothing does. Blocks.
+    fn open(path: &Path) -> Result<Option<Self>, ContentError> {
+        let opened = File::open(path).and_then(|file| {
+            let about = file.metadata()?;
+            Ok(Self {
+                file: Arc::new(file),
+                size: about.len(),
+                identity: (about.dev(), about.ino()),
+            })
+        });
+        match opened {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(ContentError::disk(path, error)),
+        }
+    }
+}
+
+/// What became of content that has rotted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Moved {
+    /// It lies in quarantine.
+    Away,
+    /// It has been deleted or stored again.
+    Gone,
 }
 
 /// Runs what blocks where blocking is allowed.
@@ -123,19 +155,17 @@ impl Files {
 
     /// Opens content. Blocks.
     pub(super) fn open_content(&self, hash: &Hash32) -> Result<Found, ContentError> {
+        Found::open(&self.path(hash))?.ok_or(ContentError::Missing(*hash))
+    }
+
+    /// The size of content, where it is there. Blocks.
+    pub(super) fn size(&self, hash: &Hash32) -> Result<Option<u64>, ContentError> {
         let path = self.path(hash);
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(ContentError::Missing(*hash));
-            }
-            Err(error) => return Err(ContentError::disk(path, error)),
-        };
-        let size = file
-            .metadata()
-            .map_err(|error| ContentError::disk(path, error))?
-            .len();
-        Ok(Found { file, size })
+        match fs::symlink_metadata(&path) {
+            Ok(about) => Ok(Some(about.len())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(ContentError::disk(path, error)),
+        }
     }
 
     /// Opens content.
@@ -146,19 +176,16 @@ impl Files {
 
     /// Whether content is there.
     pub(super) async fn has(&self, hash: Hash32) -> Result<bool, ContentError> {
-        match self.read(hash).await {
-            Ok(_) => Ok(true),
-            Err(ContentError::Missing(_)) => Ok(false),
-            Err(error) => Err(error),
-        }
+        let files = self.clone();
+        blocking(move || Ok(files.size(&hash)?.is_some())).await
     }
 
-    /// Begins an upload.
-    pub(super) async fn begin(&self) -> Result<Upload, ContentError> {
+    /// Begins an upload of what is to have this hash.
+    pub(super) async fn begin(&self, named: Hash32) -> Result<Upload, ContentError> {
         let files = self.clone();
         let name = format!("{:032x}", rand::random::<u128>());
         let path = self.0.root.join(UNFINISHED).join(name);
-        blocking(move || Upload::create(files, path)).await
+        blocking(move || Upload::create(files, path, &named)).await
     }
 
     /// Keeps an upload under its hash, on the disk before it is answered.
@@ -171,31 +198,39 @@ impl Files {
         let files = self.clone();
         blocking(move || {
             let path = files.path(&hash);
-            files.take_away(&hash, || fs::remove_file(&path))?;
+            {
+                let _naming = files.naming();
+                let size = files.size(&hash)?.ok_or(ContentError::Missing(hash))?;
+                fs::remove_file(&path).map_err(|error| ContentError::disk(&path, error))?;
+                files.went(size);
+            }
             path.parent().map_or(Ok(()), sync_directory)
         })
         .await
     }
 
-    /// Moves content that has rotted out of the way, where somebody may look at it. Blocks.
-    pub(super) fn quarantine(&self, hash: &Hash32) -> Result<(), ContentError> {
+    /// Moves content that has rotted out of the way, where somebody may look at it. What `found` is, and no other: the
+    /// same content may have been stored again meanwhile. Blocks.
+    pub(super) fn quarantine(&self, hash: &Hash32, found: &Found) -> Result<Moved, ContentError> {
         let from = self.path(hash);
         let to = self.0.root.join(QUARANTINE).join(hash.to_hex());
-        self.take_away(hash, || fs::rename(&from, &to))?;
-        from.parent().map_or(Ok(()), sync_directory)
+        {
+            let _naming = self.naming();
+            match Found::open(&from)? {
+                Some(there) if there.identity == found.identity => {}
+                Some(_) | None => return Ok(Moved::Gone),
+            }
+            fs::rename(&from, &to).map_err(|error| ContentError::disk(&from, error))?;
+            self.went(found.size);
+        }
+        from.parent().map_or(Ok(()), sync_directory)?;
+        Ok(Moved::Away)
     }
 
-    fn take_away(
-        &self,
-        hash: &Hash32,
-        remove: impl FnOnce() -> io::Result<()>,
-    ) -> Result<(), ContentError> {
-        let _naming = self.naming();
-        let size = self.open_content(hash)?.size;
-        remove().map_err(|error| ContentError::disk(self.path(hash), error))?;
+    /// Settles that content of this size is no longer there.
+    fn went(&self, size: u64) {
         self.0.room.give(size);
         self.0.count.fetch_sub(1, Ordering::Relaxed);
-        Ok(())
     }
 
     /// What lies in quarantine. Blocks.

@@ -1,8 +1,5 @@
 //! Content over HTTP: anybody reads, ledgers write.
 
-use std::io::SeekFrom;
-use std::ops::Range;
-
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -18,13 +15,12 @@ use tana_protocol::Hash32;
 use tana_protocol::api::content::{Deleted, Listed, StoreInfo, Stored};
 use tana_protocol::problem::Code;
 use tana_protocol::range::{self, Wanted};
-use tokio::io::{AsyncReadExt, AsyncSeekExt};
-use tokio_util::io::ReaderStream;
 
 use super::checked;
 use super::config::Config;
 use super::error::ContentError;
-use super::files::{self, Files, Found};
+use super::files::{self, Files};
+use super::parts::parts;
 use super::scrub::{Scrub, Speed};
 use super::unfinished::Kept;
 use super::upload;
@@ -33,8 +29,6 @@ const X_CONTENT_HASH: HeaderName = HeaderName::from_static("x-content-hash");
 const X_CONTENT_SIZE: HeaderName = HeaderName::from_static("x-content-size");
 /// What has a hash for its name never changes.
 const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
-/// What is read from the disk at once.
-const PART: usize = 256 * 1024;
 
 #[derive(Clone)]
 struct Content {
@@ -158,14 +152,14 @@ async fn read(
     );
     let sampled = rand::random_ratio(1, content.check_one_in.max(1));
     if method == Method::HEAD {
-        if how.verify && !content.scrub.fits(hash, Speed::Full).await? {
-            content.scrub.found_rotten(hash).await?;
+        if how.verify && !content.scrub.fits(hash, &found, Speed::Full).await? {
+            content.scrub.found_rotten(hash, found).await?;
             return Err(ContentError::Rotten(hash).into());
         }
     } else if part.end - part.start == size && (how.verify || sampled) {
         *answer.body_mut() = checked::body(found, hash, content.scrub.clone());
     } else {
-        *answer.body_mut() = stream(found, part).await?;
+        *answer.body_mut() = Body::from_stream(parts(&found, part));
     }
     Ok(answer)
 }
@@ -175,22 +169,6 @@ async fn read(
 struct How {
     #[serde(default)]
     verify: bool,
-}
-
-async fn stream(found: Found, part: Range<u64>) -> Result<Body, ContentError> {
-    let mut file = tokio::fs::File::from_std(found.file);
-    file.set_max_buf_size(PART);
-    if part.start > 0 {
-        file.seek(SeekFrom::Start(part.start))
-            .await
-            .map_err(|error| ContentError::disk("content", error))?;
-    }
-    let length = part.end - part.start;
-    let capacity = usize::try_from(length).unwrap_or(PART).clamp(1, PART);
-    Ok(Body::from_stream(ReaderStream::with_capacity(
-        file.take(length),
-        capacity,
-    )))
 }
 
 fn unsatisfiable(size: u64) -> ApiResult<Response> {

@@ -2,7 +2,7 @@
 //! puts it in quarantine and fetches it again from other nodes.
 
 use std::fs;
-use std::io::Read;
+use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use tana_protocol::{Hash32, Timestamp};
 use tokio::sync::Notify;
 
 use super::error::ContentError;
-use super::files::{Files, Found, blocking};
+use super::files::{Files, Found, Moved, blocking};
 use super::upload;
 use crate::content::{ContentPeers, Progress, download};
 
@@ -76,12 +76,14 @@ impl Scrub {
     }
 
     /// Puts content in quarantine whose bytes no longer have its hash.
-    pub(super) async fn found_rotten(&self, hash: Hash32) -> Result<(), ContentError> {
+    pub(super) async fn found_rotten(
+        &self,
+        hash: Hash32,
+        found: Found,
+    ) -> Result<(), ContentError> {
         let files = self.0.files.clone();
-        match blocking(move || files.quarantine(&hash)).await {
-            // Somebody else found it at the same time.
-            Err(ContentError::Missing(_)) => return Ok(()),
-            done => done?,
+        if blocking(move || files.quarantine(&hash, &found)).await? == Moved::Gone {
+            return Ok(());
         }
         tracing::error!(%hash, "content has rotted on the disk; it is in quarantine and is fetched again from other nodes");
         self.0.rotten.notify_one();
@@ -115,6 +117,7 @@ impl Scrub {
                 () = shutdown.begun() => return,
             };
             if let Err(error) = ended {
+                self.lock().running = false;
                 tracing::warn!("content could not be read through: {error}");
                 tokio::select! {
                     () = tokio::time::sleep(AGAIN) => {}
@@ -137,19 +140,7 @@ impl Scrub {
             let Some(last) = page.last() else { break };
             after = Some(last.hash);
             for content in page {
-                let fits = match self.fits(content.hash, speed).await {
-                    // Deleted meanwhile.
-                    Err(ContentError::Missing(_)) => continue,
-                    fits => fits,
-                };
-                self.lock().checked += 1;
-                if !matches!(fits, Ok(true)) {
-                    if let Err(error) = fits {
-                        tracing::error!(hash = %content.hash, "content cannot be read: {error}");
-                    }
-                    self.lock().rotten += 1;
-                    self.found_rotten(content.hash).await?;
-                }
+                self.look(content.hash, speed).await?;
             }
         }
         let note = {
@@ -172,21 +163,56 @@ impl Scrub {
         .await
     }
 
+    /// Reads one content of a pass.
+    async fn look(&self, hash: Hash32, speed: Speed) -> Result<(), ContentError> {
+        let found = match self.0.files.read(hash).await {
+            Ok(found) => found,
+            // Deleted meanwhile.
+            Err(ContentError::Missing(_)) => return Ok(()),
+            Err(error) => {
+                tracing::error!(%hash, "content cannot be opened: {}", whole(&error));
+                return Ok(());
+            }
+        };
+        match self.fits(hash, &found, speed).await {
+            Ok(true) => self.lock().checked += 1,
+            Err(error) if !error.is_rot() => {
+                tracing::error!(%hash, "content cannot be read: {}", whole(&error));
+            }
+            rotten => {
+                if let Err(error) = rotten {
+                    tracing::error!(%hash, "the disk has lost content: {}", whole(&error));
+                }
+                {
+                    let mut info = self.lock();
+                    info.checked += 1;
+                    info.rotten += 1;
+                }
+                self.found_rotten(hash, found).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Whether content has its hash.
-    pub(super) async fn fits(&self, hash: Hash32, speed: Speed) -> Result<bool, ContentError> {
-        let files = self.0.files.clone();
-        let path = files.path(&hash);
-        let Found { file, .. } = blocking(move || files.open_content(&hash)).await?;
-        let mut reading = (file, Sha256::new(), vec![0; PART]);
+    pub(super) async fn fits(
+        &self,
+        hash: Hash32,
+        found: &Found,
+        speed: Speed,
+    ) -> Result<bool, ContentError> {
+        let path = self.0.files.path(&hash);
+        let mut reading = (found.file.clone(), Sha256::new(), vec![0; PART], 0);
         loop {
             let began = Instant::now();
             let path = path.clone();
             let (again, count) = blocking(move || {
-                let (file, hasher, buffer) = &mut reading;
+                let (file, hasher, buffer, at) = &mut reading;
                 let count = file
-                    .read(buffer)
+                    .read_at(buffer, *at)
                     .map_err(|error| ContentError::disk(path, error))?;
                 hasher.update(&buffer[..count]);
+                *at += count as u64;
                 Ok((reading, count))
             })
             .await?;
@@ -261,6 +287,14 @@ impl Scrub {
             }
         }
         Err(why)
+    }
+}
+
+/// An error and what it came of.
+fn whole(error: &ContentError) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
     }
 }
 

@@ -39,11 +39,7 @@ pub(super) async fn take(
         linger(body).await;
         return Err(ContentError::TooLarge(limit));
     }
-    let upload = if files.has(named).await? {
-        Upload::check_only(files.clone())
-    } else {
-        files.begin().await?
-    };
+    let upload = files.begin(named).await?;
     let upload = receive(upload, body, limit).await?;
     let size = upload.size();
     let kept = files.keep(named, upload).await?;

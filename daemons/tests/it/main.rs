@@ -24,6 +24,7 @@ mod redis;
 mod sovereigns;
 mod supervisor;
 mod t4;
+mod t4_again;
 mod t4_disk;
 mod t4_rot;
 mod tamper;

@@ -27,7 +27,7 @@ impl Keeper {
         Self::reached(id, mesh, Reach::default()).await
     }
 
-    async fn with(id: &str, mesh: &Daemon, change: fn(&mut Config)) -> Self {
+    pub(crate) async fn with(id: &str, mesh: &Daemon, change: fn(&mut Config)) -> Self {
         let reach = Reach {
             change,
             ..Reach::default()
@@ -81,7 +81,7 @@ impl Keeper {
         stored.unwrap().hash
     }
 
-    fn path(&self, hash: &Hash32) -> PathBuf {
+    pub(crate) fn path(&self, hash: &Hash32) -> PathBuf {
         let hex = hash.to_hex();
         self.home.path().join("content").join(&hex[..2]).join(hex)
     }

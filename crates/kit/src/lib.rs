@@ -25,6 +25,7 @@ pub mod shutdown;
 mod stalled;
 pub mod tasks;
 pub mod telemetry;
+pub mod wire;
 
 pub use auth::{Caller, ServiceGuard, ServiceKeys};
 pub use clock::{Clock, SystemClock};
@@ -37,3 +38,4 @@ pub use retry::Backoff;
 pub use service::{App, Context, ServiceSpec, run_service};
 pub use shutdown::Shutdown;
 pub use tasks::Tasks;
+pub use wire::Wire;

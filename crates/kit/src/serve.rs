@@ -31,6 +31,7 @@ use crate::places::{Place, Taken};
 use crate::shutdown::Shutdown;
 use crate::stalled::Patient;
 use crate::tasks::Tasks;
+use crate::wire::{Outgoing, Wire};
 
 /// After a failed `accept` (no more open files) the next try comes this much later.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -90,7 +91,8 @@ async fn connection(
 ) {
     // Answers and events are small and are to go out at once; where that cannot be set they still go out.
     let _set = stream.set_nodelay(true);
-    let stream = Patient::new(stream, limits.unread);
+    let wire = Wire::default();
+    let stream = Patient::new(Outgoing::new(stream, wire.clone()), limits.unread);
     let in_need = place.is_spare();
     let head = if in_need {
         limits.head.min(HEAD_IN_NEED)
@@ -98,9 +100,9 @@ async fn connection(
         limits.head
     };
     let service = service_fn(move |request| {
-        let (router, place) = (router.clone(), place.clone());
+        let (router, place, wire) = (router.clone(), place.clone(), wire.clone());
         async move {
-            let mut response = answer(router, &place, client, request).await;
+            let mut response = answer(router, &place, client, wire, request).await;
             if in_need {
                 close(&mut response);
             }
@@ -110,6 +112,8 @@ async fn connection(
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(head)
+        // What is sent from files relies on it.
+        .writev(true)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     tokio::pin!(serving);
@@ -131,13 +135,16 @@ async fn answer(
     router: Router,
     place: &Place,
     client: SocketAddr,
+    wire: Wire,
     mut request: http::Request<Incoming>,
 ) -> Response {
     if !ALWAYS.contains(&request.uri().path()) && place.settle().await.is_err() {
         return busy("connections", 1);
     }
-    request.extensions_mut().insert(ConnectInfo(client));
-    request.extensions_mut().insert(place.clone());
+    let extensions = request.extensions_mut();
+    extensions.insert(ConnectInfo(client));
+    extensions.insert(wire);
+    extensions.insert(place.clone());
     match router.oneshot(request.map(Body::new)).await {
         Ok(response) => placed(place, response),
         Err(never) => match never {},

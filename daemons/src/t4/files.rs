@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use tana_protocol::api::content::Listed;
 use tana_protocol::{Hash32, Timestamp};
 
@@ -46,19 +47,27 @@ pub(super) struct Found {
 impl Found {
     /// Opens what lies there; `None` where nothing does. Blocks.
     fn open(path: &Path) -> Result<Option<Self>, ContentError> {
-        let opened = File::open(path).and_then(|file| {
-            let about = file.metadata()?;
-            Ok(Self {
-                file: Arc::new(file),
-                size: about.len(),
-                identity: (about.dev(), about.ino()),
-            })
-        });
-        match opened {
+        match File::open(path).and_then(Self::of) {
             Ok(found) => Ok(Some(found)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(ContentError::disk(path, error)),
         }
+    }
+
+    /// The same where the kernel need not ask the disk. Does not block.
+    fn at_hand(path: &Path) -> Option<Self> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let opened = openat2(CWD, path, flags, Mode::empty(), ResolveFlags::CACHED);
+        Self::of(File::from(opened.ok()?)).ok()
+    }
+
+    fn of(file: File) -> io::Result<Self> {
+        let about = file.metadata()?;
+        Ok(Self {
+            file: Arc::new(file),
+            size: about.len(),
+            identity: (about.dev(), about.ino()),
+        })
     }
 }
 
@@ -170,6 +179,10 @@ impl Files {
 
     /// Opens content.
     pub(super) async fn read(&self, hash: Hash32) -> Result<Found, ContentError> {
+        // What the kernel has at hand is opened sooner than another thread is woken for it.
+        if let Some(found) = Found::at_hand(&self.path(&hash)) {
+            return Ok(found);
+        }
         let files = self.clone();
         blocking(move || files.open_content(&hash)).await
     }

@@ -1,7 +1,7 @@
 //! Content over HTTP: anybody reads, ledgers write.
 
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Router, middleware};
@@ -10,7 +10,9 @@ use http::header::{
     HeaderName, IF_NONE_MATCH, IF_RANGE, RANGE,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use tana_kit::{ApiError, ApiResult, Json, PageQuery, Paged, Path, Query, ServiceGuard, auth};
+use tana_kit::{
+    ApiError, ApiResult, Json, PageQuery, Paged, Path, Query, ServiceGuard, Wire, auth,
+};
 use tana_protocol::Hash32;
 use tana_protocol::api::content::{Deleted, Listed, StoreInfo, Stored};
 use tana_protocol::problem::Code;
@@ -20,7 +22,7 @@ use super::checked;
 use super::config::Config;
 use super::error::ContentError;
 use super::files::{self, Files};
-use super::parts::parts;
+use super::parts::sent;
 use super::scrub::{Scrub, Speed};
 use super::unfinished::Kept;
 use super::upload;
@@ -108,6 +110,7 @@ async fn read(
     State(content): State<Content>,
     Path(hash): Path<Hash32>,
     Query(how): Query<How>,
+    wire: Option<Extension<Wire>>,
     method: Method,
     headers: HeaderMap,
 ) -> ApiResult<Response> {
@@ -159,7 +162,7 @@ async fn read(
     } else if part.end - part.start == size && (how.verify || sampled) {
         *answer.body_mut() = checked::body(found, hash, content.scrub.clone());
     } else {
-        *answer.body_mut() = Body::from_stream(parts(&found, part));
+        *answer.body_mut() = sent(&found, part, wire.map(|Extension(wire)| wire));
     }
     Ok(answer)
 }

@@ -26,5 +26,6 @@ mod supervisor;
 mod t4;
 mod t4_again;
 mod t4_disk;
+mod t4_read;
 mod t4_rot;
 mod tamper;

@@ -1,5 +1,6 @@
 //! The only place where the model changes: one message in, effects out, no IO. What a screen does with its own is in its feature.
 
+mod leave;
 mod overlay;
 #[cfg(test)]
 mod tests;
@@ -312,7 +313,7 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Redraw => return vec![Effect::Repaint],
         Action::Suspend => return vec![Effect::Suspend],
         Action::Quit => {
-            let effects = contracts::update::or_lose(model, Effect::Quit);
+            let effects = leave::leave(model, Effect::Quit);
             model.over = !effects.is_empty();
             return effects;
         }

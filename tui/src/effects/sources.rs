@@ -22,6 +22,17 @@ const BATCH: usize = 1000;
 /// Blocks read at the start.
 const BLOCKS: u32 = 120;
 
+/// After what cannot be put right by itself: a refusal, or a stream that stands while the rest cannot be read.
+const AGAIN: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// Follows for ever: from the beginning where following came to an end.
+async fn again<F: Future<Output = ()>>(follow: impl Fn() -> F) {
+    loop {
+        follow().await;
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
 /// What a refusal or a loss says of the connection.
 fn trouble(error: &ClientError, since: Timestamp) -> Link {
     if error.is_unreachable() {
@@ -48,6 +59,10 @@ where
 }
 
 pub(super) async fn node(client: NodeClient, outbox: Outbox) {
+    again(|| node_once(&client, &outbox)).await;
+}
+
+async fn node_once(client: &NodeClient, outbox: &Outbox) {
     let mut stream = client.events();
     while let Some(item) = stream.next().await {
         match item {
@@ -58,6 +73,7 @@ pub(super) async fn node(client: NodeClient, outbox: Outbox) {
                 }
                 Err(error) => {
                     outbox.send(Msg::Link(Source::Node, trouble(&error, tana_client::now())));
+                    return;
                 }
             },
             StreamItem::Event(NodeEvent::Service(view)) => {
@@ -108,15 +124,22 @@ fn send_lines(outbox: &Outbox, lines: &mut Vec<LogLine>) {
 }
 
 pub(super) async fn ledger(client: LedgerClient, known: Known, outbox: Outbox) {
+    again(|| ledger_once(&client, &known, &outbox)).await;
+}
+
+async fn ledger_once(client: &LedgerClient, known: &Known, outbox: &Outbox) {
     let mut stream = client.events();
     while let Some(item) = stream.next().await {
         match item {
-            StreamItem::Connected => match whole_chain(&client, &known, &outbox).await {
+            StreamItem::Connected => match whole_chain(client, known, outbox).await {
                 Ok(()) => outbox.send(Msg::Link(Source::Ledger, Link::Live)),
-                Err(error) => outbox.send(Msg::Link(
-                    Source::Ledger,
-                    trouble(&error, tana_client::now()),
-                )),
+                Err(error) => {
+                    outbox.send(Msg::Link(
+                        Source::Ledger,
+                        trouble(&error, tana_client::now()),
+                    ));
+                    return;
+                }
             },
             StreamItem::Event(LedgerEvent::Block(block)) => {
                 outbox.send(Msg::Chain(ChainNews::Block(block)));
@@ -154,13 +177,18 @@ async fn whole_chain(
 }
 
 pub(super) async fn mesh(client: MeshClient, outbox: Outbox) {
+    again(|| mesh_once(&client, &outbox)).await;
+}
+
+async fn mesh_once(client: &MeshClient, outbox: &Outbox) {
     let mut stream = client.events();
     while let Some(item) = stream.next().await {
         match item {
-            StreamItem::Connected => match whole_mesh(&client, &outbox).await {
+            StreamItem::Connected => match whole_mesh(client, outbox).await {
                 Ok(()) => outbox.send(Msg::Link(Source::Mesh, Link::Live)),
                 Err(error) => {
                     outbox.send(Msg::Link(Source::Mesh, trouble(&error, tana_client::now())));
+                    return;
                 }
             },
             StreamItem::Event(event) => outbox.send(Msg::Mesh(match event {

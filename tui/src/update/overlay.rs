@@ -138,9 +138,7 @@ pub(super) fn run(model: &mut Model, command: Command) -> Vec<Effect> {
             set_filter(model, &text);
             Vec::new()
         }
-        Command::Context(name) => {
-            crate::features::contracts::update::or_lose(model, Effect::TurnTo(name))
-        }
+        Command::Context(name) => super::leave::leave(model, Effect::TurnTo(name)),
         Command::Open(path) => vec![Effect::OpenContract(path)],
         Command::Theme(name) => {
             match model.themes.get(&name) {

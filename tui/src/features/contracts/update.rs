@@ -89,29 +89,6 @@ pub(crate) fn unsaved(model: &Model) -> Option<&Playground> {
     playground.filter(|p| p.text == Text::Changed)
 }
 
-/// What leaves this model behind; asked for first where the playground has something that is in no file.
-pub(crate) fn or_lose(model: &mut Model, effect: Effect) -> Vec<Effect> {
-    let Some(playground) = unsaved(model) else {
-        return vec![effect];
-    };
-    let name = crate::show::clean(playground.name());
-    model.overlay = Some(Overlay::Ask {
-        dialog: Dialog {
-            title: format!("leave, and give up {name}"),
-            body: vec![format!(
-                "What was changed in {name} is in no file yet, and is lost."
-            )],
-            safe: "stay",
-            doing: "leave",
-            chosen: Button::Safe,
-            harm: Harm::Harmful,
-            word: None,
-        },
-        effect,
-    });
-    Vec::new()
-}
-
 /// What a playground without a contract is called.
 const SCRATCH: &str = "scratch";
 

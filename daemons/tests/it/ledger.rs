@@ -185,6 +185,8 @@ async fn a_batch_is_answered_in_order_and_its_good_members_are_queued() {
         .collect();
     assert_eq!(statuses, [202, 400, 202, 422, 202]);
     assert_eq!(answers[3]["code"], "bad-nonce");
+    let time = answers[0]["timestamp"].as_str().unwrap();
+    assert!(time.ends_with('Z'), "times in bodies are ISO 8601: {time}");
     let many: Vec<_> = (0..501).map(|_| json!({})).collect();
     let refused = chain.ledger.post("/transactions", &json!(many)).await;
     assert_eq!(refused.problem(400), "out-of-range");

@@ -10,7 +10,7 @@ use crate::amount::{AmountText, CurrencyCode};
 use crate::id::{ContractId, TransactionId};
 use crate::key::{PublicKey, Signature};
 use crate::login::RequestId;
-use crate::time::{Timestamp, ms};
+use crate::time::{Timestamp, either};
 use crate::transaction::{Party, Transaction, TransactionType};
 
 /// Where a transaction request stands.
@@ -223,7 +223,7 @@ pub struct RequestEvent {
     /// Where it stands.
     pub status: RequestStatus,
     /// When.
-    #[serde(with = "ms")]
+    #[serde(with = "either")]
     pub timestamp: Timestamp,
     /// Once it was approved.
     #[serde(default, skip_serializing_if = "Option::is_none")]

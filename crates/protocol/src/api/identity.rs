@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{UserId, Username};
 use crate::key::{PublicKey, Signature};
 use crate::login::{QrData, SessionId, SessionStatus};
-use crate::time::{Timestamp, ms};
+use crate::time::{Timestamp, either};
 
 /// `POST /auth/session/create`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -164,7 +164,7 @@ pub struct SessionEvent {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<SessionStatus>,
     /// When.
-    #[serde(with = "ms")]
+    #[serde(with = "either")]
     pub timestamp: Timestamp,
     /// On approval, on the browser's stream alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::block::{Event, Receipt};
 use crate::id::TransactionId;
 use crate::problem::Problem;
-use crate::time::{Timestamp, ms};
+use crate::time::{Timestamp, either};
 use crate::transaction::{Party, SignedTransaction, TransactionType};
 
 /// Where a transaction stands.
@@ -52,7 +52,7 @@ pub struct Submitted {
     /// As signed.
     pub to: Party,
     /// As signed.
-    #[serde(with = "ms")]
+    #[serde(with = "either")]
     pub timestamp: Timestamp,
 }
 
@@ -85,7 +85,7 @@ pub struct BatchAccepted {
     /// As signed.
     pub to: Party,
     /// As signed.
-    #[serde(with = "ms")]
+    #[serde(with = "either")]
     pub timestamp: Timestamp,
 }
 

@@ -3,11 +3,12 @@
 //! that `/health` is answered when all others are taken.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 /// Open files for all that is no connection: databases, logs, calls of other services; and for the spare places.
 const RESERVED: u64 = 124 + SPARE as u64;
@@ -17,6 +18,9 @@ const SPARE: usize = 16;
 const WAITING: usize = SPARE / 2;
 /// And so long: connections come and go.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// Where a place for requests came free within this time, the next is waited for: many who come at once wait for each
+/// other and are not turned away. Where none did, whoever has them does not give them back.
+const TURNOVER: Duration = Duration::from_millis(500);
 /// Ordinary connections, where there are files for them.
 const REQUESTS: u64 = 900;
 /// Streams at most: each costs some memory.
@@ -77,6 +81,8 @@ pub(crate) struct Taken {
     streams: Arc<Semaphore>,
     spare: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
+    /// When a place for requests was last there for the taking.
+    moved: Arc<Mutex<Instant>>,
 }
 
 impl Taken {
@@ -87,16 +93,29 @@ impl Taken {
             streams: Arc::new(Semaphore::new(size.streams)),
             spare: Arc::new(Semaphore::new(SPARE)),
             waiting: Arc::new(Semaphore::new(WAITING)),
+            moved: Arc::new(Mutex::new(Instant::now())),
         }
+    }
+
+    fn moved(&self) -> MutexGuard<'_, Instant> {
+        self.moved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for a place for requests, or a spare one where there is none.
     pub(crate) async fn take(&self) -> Option<Place> {
+        let patient = TURNOVER.saturating_sub(self.moved().elapsed());
+        let spare = async {
+            tokio::time::sleep(patient).await;
+            self.spare.clone().acquire_owned().await
+        };
         let (permit, is_spare) = tokio::select! {
             biased;
             permit = self.requests.clone().acquire_owned() => (permit, false),
-            permit = self.spare.clone().acquire_owned() => (permit, true),
+            permit = spare => (permit, true),
         };
+        if !is_spare {
+            *self.moved() = Instant::now();
+        }
         Some(Place {
             permit: Arc::new(Mutex::new(permit.ok()?)),
             is_spare: Arc::new(AtomicBool::new(is_spare)),

@@ -71,6 +71,30 @@ async fn health_is_answered_when_every_place_is_taken() {
 }
 
 #[tokio::test]
+async fn many_who_come_at_once_wait_for_each_other_and_nobody_is_turned_away() {
+    let places = Places {
+        requests: 2,
+        streams: 300,
+    };
+    let (daemon, _hub) = daemon(Limits {
+        places,
+        ..Limits::default()
+    })
+    .await;
+    let opened = (0..250).map(|_| async {
+        let mut stream = daemon.open("GET", "/events", &[], "").await;
+        let mut head = [0; 12];
+        stream.read_exact(&mut head).await.unwrap();
+        assert_eq!(&head, b"HTTP/1.1 200");
+        stream
+    });
+    let all = futures::future::join_all(opened).await;
+    assert_eq!(all.len(), 250);
+    drop(all);
+    daemon.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_client_that_reads_nothing_is_disconnected_and_an_idle_stream_is_not() {
     let (daemon, hub) = daemon(Limits {
         unread: Duration::from_millis(100),

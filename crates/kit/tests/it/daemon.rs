@@ -5,10 +5,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::State;
+use axum::routing::get;
 use serde_json::Value;
 use tana_kit::http::Limits;
 use tana_kit::service::{App, Context, ServiceSpec, serve};
-use tana_kit::{Shutdown, Tasks};
+use tana_kit::{EventHub, LastEventId, Shutdown, Tasks};
 use tana_protocol::ServiceKind;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -34,6 +36,21 @@ impl Daemon {
         routes: impl FnOnce(&Context) -> Router + Send + 'static,
     ) -> Self {
         Self::start_after(limits, std::future::ready(()), routes).await
+    }
+
+    /// One that streams events at `/events`, beside `more`; and what tells them.
+    pub(crate) async fn with_events(limits: Limits, more: Router<EventHub>) -> (Self, EventHub) {
+        let (give, given) = tokio::sync::oneshot::channel();
+        let daemon = Self::start(limits, move |context| {
+            let hub = EventHub::new(&context.shutdown);
+            give.send(hub.clone()).ok().unwrap();
+            let events = async |State(hub): State<EventHub>, last: LastEventId| hub.stream(&last);
+            more.route("/events", get(events)).with_state(hub)
+        })
+        .await;
+        let hub = given.await.unwrap();
+        daemon.until("/health", 200).await;
+        (daemon, hub)
     }
 
     /// One whose start takes until `opened` is there.

@@ -1,11 +1,9 @@
 //! Events: replay, resume, reset, the end, and readers that do not read.
 
 use axum::Router;
-use axum::extract::State;
-use axum::routing::get;
+use tana_kit::EventHub;
 use tana_kit::http::Limits;
 use tana_kit::places::Places;
-use tana_kit::{EventHub, LastEventId};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpStream;
 
@@ -60,21 +58,7 @@ async fn daemon() -> (Daemon, EventHub) {
 }
 
 async fn with(limits: Limits) -> (Daemon, EventHub) {
-    let (give, given) = tokio::sync::oneshot::channel();
-    let daemon = Daemon::start(limits, move |context| {
-        let hub = EventHub::new(&context.shutdown);
-        give.send(hub.clone()).ok().unwrap();
-        Router::new()
-            .route(
-                "/events",
-                get(async |State(hub): State<EventHub>, last: LastEventId| hub.stream(&last)),
-            )
-            .with_state(hub)
-    })
-    .await;
-    let hub = given.await.unwrap();
-    daemon.until("/health", 200).await;
-    (daemon, hub)
+    Daemon::with_events(limits, Router::new()).await
 }
 
 #[tokio::test]

@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::State;
 use axum::routing::get;
+use tana_kit::EventHub;
 use tana_kit::http::Limits;
 use tana_kit::places::Places;
-use tana_kit::{EventHub, LastEventId};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::daemon::{Daemon, LONG};
@@ -17,23 +16,10 @@ use crate::daemon::{Daemon, LONG};
 const LARGE: usize = 16 << 20;
 
 async fn daemon(limits: Limits) -> (Daemon, EventHub) {
-    let (give, given) = tokio::sync::oneshot::channel();
-    let daemon = Daemon::start(limits, move |context| {
-        let hub = EventHub::new(&context.shutdown);
-        give.send(hub.clone()).ok().unwrap();
-        Router::new()
-            .route("/large", get(async || Body::from(vec![b'x'; LARGE])))
-            .route("/small", get(async || "small"))
-            .route(
-                "/events",
-                get(async |State(hub): State<EventHub>, last: LastEventId| hub.stream(&last)),
-            )
-            .with_state(hub)
-    })
-    .await;
-    let hub = given.await.unwrap();
-    daemon.until("/health", 200).await;
-    (daemon, hub)
+    let more = Router::new()
+        .route("/large", get(async || Body::from(vec![b'x'; LARGE])))
+        .route("/small", get(async || "small"));
+    Daemon::with_events(limits, more).await
 }
 
 #[tokio::test]

@@ -238,5 +238,6 @@ for number, source in enumerate([
     "export function contract() { return /a+/g.exec('a'); }\n",
     "eval('1'); with (x) {} import('y'); new Function('z');\n",
     "function f(a, b) { if (a) b; else return f(b, a); var x = a ? b : (a, b); a ||= b; a &&= x; delete a.b; }\n",
+    "export class A { static { export class A { static { } get n() { return 1; } } } }\n",
 ]):
     write("contract", f"source {number:02}", source)

@@ -6,6 +6,7 @@
 
 mod limits;
 mod meter;
+mod misplaced;
 mod position;
 mod rules;
 
@@ -118,10 +119,12 @@ fn compile_here(file_name: &str, source: &str) -> Result<Compiled, Failure> {
     let again = Allocator::default();
     let script = Parser::new(&again, &plain, SourceType::mjs()).parse();
     if let Some(diagnostic) = script.diagnostics.into_iter().next() {
-        return Err(Failure::new(
-            ErrorCode::Internal,
-            format!("the compiler's own output does not parse: {diagnostic}"),
-        ));
+        return Err(misplaced::find(source).unwrap_or_else(|| {
+            Failure::new(
+                ErrorCode::Internal,
+                format!("the compiler's own output does not parse: {diagnostic}"),
+            )
+        }));
     }
     let exports = rules::exports(&script.module_record);
     let metered = meter::meter(&plain, &script.program);

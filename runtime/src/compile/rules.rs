@@ -5,8 +5,8 @@ use oxc::ast::AstKind;
 use oxc::ast::ast::{
     AssignmentExpression, AssignmentTarget, BindingIdentifier, Class, ExportAllDeclaration,
     ExportFromDeclaration, Expression, IdentifierReference, ImportDeclaration, ImportExpression,
-    ImportMeta, LabelIdentifier, PropertyDefinition, RegExpLiteral, TSGlobalDeclaration,
-    V8IntrinsicExpression, WithStatement,
+    ImportMeta, LabelIdentifier, RegExpLiteral, TSGlobalDeclaration, V8IntrinsicExpression,
+    WithStatement,
 };
 use oxc::ast_visit::Visit;
 use oxc::span::{GetSpan, Span};
@@ -319,10 +319,6 @@ impl<'a> Visit<'a> for Rules<'_> {
             ErrorCode::Forbidden,
             "`accessor` properties are not available in a contract",
         );
-    }
-
-    fn visit_property_definition(&mut self, it: &PropertyDefinition<'a>) {
-        oxc::ast_visit::walk::walk_property_definition(self, it);
     }
 }
 

@@ -60,6 +60,11 @@ fn refusals_name_the_line() {
         ),
         ("eval('1')", ErrorCode::Forbidden, 1),
         ("export * from 'tana/core'", ErrorCode::Forbidden, 1),
+        (
+            "export class A { static {\n  export class A {}\n} }",
+            ErrorCode::Syntax,
+            2,
+        ),
     ];
     for (source, expected, line) in cases {
         let failure = refusal(source);

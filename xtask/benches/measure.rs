@@ -142,13 +142,14 @@ fn main() -> Result<()> {
         Some("chain") => Some(chain::figures(
             binary::setting("TANA_BENCH_PART").as_deref(),
         )?),
-        Some("services") => Some(services::figures()),
+        Some("services") => Some(services::figures(
+            binary::setting("TANA_BENCH_PART").as_deref(),
+        )),
         Some("edge") => Some(edge::figures()?),
         Some(edge::AXUM) => {
             edge::serve_hello();
             return Ok(());
         }
-        Some("mesh") => Some(mesh::figures()),
         Some("console") => {
             console::run(binary::setting("TANA_BENCH_PART").as_deref());
             return Ok(());

@@ -11,7 +11,7 @@ pub(crate) struct Options {
     /// What is measured (more than one may be named); without, the programs as one meets them
     #[arg(value_enum)]
     what: Vec<What>,
-    /// Of `chain` or `console` only this
+    /// Of `chain`, `services` or `console` only this
     #[arg(long, value_enum)]
     part: Option<Part>,
     #[command(flatten)]
@@ -42,6 +42,12 @@ enum Part {
     Verification,
     /// Of the chain: a million accounts, which take ten minutes to be made
     Accounts,
+    /// Of the services: reading and writing contents
+    Content,
+    /// Of the services: logins, and browsers that wait for one
+    Logins,
+    /// Of the services: heartbeats and topology of 10 000 nodes
+    Mesh,
     /// What each screen writes and takes in a minute in which nothing changes
     Idle,
     /// First frame, a block each second, memory, how it ends

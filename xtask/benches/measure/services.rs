@@ -13,9 +13,18 @@ pub(crate) fn node() -> Node {
     node
 }
 
-pub(crate) fn figures() -> Vec<Figure> {
-    let mut figures = content::figures();
-    figures.extend(logins::figures());
-    figures.extend(mesh::figures());
+/// All of them, or those of one part.
+pub(crate) fn figures(part: Option<&str>) -> Vec<Figure> {
+    let wanted = |name| part.is_none_or(|part| part == name);
+    let mut figures = Vec::new();
+    if wanted("content") {
+        figures.extend(content::figures());
+    }
+    if wanted("logins") {
+        figures.extend(logins::figures());
+    }
+    if wanted("mesh") {
+        figures.extend(mesh::figures());
+    }
     figures
 }

@@ -3,7 +3,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use serde::Serialize;
+use sqlx::QueryBuilder;
+use sqlx::query_builder::Separated;
 use tana_protocol::Timestamp;
 use tana_protocol::api::mesh::{Node, NodeStatus};
 use tana_protocol::json::compact;
@@ -40,47 +41,33 @@ pub(super) async fn take(database: &Sqlite, beats: &[Beat]) -> StoreResult<Vec<B
         .collect())
 }
 
-/// A heartbeat as the statements read it.
-#[derive(Serialize)]
-struct Said<'a> {
-    node: &'a str,
-    signed: i64,
-    received: i64,
-    height: Option<i64>,
-    version: Option<&'a str>,
-    ip: Option<&'a str>,
-    services: Vec<(&'a str, bool, i64)>,
-    peers: Option<Vec<(&'a str, u32)>>,
+/// Rows of one statement. What is left over goes in statements of a fourth each: few texts are prepared, and found again.
+const ROWS: [usize; 4] = [64, 16, 4, 1];
+
+fn parts<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
+    std::iter::from_fn(move || {
+        let size = ROWS.into_iter().find(|size| *size <= rows.len())?;
+        let part;
+        (part, rows) = rows.split_at(size);
+        Some(part)
+    })
 }
 
-fn said(beat: &Beat) -> Said<'_> {
-    Said {
-        node: beat.node_id.as_str(),
-        signed: ms(beat.signed_at),
-        received: ms(beat.received_at),
-        height: beat
-            .height
-            .map(|height| i64::try_from(height).unwrap_or(i64::MAX)),
-        version: beat.version.as_deref(),
-        ip: beat.tailscale_ip.as_deref(),
-        services: beat
-            .services
-            .iter()
-            .map(|service| {
-                (
-                    service.kind.as_str(),
-                    service.healthy,
-                    ms(service.last_check),
-                )
-            })
-            .collect(),
-        peers: beat.peers.as_ref().map(|peers| {
-            peers
-                .iter()
-                .map(|peer| (peer.node_id.as_str(), peer.latency_ms))
-                .collect()
-        }),
+/// Executes a statement for all rows, which stand between its two halves as `VALUES`.
+async fn execute<T>(
+    change: &mut Change,
+    rows: &[T],
+    (before, after): (&'static str, &'static str),
+    bind: impl Fn(&mut Separated<'_, sqlx::Sqlite, &'static str>, &T),
+) -> StoreResult<()> {
+    for part in parts(rows) {
+        let mut query = QueryBuilder::new(before);
+        query.push_values(part, |mut row, one| bind(&mut row, one));
+        query.push(after);
+        let done = query.build().execute(&mut *change).await;
+        done.map_err(failed(DOING))?;
     }
+    Ok(())
 }
 
 /// Heartbeats of different nodes.
@@ -96,22 +83,23 @@ async fn once<'a>(
             Some(NodeStatus::Active | NodeStatus::Offline)
         )
     };
-    let new = remember(change, &text(beats.clone().filter(member))).await?;
-    let taken = |beat: &&Beat| member(beat) && new.contains(beat.node_id.as_str());
-    let after = if new.is_empty() {
+    let members: Vec<&Beat> = beats.clone().filter(member).collect();
+    let new = remember(change, &members).await?;
+    let taken: Vec<&Beat> = members
+        .into_iter()
+        .filter(|beat| new.contains(beat.node_id.as_str()))
+        .collect();
+    let after = if taken.is_empty() {
         HashMap::new()
     } else {
-        let accepted = text(beats.clone().filter(taken));
-        if beats
-            .clone()
-            .filter(taken)
-            .any(|beat| standing(beat) == Some(NodeStatus::Offline))
-        {
-            returned(change, &accepted).await?;
+        let were_away = |beat: &&&Beat| standing(beat) == Some(NodeStatus::Offline);
+        let back: Vec<_> = taken.iter().filter(were_away).copied().collect();
+        if !back.is_empty() {
+            returned(change, &back).await?;
         }
-        update(change, &accepted).await?;
+        update(change, &taken).await?;
         let now = beats.clone().map(|beat| beat.received_at).max();
-        read(change, &accepted, now.unwrap_or(Timestamp::from_ms(0))).await?
+        read(change, &taken, now.unwrap_or(Timestamp::from_ms(0))).await?
     };
     let answers = beats.map(|beat| match standing(beat) {
         None => BeatTaken::Unknown,
@@ -125,10 +113,6 @@ async fn once<'a>(
         },
     });
     Ok(answers.collect())
-}
-
-fn text<'a>(beats: impl Iterator<Item = &'a Beat>) -> String {
-    compact(&beats.map(said).collect::<Vec<_>>())
 }
 
 async fn statuses<'a>(
@@ -150,80 +134,133 @@ async fn statuses<'a>(
 }
 
 /// Writes the heartbeats down; answers whose were not there before.
-async fn remember(change: &mut Change, said: &str) -> StoreResult<HashSet<String>> {
-    let new: Vec<String> = sqlx::query_scalar(
-        "INSERT INTO heartbeats (node_id, signed_at, received_at, height, version) \
-         SELECT value ->> 'node', value ->> 'signed', value ->> 'received', value ->> 'height', \
-         value ->> 'version' FROM json_each(?) WHERE true ON CONFLICT DO NOTHING RETURNING node_id",
-    )
-    .bind(said)
-    .fetch_all(change)
-    .await
-    .map_err(failed(DOING))?;
-    Ok(new.into_iter().collect())
+async fn remember(change: &mut Change, beats: &[&Beat]) -> StoreResult<HashSet<String>> {
+    let mut new = HashSet::new();
+    for part in parts(beats) {
+        let mut query = QueryBuilder::new(
+            "INSERT INTO heartbeats (node_id, signed_at, received_at, height, version) ",
+        );
+        query.push_values(part, |mut row, beat| {
+            row.push_bind(beat.node_id.as_str())
+                .push_bind(ms(beat.signed_at))
+                .push_bind(ms(beat.received_at))
+                .push_bind(height(beat))
+                .push_bind(beat.version.as_deref());
+        });
+        query.push(" ON CONFLICT DO NOTHING RETURNING node_id");
+        let written = query.build_query_scalar().fetch_all(&mut *change).await;
+        let written: Vec<String> = written.map_err(failed(DOING))?;
+        new.extend(written);
+    }
+    Ok(new)
+}
+
+fn height(beat: &Beat) -> Option<i64> {
+    let height = beat.height?;
+    Some(i64::try_from(height).unwrap_or(i64::MAX))
 }
 
 /// Writes down how long those were away who were, and how many blocks the chain grew by meanwhile: one a millisecond at
 /// most, so that heights that nodes make up never add up to more than a number holds.
-async fn returned(change: &mut Change, said: &str) -> StoreResult<()> {
+async fn returned(change: &mut Change, beats: &[&Beat]) -> StoreResult<()> {
+    let said: Vec<_> = beats
+        .iter()
+        .map(|beat| (beat.node_id.as_str(), ms(beat.received_at)))
+        .collect();
     sqlx::query(concat!(
         "INSERT INTO absences (node_id, began, ended, blocks) \
-         SELECT nodes.id, away_since, max(away_since, said.value ->> 'received'), \
-         min(max(0, (said.value ->> 'received') - away_since), max(0, coalesce(",
+         SELECT nodes.id, away_since, max(away_since, said.value ->> 1), \
+         min(max(0, (said.value ->> 1) - away_since), max(0, coalesce(",
         rows::chain_height!(),
-        " - away_height, 0))) FROM json_each(?) AS said CROSS JOIN nodes ON nodes.id = said.value ->> 'node' \
+        " - away_height, 0))) FROM json_each(?) AS said CROSS JOIN nodes ON nodes.id = said.value ->> 0 \
          WHERE away_since IS NOT NULL \
          ON CONFLICT DO UPDATE SET ended = excluded.ended, blocks = max(blocks, excluded.blocks)"
     ))
-    .bind(said)
+    .bind(compact(&said))
     .execute(change)
     .await
     .map_err(failed(DOING))?;
     Ok(())
 }
 
-async fn update(change: &mut Change, said: &str) -> StoreResult<()> {
-    for statement in [
-        "UPDATE nodes SET status = 'active', \
-         last_heartbeat = max(coalesce(last_heartbeat, 0), said.value ->> 'received'), \
-         last_seen = max(last_seen, said.value ->> 'received'), \
-         tailscale_ip = coalesce(said.value ->> 'ip', tailscale_ip), \
-         height = coalesce(said.value ->> 'height', height), \
-         version = coalesce(said.value ->> 'version', version), away_since = NULL, away_height = NULL \
-         FROM json_each(?) AS said WHERE nodes.id = said.value ->> 'node'",
-        "UPDATE services SET healthy = one.value ->> 1, last_check = one.value ->> 2 \
-         FROM json_each(?) AS said, json_each(said.value, '$.services') AS one \
-         WHERE node_id = said.value ->> 'node' AND service_type = one.value ->> 0",
-        "INSERT INTO links (from_node, to_node, latency_ms, at) \
-         SELECT said.value ->> 'node', peer.value ->> 0, peer.value ->> 1, said.value ->> 'received' \
-         FROM json_each(?) AS said, json_each(said.value, '$.peers') AS peer WHERE peer.type = 'array' \
-         ON CONFLICT DO UPDATE SET latency_ms = excluded.latency_ms, at = excluded.at",
-        // Whom it no longer reaches.
-        "DELETE FROM links WHERE (from_node, to_node) IN (SELECT old.from_node, old.to_node \
-         FROM json_each(?) AS said CROSS JOIN links AS old ON old.from_node = said.value ->> 'node' \
-         WHERE said.value ->> 'peers' IS NOT NULL AND old.at <> said.value ->> 'received')",
-    ] {
-        sqlx::query(statement)
-            .bind(said)
-            .execute(&mut *change)
-            .await
-            .map_err(failed(DOING))?;
-    }
-    Ok(())
+async fn update(change: &mut Change, beats: &[&Beat]) -> StoreResult<()> {
+    let nodes = (
+        "WITH said (node, received, ip, height, version) AS (",
+        ") UPDATE nodes SET status = 'active', \
+         last_heartbeat = max(coalesce(last_heartbeat, 0), said.received), \
+         last_seen = max(last_seen, said.received), \
+         tailscale_ip = coalesce(said.ip, tailscale_ip), height = coalesce(said.height, nodes.height), \
+         version = coalesce(said.version, nodes.version), away_since = NULL, away_height = NULL \
+         FROM said WHERE nodes.id = said.node",
+    );
+    execute(change, beats, nodes, |row, beat| {
+        row.push_bind(beat.node_id.as_str())
+            .push_bind(ms(beat.received_at))
+            .push_bind(beat.tailscale_ip.as_deref())
+            .push_bind(height(beat))
+            .push_bind(beat.version.as_deref());
+    })
+    .await?;
+
+    let services: Vec<_> = beats
+        .iter()
+        .flat_map(|beat| beat.services.iter().map(move |service| (beat, service)))
+        .collect();
+    let healths = (
+        "WITH said (node, type, healthy, at) AS (",
+        ") UPDATE services SET healthy = said.healthy, last_check = said.at \
+         FROM said WHERE node_id = said.node AND service_type = said.type",
+    );
+    execute(change, &services, healths, |row, (beat, service)| {
+        row.push_bind(beat.node_id.as_str())
+            .push_bind(service.kind.as_str())
+            .push_bind(service.healthy)
+            .push_bind(ms(service.last_check));
+    })
+    .await?;
+
+    let peers: Vec<_> = beats
+        .iter()
+        .flat_map(|beat| beat.peers.iter().flatten().map(move |peer| (beat, peer)))
+        .collect();
+    let links = (
+        "INSERT INTO links (from_node, to_node, latency_ms, at) ",
+        " ON CONFLICT DO UPDATE SET latency_ms = excluded.latency_ms, at = excluded.at",
+    );
+    execute(change, &peers, links, |row, (beat, peer)| {
+        row.push_bind(beat.node_id.as_str())
+            .push_bind(peer.node_id.as_str())
+            .push_bind(peer.latency_ms)
+            .push_bind(ms(beat.received_at));
+    })
+    .await?;
+
+    let who_say: Vec<_> = beats.iter().filter(|beat| beat.peers.is_some()).collect();
+    let no_longer_reached = (
+        "WITH said (node, at) AS (",
+        ") DELETE FROM links WHERE (from_node, to_node) IN (SELECT old.from_node, old.to_node \
+         FROM said CROSS JOIN links AS old ON old.from_node = said.node WHERE old.at <> said.at)",
+    );
+    execute(change, &who_say, no_longer_reached, |row, beat| {
+        row.push_bind(beat.node_id.as_str())
+            .push_bind(ms(beat.received_at));
+    })
+    .await
 }
 
 async fn read(
     change: &mut Change,
-    said: &str,
+    beats: &[&Beat],
     now: Timestamp,
 ) -> StoreResult<HashMap<String, Node>> {
+    let ids: Vec<&str> = beats.iter().map(|beat| beat.node_id.as_str()).collect();
     let (now, since) = rows::window(now);
     let found: Vec<NodeRow> = sqlx::query_as(select_nodes!(
-        "WHERE id IN (SELECT value ->> 'node' FROM json_each(?3))"
+        "WHERE id IN (SELECT value FROM json_each(?3))"
     ))
     .bind(now)
     .bind(since)
-    .bind(said)
+    .bind(compact(&ids))
     .fetch_all(change)
     .await
     .map_err(failed(DOING))?;

@@ -1,6 +1,8 @@
 //! Rows of the registry as the values of the protocol.
 
+use std::collections::HashMap;
 use std::str::FromStr;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use serde::Deserialize;
 use sqlx::SqliteConnection;
@@ -27,6 +29,26 @@ pub(super) fn parse<T: FromStr<Err: std::fmt::Display>>(what: &str, text: &str) 
         what: what.to_owned(),
         detail: format!("{text:?}: {error}"),
     })
+}
+
+/// The most keys that are remembered; each takes some 230 bytes.
+const REMEMBERED: usize = 1 << 17;
+
+/// A public key from SQLite. Telling a point of the curve from other bytes takes longer than all else of a node's row, and a
+/// node is read with each of its heartbeats: what was a key once is remembered.
+fn key(what: &str, text: &str) -> StoreResult<PublicKey> {
+    static KNOWN: LazyLock<Mutex<HashMap<String, PublicKey>>> = LazyLock::new(Mutex::default);
+    let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(key) = known().get(text) {
+        return Ok(*key);
+    }
+    let key = parse(what, text)?;
+    let mut known = known();
+    if known.len() >= REMEMBERED {
+        known.clear();
+    }
+    known.insert(text.to_owned(), key);
+    Ok(key)
 }
 
 /// The chain's height: the median of what active nodes say, so that no single one can make it up.
@@ -100,11 +122,11 @@ pub(super) struct NodeRow {
 
 /// `[type, port, key, healthy, last_check]`.
 #[derive(Deserialize)]
-struct ServiceRow(String, u16, PublicKey, Option<u8>, Option<u64>);
+struct ServiceRow(String, u16, String, Option<u8>, Option<u64>);
 
 /// `[kind, voter, at]`.
 #[derive(Deserialize)]
-struct VoteRow(String, PublicKey, u64);
+struct VoteRow(String, String, u64);
 
 /// `[milliseconds, blocks]` of the absences that have ended.
 #[derive(Deserialize)]
@@ -125,7 +147,7 @@ impl NodeRow {
             .map(|VoteRow(kind, by, at)| {
                 Ok(Vote {
                     decision: parse::<Decision>("vote", &kind)?,
-                    by,
+                    by: key("vote", &by)?,
                     at: Timestamp::from_ms(at),
                 })
             })
@@ -178,15 +200,18 @@ impl TryFrom<NodeRow> for Node {
         Ok(Self {
             record,
             id: parse(what, &row.id)?,
-            public_key: parse(what, &row.public_key)?,
+            public_key: key(what, &row.public_key)?,
             tailscale_hostname: row.tailscale_hostname,
             tailscale_ip: row.tailscale_ip,
             status,
             registered_at: time(row.registered_at),
             approved_at: row.approved_at.map(time),
-            approved_by: row.approved_by.map(|key| parse(what, &key)).transpose()?,
+            approved_by: row.approved_by.map(|by| key(what, &by)).transpose()?,
             last_heartbeat: row.last_heartbeat.map(time),
-            services: services.into_iter().map(service).collect(),
+            services: services
+                .into_iter()
+                .map(service)
+                .collect::<StoreResult<_>>()?,
             registration_signature: parse(what, &row.registration_signature)?,
             registration_key_text: Some(row.registration_key_text),
             region: row.region,
@@ -198,16 +223,18 @@ impl TryFrom<NodeRow> for Node {
     }
 }
 
-fn service(ServiceRow(kind, port, public_key, healthy, last_check): ServiceRow) -> NodeService {
-    NodeService {
+fn service(
+    ServiceRow(kind, port, public_key, healthy, last_check): ServiceRow,
+) -> StoreResult<NodeService> {
+    Ok(NodeService {
         service_type: kind.clone(),
         kind,
         port,
-        public_key,
+        public_key: key("service", &public_key)?,
         topology_key: None,
         healthy: healthy.map(|healthy| healthy != 0),
         last_check: last_check.map(Timestamp::from_ms),
-    }
+    })
 }
 
 /// One node, as it is at `now`.

@@ -1,5 +1,8 @@
 //! A transaction as the fields of a stream entry: its own names, every value a string, as the wire has it.
 
+use std::borrow::Cow;
+use std::fmt::Display;
+
 use ::redis::{Cmd, Value};
 use serde_json::Value as Json;
 use tana_protocol::{SignedTransaction, Timestamp, Transaction, TransactionId};
@@ -7,53 +10,56 @@ use tana_protocol::{SignedTransaction, Timestamp, Transaction, TransactionId};
 /// Fields of a dead letter beside those of its transaction.
 pub(super) const DEAD: [&str; 4] = ["streamId", "code", "reason", "buriedAt"];
 
-/// Adds the number of arguments, then names and values, to a command.
-pub(super) fn write(cmd: &mut Cmd, id: &str, signed: &SignedTransaction) {
+/// Names and values of an entry.
+pub(super) fn of<'a>(
+    id: &'a str,
+    signed: &'a SignedTransaction,
+) -> Vec<(&'static str, Cow<'a, str>)> {
     let transaction = &signed.transaction;
-    let optional = [
-        transaction
-            .amount
-            .as_ref()
-            .map(|it| ("amount", it.to_string())),
-        transaction
-            .currency_code
-            .as_ref()
-            .map(|it| ("currencyCode", it.to_string())),
-        transaction
-            .contract_id
-            .as_ref()
-            .map(|it| ("contractId", it.to_string())),
-        transaction
-            .contract_input
-            .as_ref()
-            .map(|it| ("contractInput", it.to_string())),
-        transaction
-            .metadata
-            .as_ref()
-            .map(|it| ("metadata", it.to_string())),
+    let text = |name, value: &'a str| Some((name, Cow::Borrowed(value)));
+    let made = |name, value: Option<String>| value.map(|value| (name, Cow::Owned(value)));
+    let shown = |it: &dyn Display| Some(it.to_string());
+    let fields = [
+        text("id", id),
+        text("type", transaction.kind.as_str()),
+        text("from", transaction.from.as_str()),
+        text("to", transaction.to.as_str()),
+        made("timestamp", shown(&transaction.timestamp.ms())),
+        made("nonce", shown(&transaction.nonce)),
+        made(
+            "amount",
+            transaction.amount.as_ref().and_then(|it| shown(it)),
+        ),
+        made(
+            "currencyCode",
+            transaction.currency_code.as_ref().and_then(|it| shown(it)),
+        ),
+        made(
+            "contractId",
+            transaction.contract_id.as_ref().and_then(|it| shown(it)),
+        ),
+        made(
+            "contractInput",
+            transaction.contract_input.as_ref().and_then(|it| shown(it)),
+        ),
+        made(
+            "metadata",
+            transaction.metadata.as_ref().and_then(|it| shown(it)),
+        ),
         transaction
             .chain_id
-            .as_ref()
-            .map(|it| ("chainId", it.clone())),
+            .as_deref()
+            .and_then(|it| text("chainId", it)),
+        made("signature", shown(&signed.signature)),
     ];
-    let fixed = [
-        ("id", id),
-        ("type", transaction.kind.as_str()),
-        ("from", transaction.from.as_str()),
-        ("to", transaction.to.as_str()),
-    ];
-    let there = optional.iter().flatten();
-    // The last three are timestamp, nonce and signature.
-    cmd.arg(2 * (fixed.len() + there.clone().count() + 3));
-    for (name, value) in fixed {
-        cmd.arg(name).arg(value);
+    fields.into_iter().flatten().collect()
+}
+
+/// Adds names and values to a command.
+pub(super) fn write(command: &mut Cmd, fields: &[(&'static str, Cow<'_, str>)]) {
+    for (name, value) in fields {
+        command.arg(*name).arg(&**value);
     }
-    cmd.arg("timestamp").arg(transaction.timestamp.ms());
-    cmd.arg("nonce").arg(transaction.nonce);
-    for (name, value) in there {
-        cmd.arg(name).arg(value);
-    }
-    cmd.arg("signature").arg(signed.signature.to_string());
 }
 
 /// Names and values of an entry as the server answers them.

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use ::redis::aio::{ConnectionLike as _, MultiplexedConnection};
 use ::redis::{
-    AsyncConnectionConfig, Client, Cmd, ErrorKind, RedisError, ServerErrorKind, Value, cmd,
+    AsyncConnectionConfig, Client, Cmd, ErrorKind, Pipeline, RedisError, ServerErrorKind, Value,
+    cmd,
 };
 use url::Url;
 
@@ -42,7 +43,15 @@ pub(super) enum Durability {
 struct Standing {
     connection: MultiplexedConnection,
     durability: Durability,
+    clock: Option<Clock>,
     number: u64,
+}
+
+/// What the server's clock said, and when.
+#[derive(Clone, Copy)]
+struct Clock {
+    asked: Instant,
+    ms: u64,
 }
 
 #[derive(Default)]
@@ -92,6 +101,15 @@ impl Link {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// What the server's clock says now, in milliseconds since the epoch; `None` where it does not tell.
+    pub(super) async fn server_ms(&self) -> StoreResult<Option<u64>> {
+        let clock = self.standing().await?.clock;
+        Ok(clock.map(|clock| {
+            let since = u64::try_from(clock.asked.elapsed().as_millis()).unwrap_or(u64::MAX);
+            clock.ms.saturating_add(since)
+        }))
     }
 
     fn away(&self, source: RedisError) -> StoreError {
@@ -154,9 +172,11 @@ impl Link {
             other => other?,
         }
         let durability = durability(&mut connection).await?;
+        let clock = clock(&mut connection).await?;
         Ok(Standing {
             connection,
             durability,
+            clock,
             number,
         })
     }
@@ -174,6 +194,33 @@ impl Link {
         match answer.and_then(Value::extract_error) {
             Ok(value) => Ok(value),
             Err(error) => Err(self.failed(does, doing, error, &standing).await),
+        }
+    }
+
+    /// Runs commands at one moment, all or none of them, and answers what each of them did: an error of the server's is an
+    /// answer among others.
+    pub(super) async fn run_at_once(
+        &self,
+        doing: &'static str,
+        commands: &Pipeline,
+    ) -> StoreResult<Vec<Value>> {
+        let mut standing = self.standing().await?;
+        // Of what is answered, only what `EXEC` does: it follows the answers to `MULTI` and to each command's waiting.
+        let answers = standing
+            .connection
+            .req_packed_commands(commands, commands.len() + 1, 1)
+            .await;
+        let answer = answers.map(|mut answers| answers.pop().unwrap_or(Value::Nil));
+        match answer {
+            Ok(Value::Array(answers)) => Ok(answers),
+            Ok(other) => {
+                let error = match other.extract_error() {
+                    Err(error) => error,
+                    Ok(_) => (ErrorKind::UnexpectedReturnType, "EXEC answers no list").into(),
+                };
+                Err(self.failed(Does::Write, doing, error, &standing).await)
+            }
+            Err(error) => Err(self.failed(Does::Write, doing, error, &standing).await),
         }
     }
 
@@ -257,6 +304,21 @@ impl Link {
     /// Lets go of the connection.
     pub(super) async fn close(&self) {
         self.state.lock().await.standing = None;
+    }
+}
+
+/// What `TIME` says; `None` where not everybody may ask.
+async fn clock(connection: &mut MultiplexedConnection) -> Result<Option<Clock>, RedisError> {
+    let asked = Instant::now();
+    match cmd("TIME").query_async::<(u64, u64)>(connection).await {
+        Ok((seconds, micros)) => Ok(Some(Clock {
+            asked,
+            ms: seconds.saturating_mul(1000).saturating_add(micros / 1000),
+        })),
+        Err(error) if matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension) => {
+            Ok(None)
+        }
+        Err(error) => Err(error),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The queue on Redis Streams: stream `tx:pending`, group `validators`. What several keys hold of one entry is changed by
-//! scripts, whole; what only reads is in `reads`.
+//! scripts, whole; what queues is in `push`, what only reads in `reads`.
 
+mod push;
 mod reads;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use tana_protocol::{SignedTransaction, Timestamp, TransactionId};
 
+use self::push::Places;
 use self::reads::Order;
 use super::answers::{Raw, count, entry, list, odd, raw_entries, raw_list};
 use super::fields;
@@ -43,6 +45,7 @@ pub struct RedisQueue {
     link: Arc<Link>,
     /// What tells this handle and its clones from all others that use the queue.
     own: Arc<str>,
+    places: Arc<Places>,
 }
 
 impl fmt::Debug for RedisQueue {
@@ -68,6 +71,7 @@ impl RedisQueue {
         Ok(Self {
             link: Arc::new(Link::to(address, group)?),
             own: uuid::Uuid::new_v4().to_string().into(),
+            places: Arc::default(),
         })
     }
 
@@ -99,39 +103,6 @@ impl RedisQueue {
 
     async fn write(&self, doing: &'static str, command: &Cmd) -> StoreResult<Value> {
         self.link.run(Does::Write, doing, command).await
-    }
-
-    async fn push_all(&self, transactions: &[SignedTransaction]) -> StoreResult<Vec<Pushed>> {
-        const DOING: &str = "queueing transactions";
-        if transactions.is_empty() {
-            return Ok(Vec::new());
-        }
-        let ids: Vec<String> = transactions
-            .iter()
-            .map(|signed| signed.id().to_string())
-            .collect();
-        let mut command = Link::script(&scripts::PUSH, &KEYS);
-        command.arg(ids.len());
-        for id in &ids {
-            command.arg(id);
-        }
-        for (id, signed) in ids.iter().zip(transactions) {
-            fields::write(&mut command, id, signed);
-        }
-        command.arg(&*self.own);
-        let answer = self.write(DOING, &command).await?;
-        self.link.settle(DOING).await?;
-        let pushed = list(DOING, answer)?.into_iter().map(|answer| {
-            let text = fields::text(answer).map_err(|error| odd(DOING, error))?;
-            let (how, place) = text.split_at_checked(1).unwrap_or_default();
-            let place = place.parse().map_err(|error| odd(DOING, error))?;
-            Ok(if how == "q" {
-                Pushed::Queued(place)
-            } else {
-                Pushed::Known(place)
-            })
-        });
-        pushed.collect()
     }
 
     async fn take_some(&self, consumer: &Consumer, take: Take) -> StoreResult<Vec<QueueEntry>> {
@@ -212,15 +183,14 @@ impl RedisQueue {
             return Ok(Vec::new());
         }
         let mut entries = BTreeMap::new();
-        let mut adopt = Link::script(&scripts::ADOPT, &KEYS);
-        adopt.arg(GROUP);
+        let mut taken = Vec::with_capacity(raw.len());
         let mut aside = Link::script(&scripts::SET_ASIDE, &KEYS);
         aside.arg(GROUP);
         let mut strange = 0;
         for Raw { place, fields } in raw {
             match entry(place, fields) {
                 Ok(entry) => {
-                    adopt.arg(place.to_string()).arg(entry.id.to_string());
+                    taken.push((place, entry.id));
                     entries.insert(place, entry);
                 }
                 Err(why) => {
@@ -234,6 +204,14 @@ impl RedisQueue {
         }
         if strange > 0 {
             self.write(DOING, &aside).await?;
+        }
+        let mut adopt = Link::script(&scripts::ADOPT, &KEYS);
+        adopt.arg(GROUP);
+        for (_, id) in &taken {
+            adopt.arg(id.to_string());
+        }
+        for (place, _) in &taken {
+            adopt.arg(place.to_string());
         }
         for removed in list(DOING, self.write(DOING, &adopt).await?)? {
             if let Ok(place) = fields::text(removed).unwrap_or_default().parse() {

@@ -37,6 +37,64 @@ end
     };
 }
 
+/// What comes after plain `XADD`s in the same `MULTI`: `ARGV` is the milliseconds that all of them were given, who queues, and
+/// their ids, each once. Looks whether they were added, which is so of all or of none, gives what was known before its old
+/// place back, and writes the index. Answers `1`, the first of the places, which follow each other, and number and place of
+/// each that was known; or `0` and the place that none may be before.
+///
+/// A field of an entry passes through Lua only where somebody listens to it.
+pub(super) static INDEX: Lazy = script!(
+    r"
+local function named(place, id)
+  local entry = redis.call('XRANGE', KEYS[1], place, place)[1]
+  return entry and entry[2][1] == 'id' and entry[2][2] == id
+end
+local n = #ARGV - 2
+local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
+local ms, seq = string.match(newest and newest[1] or '0-0', '^(%d+)-(%d+)$')
+local first = tonumber(seq) - n + 1
+local function place(i) return string.format('%s-%d', ms, first + i - 1) end
+if ms ~= ARGV[1] or first < 0 or not named(place(n), ARGV[#ARGV]) or not named(place(1), ARGV[3]) then
+  local stream = redis.pcall('XINFO', 'STREAM', KEYS[1])
+  for i = 1, #stream, 2 do
+    if stream[i] == 'last-generated-id' then return {'0', stream[i + 1]} end
+  end
+  return {'0', '0-0'}
+end
+local known = places(KEYS[2], 3, #ARGV)
+local dead = redis.call('HLEN', KEYS[4]) > 0
+local listeners = redis.call('PUBSUB', 'NUMSUB', 'tx:new')[2] > 0
+local answer, fresh, twice = {'1', place(1)}, {}, {}
+for i = 1, n do
+  local id, here = ARGV[i + 2], place(i)
+  if known[i] then
+    answer[#answer + 1] = i - 1
+    answer[#answer + 1] = known[i]
+    if known[i] ~= here then twice[#twice + 1] = here end
+  else
+    fresh[#fresh + 1] = id
+    fresh[#fresh + 1] = here
+    local old = dead and redis.call('HGET', KEYS[4], id)
+    if old then
+      redis.call('XDEL', KEYS[3], old)
+      redis.call('HDEL', KEYS[4], id)
+    end
+    if listeners then
+      local entry, fields = redis.call('XRANGE', KEYS[1], here, here)[1][2], {}
+      for j = 1, #entry, 2 do fields[entry[j]] = entry[j + 1] end
+      redis.call('PUBLISH', 'tx:new', cjson.encode(fields))
+    end
+  end
+end
+sliced(twice, 2000, function(...) redis.call('XDEL', KEYS[1], ...) end)
+sliced(fresh, 2000, function(...) redis.call('HSET', KEYS[2], ...) end)
+if #fresh > 0 then redis.call('PUBLISH', 'tx:wake', ARGV[2]) end
+return answer
+"
+);
+
+/// The same where plain `XADD`s cannot do it: all of it in Lua, the server choosing the places.
+///
 /// `ARGV`: count, that many ids, then for each the number of its arguments and these, and last who queues. Answers for each `q` (queued) or
 /// `k` (known) and its place. What lay among the dead letters is taken from there.
 pub(super) static PUSH: Lazy = script!(
@@ -134,17 +192,21 @@ return 1
 "
 );
 
-/// `ARGV`: group, then place and id of entries that were taken. What somebody else has written into the stream is not
+/// `ARGV`: group, then the ids of entries that were taken, then their places. What somebody else has written into the stream is not
 /// in the index: it is added. What is there a second time is removed. Answers the places that were removed.
 pub(super) static ADOPT: Lazy = script!(
     r"
+local n = (#ARGV - 1) / 2
+local known = places(KEYS[2], 2, n + 1)
 local removed = {}
-for i = 2, #ARGV, 2 do
-  local place, id = ARGV[i], ARGV[i + 1]
-  local known = redis.call('HGET', KEYS[2], id)
-  if not known then
-    redis.call('HSET', KEYS[2], id, place)
-  elseif known ~= place then
+for i = 1, n do
+  local id, place = ARGV[i + 1], ARGV[n + i + 1]
+  local other = known[i]
+  if not other then
+    -- The same id may be there twice among these.
+    if redis.call('HSETNX', KEYS[2], id, place) == 0 then other = redis.call('HGET', KEYS[2], id) end
+  end
+  if other and other ~= place then
     redis.call('XACK', KEYS[1], ARGV[1], place)
     redis.call('XDEL', KEYS[1], place)
     removed[#removed + 1] = place
@@ -171,4 +233,4 @@ return 0
 );
 
 /// All of them, to be loaded when a connection is made.
-pub(super) static ALL: [&Lazy; 6] = [&PUSH, &ACK, &BURY, &DROP_DEAD, &ADOPT, &SET_ASIDE];
+pub(super) static ALL: [&Lazy; 7] = [&INDEX, &PUSH, &ACK, &BURY, &DROP_DEAD, &ADOPT, &SET_ASIDE];

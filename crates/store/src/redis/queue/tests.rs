@@ -13,7 +13,7 @@ use crate::error::StoreError;
 use crate::queue::{Consumer, Take, TxQueue as _, conformance};
 
 /// A database of its own on the server that `TANA_TEST_REDIS_URL` names.
-async fn scratch() -> String {
+pub(super) async fn scratch() -> String {
     // A test is told where the server is by `cargo xtask test`, which brings it.
     #[allow(clippy::disallowed_methods)]
     let server = std::env::var("TANA_TEST_REDIS_URL")
@@ -37,7 +37,7 @@ fn now() -> Timestamp {
     Timestamp::from_ms(1_800_000_000_000)
 }
 
-fn transfer(nonce: u64) -> tana_protocol::SignedTransaction {
+pub(super) fn transfer(nonce: u64) -> tana_protocol::SignedTransaction {
     Transaction::new(
         TransactionType::Transfer,
         UserId::SYSTEM.into(),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use jiff::tz::TimeZone;
-use tana_home::{Environment, HomeError, Settings, StoredKey};
+use tana_home::{Environment, HomeError, Settings};
 
 use tana_protocol::service::{NodeRole, ServiceKind};
 
@@ -169,14 +169,14 @@ fn here(options: &ConsoleOptions) -> Here {
     let settings = &options.settings;
     let home = &settings.home;
     let chain = settings.chain().ok().map(|spec| spec.name);
-    let stored = StoredKey::find(&home.sovereign_key_file()).ok().flatten();
+    let keys = crate::effects::machine::keys(settings);
     Here {
         chain,
         node: options.remote.is_none().then(|| settings.node_id.clone()),
         home: shortened(home.root(), options.environment.get("HOME")),
-        sovereign: stored.as_ref().map(StoredKey::public_key),
-        sealed: matches!(stored, Some(StoredKey::Sealed(_))),
-        users: home.users().unwrap_or_default(),
+        sovereign: keys.sovereign,
+        sealed: keys.sealed,
+        users: keys.users,
         remote: options.remote.clone(),
         mesh: match &options.remote {
             Some(remote) => format!("{remote}:{}", settings.port(ServiceKind::Mesh)),

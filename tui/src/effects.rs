@@ -4,7 +4,7 @@ mod chain;
 mod drafts;
 mod first;
 mod login;
-mod machine;
+pub(crate) mod machine;
 mod node;
 mod sources;
 mod tunnel;
@@ -60,6 +60,8 @@ pub(crate) struct Runner {
     known: chain::Known,
     tasks: JoinSet<()>,
     login: Option<AbortHandle>,
+    /// How the node stood when it last said so.
+    stood: Option<node::Stand>,
 }
 
 /// A client, where it is, and the task that follows its stream.
@@ -131,6 +133,7 @@ impl Runner {
             known: chain::Known::default(),
             tasks: JoinSet::new(),
             login: None,
+            stood: None,
         };
         if let Some(tunnel) = tunnel {
             runner.tasks.spawn(tunnel.run());
@@ -179,6 +182,10 @@ impl Runner {
         if let Msg::Node(NodeNews::All(view)) = msg
             && self.remote.is_none()
         {
+            self.stood = Some(node::Stand {
+                role: view.role,
+                port_offset: view.port_offset,
+            });
             self.addresses(view);
         }
         // Tasks that have ended are let go.
@@ -267,6 +274,10 @@ impl Runner {
                 self.tasks.spawn(chain::content(ledger, store, outbox));
             }
             Effect::LoadAgent => {
+                // Another terminal may have sealed or replaced the key.
+                if self.remote.is_none() {
+                    outbox.send(Msg::Keys(machine::keys(&self.settings)));
+                }
                 if let Some(agent) = Agent::of(&self.environment) {
                     self.tasks.spawn(node::agent(agent, outbox));
                 }
@@ -296,7 +307,8 @@ impl Runner {
                 });
             }
             Effect::StartNode => {
-                self.tasks.spawn(node::start(self.settings.clone(), outbox));
+                self.tasks
+                    .spawn(node::start(self.settings.clone(), self.stood, outbox));
             }
             Effect::MakeChain {
                 name,

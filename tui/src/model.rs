@@ -205,7 +205,7 @@ pub(crate) struct Waiting {
     pub(crate) since: Timestamp,
 }
 
-/// What this machine's `TANA_HOME` says, read once at the start.
+/// What this machine's `TANA_HOME` says, read at the start; its keys are looked at again.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Here {
     /// The chain that the node is configured for, shown until the node answers.
@@ -230,6 +230,14 @@ pub(crate) struct Here {
     pub(crate) context: Option<String>,
     /// Every context that can be turned to.
     pub(crate) contexts: Vec<String>,
+}
+
+/// The keys that lie on this machine. Another terminal may change them at any time.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Keys {
+    pub(crate) sovereign: Option<tana_protocol::PublicKey>,
+    pub(crate) sealed: bool,
+    pub(crate) users: Vec<String>,
 }
 
 /// What this machine is short of.
@@ -267,6 +275,8 @@ pub(crate) struct Model {
     pub(crate) machine: Machine,
     pub(crate) clocks: clocks::Clocks,
     pub(crate) rung: problems::Rung,
+    /// What is wrong, or how many wait for a decision, is other than before the last message. The run loop takes it back.
+    pub(crate) turned: bool,
     /// While a home without a chain is offered one.
     pub(crate) first: Option<first::Model>,
     pub(crate) services: services::Model,
@@ -310,6 +320,7 @@ impl Model {
             machine: Machine::default(),
             clocks: clocks::Clocks::default(),
             rung: problems::Rung::default(),
+            turned: false,
             first: None,
             services: services::Model::default(),
             mesh: mesh::Model::default(),
@@ -366,6 +377,10 @@ impl Model {
             .then(|| self.mesh.next_links())
             .flatten()
             .map(|at| at.max(self.clock.now.plus(std::time::Duration::from_millis(1))));
+        let newest = (self.screen == Screen::Blocks)
+            .then(|| self.blocks.next_follow())
+            .flatten()
+            .map(|at| at.max(self.clock.now.plus(std::time::Duration::from_millis(1))));
         let login = self.login.expires().filter(|at| *at > self.clock.now);
         let stalled = self
             .blocks
@@ -386,7 +401,7 @@ impl Model {
             .filter(|_| self.screen == Screen::Approvals && self.here.remote.is_none());
         let requests = requests.map(|at| at.plus(approvals::model::ASK));
         [
-            notice, waiting, late, links, login, stalled, looking, scan, requests,
+            notice, waiting, late, links, newest, login, stalled, looking, scan, requests,
         ]
         .into_iter()
         .flatten()

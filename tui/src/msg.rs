@@ -19,7 +19,7 @@ use crate::features::contracts::playground::Ran;
 use crate::features::first::model::Fresh;
 use crate::features::queue::model::Found;
 use crate::model::link::Link;
-use crate::model::{Machine, Source};
+use crate::model::{Keys, Machine, Source};
 use crate::survey::Survey;
 use crate::term::watchdog::Told;
 use crate::widgets::Target;
@@ -47,6 +47,8 @@ pub(crate) enum Msg {
     Draft(DraftNews),
     First(FirstNews),
     Machine(Machine),
+    /// The keys that lie on this machine, read anew.
+    Keys(Keys),
     /// An effect began that takes a while.
     Began(String),
     /// It ended: what it was, and what to say.

@@ -6,8 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use crossterm::event::{Event as Input, EventStream, KeyCode, KeyEventKind, KeyModifiers};
-use futures::StreamExt as _;
+use crossterm::event::{Event as Input, KeyCode, KeyEventKind, KeyModifiers};
 use ratatui::layout::Size;
 use serde::Deserialize;
 use tokio::sync::mpsc;
@@ -237,7 +236,7 @@ async fn playing(
     mut term: Term,
     mut inbox: mpsc::UnboundedReceiver<Told>,
 ) -> anyhow::Result<()> {
-    let mut input = EventStream::new();
+    let mut input = crate::run::keyboard()?;
     let mut runs = true;
     loop {
         term.draw(|frame| {
@@ -252,8 +251,8 @@ async fn playing(
         };
         tokio::select! {
             biased;
-            event = input.next() => {
-                let Some(Ok(event)) = event else { return Ok(()) };
+            event = input.recv() => {
+                let Some(event) = event else { return Ok(()) };
                 let Input::Key(key) = event else { continue };
                 if key.kind == KeyEventKind::Release {
                     continue;

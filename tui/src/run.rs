@@ -1,14 +1,16 @@
 //! The run loop: one channel of messages, drained before a frame is drawn; a frame only when something changed, at most twenty a
-//! second; asleep otherwise, until a message or a moment that the model waits for.
+//! second; asleep otherwise, until a message or a moment that the model waits for. Where nobody is at the keyboard, what merely
+//! counts on is gathered (`doze`) and drawn about once a second (`pace`).
 
+mod doze;
+mod input;
 mod pace;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use crossterm::event::{Event, EventStream, KeyEventKind, MouseButton, MouseEventKind};
-use futures::StreamExt as _;
+use crossterm::event::{Event, KeyEventKind, MouseButton, MouseEventKind};
 use ratatui::layout::Size;
 use tokio::sync::mpsc;
 
@@ -18,7 +20,7 @@ use crate::effect::{Effect, Reach};
 use crate::effects::Runner;
 use crate::export;
 use crate::model::{Model, Screen, problems};
-use crate::msg::{Msg, Wheel};
+use crate::msg::{ChainNews, Change, MeshNews, Msg, NodeNews, Wheel};
 use crate::picture;
 use crate::record::{Recorder, Start};
 use crate::term::osc::{self, Wrapper};
@@ -28,6 +30,7 @@ use crate::theme::Tone;
 use crate::update::update;
 use crate::view;
 use crate::widgets::Hits;
+use doze::{Alarm, Doze};
 use pace::{Cause, Pace};
 
 /// Messages are taken for so long before keys are looked at again, however many there are.
@@ -38,9 +41,11 @@ pub(crate) fn run(model: Model, options: ConsoleOptions, wrapper: Wrapper) -> an
     let (outbox, inbox) = mpsc::unbounded_channel();
     // Before the terminal is touched: a signal that comes while handlers are being set up would be lost, or would
     // end the process with the terminal in raw mode.
-    let told = outbox.clone();
+    let (told, alarm) = (outbox.clone(), Alarm::default());
+    let wakes = alarm.clone();
     watchdog::start(move |what| {
         let _ = told.send(Msg::Told(what));
+        wakes.ring();
     })?;
     // What cannot be recorded is said before anything is drawn.
     let mut recorder = match &options.record {
@@ -71,6 +76,9 @@ pub(crate) fn run(model: Model, options: ConsoleOptions, wrapper: Wrapper) -> an
             wrapper,
             screens: options.settings.home.screens_dir(),
             pace: Pace::new(Instant::now()),
+            doze: Doze::new(Instant::now()),
+            alarm,
+            lines: 0,
             away: false,
             turn_to: None,
             recorder,
@@ -90,6 +98,11 @@ struct Loop {
     /// Where pictures of the screen go.
     screens: PathBuf,
     pace: Pace,
+    doze: Doze,
+    /// Ends a rest.
+    alarm: Alarm,
+    /// Log lines that came since the last rest.
+    lines: usize,
     /// Whether the terminal is the shell's, from a stop until the signal that ends it has come through.
     away: bool,
     /// The context to turn to once what is being taken has been taken.
@@ -97,7 +110,16 @@ struct Loop {
     recorder: Option<Recorder>,
 }
 
-/// What woke the loop.
+/// Keys, clicks and sizes as they come, for who needs no more than that.
+///
+/// # Errors
+/// When the terminal cannot be read.
+pub(crate) fn keyboard() -> std::io::Result<mpsc::UnboundedReceiver<Event>> {
+    input::start(Alarm::default())
+}
+
+/// What woke the loop. One lives at a time: its size costs nothing.
+#[allow(clippy::large_enum_variant)]
 enum Woken {
     Input(Event),
     /// The terminal cannot be read any more.
@@ -118,7 +140,7 @@ impl Loop {
     ) -> anyhow::Result<Node> {
         let first = options;
         let mut runner = Runner::new(first.clone(), outbox.clone());
-        let mut input = EventStream::new();
+        let mut input = input::start(self.alarm.clone())?;
         // The size may have changed before its signal was listened for.
         self.page();
         self.take(Msg::Start, &mut runner)?;
@@ -165,10 +187,10 @@ impl Loop {
                     }
                 }
             }
-            let due = self.pace.due_in(Instant::now());
-            if due == Some(Duration::ZERO) && !self.model.over && !self.away {
+            if self.due_in() == Some(Duration::ZERO) && !self.model.over && !self.away {
                 self.draw()?;
             }
+            self.rest(&input, &inbox).await;
         }
         let seen = self.model.node.is_some()
             && self
@@ -194,10 +216,10 @@ impl Loop {
     /// Sleeps until something happens.
     async fn wait(
         &self,
-        input: &mut EventStream,
+        input: &mut mpsc::UnboundedReceiver<Event>,
         inbox: &mut mpsc::UnboundedReceiver<Msg>,
     ) -> Woken {
-        let frame_in = self.pace.due_in(Instant::now()).filter(|_| !self.away);
+        let frame_in = self.due_in().filter(|_| !self.away);
         let moment_in = self
             .model
             .next_deadline()
@@ -211,17 +233,43 @@ impl Loop {
         tokio::select! {
             // Keys first: they are answered whatever floods in.
             biased;
-            event = input.next() => match event {
-                Some(Ok(event)) => Woken::Input(event),
-                Some(Err(_)) | None => Woken::InputEnded,
-            },
+            event = input.recv() => event.map_or(Woken::InputEnded, Woken::Input),
             () = sleep(frame_in) => Woken::Frame,
             msg = inbox.recv() => msg.map_or(Woken::InputEnded, Woken::Msg),
             () = sleep(moment_in) => Woken::Moment,
         }
     }
 
+    /// Lets news gather for a while, where nobody is at the keyboard and nothing is under way here.
+    async fn rest(
+        &mut self,
+        input: &mpsc::UnboundedReceiver<Event>,
+        inbox: &mpsc::UnboundedReceiver<Msg>,
+    ) {
+        if self.doze.attended(Instant::now()) || self.model.over || self.away {
+            return;
+        }
+        // What was asked for goes out, and what came in is taken, before anybody rests.
+        tokio::task::yield_now().await;
+        let now = tana_client::now();
+        let due = self.model.next_deadline().is_some_and(|at| at <= now);
+        if due || !inbox.is_empty() || !input.is_empty() {
+            return;
+        }
+        let lines = std::mem::take(&mut self.lines);
+        if let Some(time) = self.doze.rest(Instant::now(), lines) {
+            self.alarm.rest(time);
+        }
+    }
+
+    /// How long until a frame may be drawn; `None` when none is wanted.
+    fn due_in(&self) -> Option<Duration> {
+        let now = Instant::now();
+        self.pace.due_in(now, self.doze.attended(now))
+    }
+
     fn input(&mut self, event: Event, runner: &mut Runner) -> anyhow::Result<()> {
+        self.doze.stirred(Instant::now());
         let msg = match event {
             Event::Key(key) if key.kind != KeyEventKind::Release => Msg::Key(key),
             Event::Paste(text) => Msg::Paste(text),
@@ -269,15 +317,17 @@ impl Loop {
                 self.recorder = None;
             }
         }
-        match msg {
-            Msg::Key(_) | Msg::Paste(_) | Msg::Click(_) | Msg::Wheel(_) => {
-                self.pace.want(Cause::Input);
-            }
-            // Lines are on one screen alone.
-            Msg::Logs(_) | Msg::LogsAgain if self.model.screen != Screen::Logs => {}
-            _ => self.pace.want(Cause::News),
+        if let Msg::Logs(lines) = &msg {
+            self.lines += lines.len();
         }
-        for effect in update(&mut self.model, msg) {
+        if let Some(cause) = cause(&self.model, &msg) {
+            self.pace.want(cause);
+        }
+        let effects = update(&mut self.model, msg);
+        if std::mem::take(&mut self.model.turned) {
+            self.pace.want(Cause::News);
+        }
+        for effect in effects {
             match effect.reach() {
                 Reach::Local => self.local(effect)?,
                 Reach::Reads | Reach::Changes => runner.run(effect),
@@ -364,6 +414,27 @@ impl Loop {
         self.pace.drew(Instant::now(), frame.len());
         Ok(())
     }
+}
+
+/// What kind of frame a message asks for; none where nothing of it is on the screen.
+fn cause(model: &Model, msg: &Msg) -> Option<Cause> {
+    Some(match msg {
+        Msg::Key(_) | Msg::Paste(_) | Msg::Click(_) | Msg::Wheel(_) => Cause::Input,
+        // Lines are on two screens alone: as they come, and the last ones of a service.
+        Msg::Logs(_) | Msg::LogsAgain
+            if !matches!(model.screen, Screen::Logs | Screen::Services) =>
+        {
+            return None;
+        }
+        Msg::Logs(_)
+        | Msg::LogsAgain
+        | Msg::Node(NodeNews::Service(_))
+        | Msg::Mesh(MeshNews::Links(_) | MeshNews::One(_, Change::Heartbeat))
+        | Msg::Chain(ChainNews::Block(_) | ChainNews::QueueLength(_) | ChainNews::Whole { .. }) => {
+            Cause::Tally
+        }
+        _ => Cause::News,
+    })
 }
 
 /// How many rows a page of a screen has on a terminal of this size.

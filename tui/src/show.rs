@@ -1,5 +1,7 @@
 //! How values are written on every screen: clock times, figures, shortened hashes. Drawing is `widgets`'.
 
+use std::borrow::Cow;
+
 use jiff::tz::TimeZone;
 use tana_protocol::Timestamp;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
@@ -110,6 +112,14 @@ pub(crate) fn fit(text: &str, width: usize) -> String {
 
 /// Text from outside made safe to show: no escape sequences, no control characters, nothing that reorders or hides other text.
 pub(crate) fn clean(text: &str) -> String {
+    cleaned(text).into_owned()
+}
+
+/// The same, copied only where something has to leave: nearly all text is plain.
+pub(crate) fn cleaned(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|b| (b' '..=b'~').contains(&b)) {
+        return Cow::Borrowed(text);
+    }
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
@@ -145,7 +155,7 @@ pub(crate) fn clean(text: &str) -> String {
             c => out.push(c),
         }
     }
-    out
+    Cow::Owned(out)
 }
 
 /// Cuts text into lines of at most `width` columns, at blanks where there are any.

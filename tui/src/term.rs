@@ -178,7 +178,7 @@ impl Backend for Screen {
         }
         let mut pending = self.pending.borrow_mut();
         pending.touched = true;
-        cells::write(&mut pending.bytes, content);
+        cells::write(&mut pending.bytes, size().width, content);
         Ok(())
     }
 

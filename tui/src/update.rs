@@ -105,6 +105,12 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             model.machine = machine;
             Vec::new()
         }
+        Msg::Keys(keys) => {
+            model.here.sovereign = keys.sovereign;
+            model.here.sealed = keys.sealed;
+            model.here.users = keys.users;
+            Vec::new()
+        }
         Msg::Began(what) => {
             model.waiting.push(Waiting {
                 what,
@@ -131,6 +137,8 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     logs::update::look(model);
     let wrong = problems(model);
     let now = model.clock.now;
+    let waits = model.mesh.waiting() + model.approvals.requests.len();
+    model.turned |= model.rung.turned(&wrong, waits);
     let rings = model.rung.news(&wrong, now).into_iter();
     effects.extend(rings.map(|text| Effect::Notify(format!("tana: {text}"))));
     effects
@@ -284,12 +292,20 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Export => return vec![Effect::Export],
         Action::NextScreen => return go(model, model.screen.step(Step::Next)),
         Action::PreviousScreen => return go(model, model.screen.step(Step::Previous)),
-        Action::GoWaiting => {
-            if model.mesh.pending().is_empty() {
-                model.say(Tone::Plain, "nothing waits for you");
-            } else {
+        Action::Decide => {
+            if model.mesh.waiting() + model.approvals.requests.len() > 0 {
                 return go(model, Screen::Approvals);
             }
+            let mut text = "nothing waits for your decision".to_owned();
+            match problems(model).len() {
+                0 => {}
+                wrong => {
+                    let key = model.keys.key(Action::Problems);
+                    let noun = if wrong == 1 { "thing is" } else { "things are" };
+                    text.push_str(&format!("; {wrong} {noun} wrong, {key} lists them"));
+                }
+            }
+            model.say(Tone::Plain, text);
         }
         Action::Palette => {
             model.overlay = Some(Overlay::Palette {

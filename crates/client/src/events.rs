@@ -1,14 +1,12 @@
 //! Server-sent events that survive the loss of the connection: backoff, `Last-Event-ID`, and items that say when
 //! the stream came and went, so that a screen can show the age of what it shows.
 
+mod parse;
+
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
-use eventsource_stream::{EventStreamError, Eventsource};
 use futures::{Stream, StreamExt};
 use reqwest::Method;
 use tana_protocol::Timestamp;
@@ -16,6 +14,7 @@ use tana_protocol::Timestamp;
 use crate::clock::now;
 use crate::error::ClientError;
 use crate::http::Http;
+use parse::Parser;
 
 /// The largest event that is read.
 const LARGEST: usize = 4 * 1024 * 1024;
@@ -112,34 +111,39 @@ fn follow<E: StreamEvent>(
                     told = None;
                     yield StreamItem::Connected;
                     let opened = tokio::time::Instant::now();
-                    let unread = Arc::new(AtomicUsize::new(0));
-                    let mut events = Box::pin(limited(&http, response, unread.clone())).eventsource();
+                    // A process of this machine that ends closes its connections; only a network can fall silent.
+                    let silence = (!http.is_local()).then_some(SILENCE);
+                    let (mut bytes, mut parser) = (response.bytes_stream(), Parser::default());
+                    let mut events: Vec<E> = Vec::new();
                     let why = loop {
-                        let event = match StreamExt::next(&mut events).await {
-                            None => break "the daemon closed the stream".to_owned(),
-                            Some(Err(EventStreamError::Transport(why))) => break why,
-                            Some(Err(error)) => break error.to_string(),
-                            Some(Ok(event)) => event,
+                        let chunk = match read(&mut bytes, silence).await {
+                            Ok(Some(chunk)) => chunk,
+                            Ok(None) => break "the daemon closed the stream".to_owned(),
+                            Err(why) => break why,
                         };
-                        unread.store(0, Ordering::Relaxed);
-                        heard = now();
-                        if !event.id.is_empty() {
-                            last_id = event.id;
-                        }
-                        match E::decode(&event.event, &event.data) {
-                            Ok(Some(event)) => {
-                                let last = event.is_last();
-                                yield StreamItem::Event(event);
-                                if last {
-                                    return;
-                                }
+                        let unreadable = parser.feed(&chunk, |event| {
+                            if !event.id.is_empty() {
+                                last_id.clone_from(&event.id);
                             }
-                            Ok(None) => {}
-                            Err(error) => tracing::warn!(
-                                event = event.event,
-                                %error,
-                                "an event is not of the form that this version knows"
-                            ),
+                            match E::decode(event.name(), &event.data) {
+                                Ok(decoded) => events.extend(decoded),
+                                Err(error) => tracing::warn!(
+                                    event = event.name(),
+                                    %error,
+                                    "an event is not of the form that this version knows"
+                                ),
+                            }
+                            heard = now();
+                        });
+                        for event in events.drain(..) {
+                            let last = E::is_last(&event);
+                            yield StreamItem::Event(event);
+                            if last {
+                                return;
+                            }
+                        }
+                        if let Err(why) = unreadable {
+                            break why.to_string();
                         }
                     };
                     // A daemon that closes each stream at once is not asked ten times a second.
@@ -166,50 +170,19 @@ fn follow<E: StreamEvent>(
     }
 }
 
-/// The bytes of a stream in pieces that end where an event does, until nothing comes for too long or more of one event than is read.
-/// In pieces, because the parser copies what follows an event, and in a flood thousands of events lie in one chunk.
-fn limited(
-    http: &Http,
-    response: reqwest::Response,
-    unread: Arc<AtomicUsize>,
-) -> impl Stream<Item = Result<Bytes, String>> + Send + use<> {
-    // A process of this machine that ends closes its connections; only a network can fall silent.
-    let silence = (!http.is_local()).then_some(SILENCE);
-    let state = (response.bytes_stream(), Bytes::new(), unread);
-    futures::stream::unfold(state, move |(mut bytes, mut chunk, unread)| async move {
-        if chunk.is_empty() {
-            let next = StreamExt::next(&mut bytes);
-            let read = match silence {
-                None => next.await?,
-                Some(silence) => match tokio::time::timeout(silence, next).await {
-                    Ok(read) => read?,
-                    Err(_) => {
-                        let why = format!("nothing came for {} s", silence.as_secs());
-                        return Some((Err(why), (bytes, chunk, unread)));
-                    }
-                },
-            };
-            chunk = match read {
-                Ok(read) => read,
-                Err(error) => return Some((Err(root(&error)), (bytes, chunk, unread))),
-            };
-        }
-        let piece = chunk.split_to(event_end(&chunk));
-        let piece = if unread.fetch_add(piece.len(), Ordering::Relaxed) > LARGEST {
-            Err("an event is larger than 4 MiB".to_owned())
-        } else {
-            Ok(piece)
-        };
-        Some((piece, (bytes, chunk, unread)))
-    })
-}
-
-/// Where the first event of these bytes ends; their length when it ends later.
-fn event_end(bytes: &[u8]) -> usize {
-    bytes
-        .windows(2)
-        .position(|pair| pair == b"\n\n")
-        .map_or(bytes.len(), |at| at + 2)
+/// The next bytes of a stream; none where it has ended, an error where nothing comes for too long.
+async fn read<B>(
+    bytes: &mut (impl Stream<Item = reqwest::Result<B>> + Unpin),
+    silence: Option<Duration>,
+) -> Result<Option<B>, String> {
+    let next = StreamExt::next(bytes);
+    let read = match silence {
+        None => next.await,
+        Some(silence) => tokio::time::timeout(silence, next)
+            .await
+            .map_err(|_| format!("nothing came for {} s", silence.as_secs()))?,
+    };
+    read.transpose().map_err(|error| root(&error))
 }
 
 /// The deepest reason of an error: the one that says something.

@@ -47,6 +47,18 @@ pub(super) fn ask(prompt: &str) -> anyhow::Result<Passphrase> {
     Ok(Passphrase(Zeroizing::new(text.to_owned())))
 }
 
+/// Asks for one that is to be. What is typed unseen is typed twice; what a script writes is meant.
+pub(super) fn new() -> anyhow::Result<Passphrase> {
+    let passphrase = ask("new passphrase")?;
+    if io::stdin().is_terminal() && ask("the same again")? != passphrase {
+        return Err(failure(
+            Exit::Misuse,
+            "the two passphrases differ; nothing was changed",
+        ));
+    }
+    Ok(passphrase)
+}
+
 /// A terminal that shows nothing of what is typed and sends no signals for it, so that nothing ends this program with the
 /// terminal left so. As it was before, once dropped.
 struct Quiet(Termios);

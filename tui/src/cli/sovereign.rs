@@ -1,7 +1,6 @@
 //! `tana sovereign add|rotate|list`: the keys that admit nodes.
 
 use std::fs;
-use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -89,14 +88,7 @@ fn own(context: &Context) -> anyhow::Result<KeyFile> {
 fn seal(context: &Context) -> anyhow::Result<Exit> {
     let path = context.home().sovereign_key_file();
     let key = KeyFile::read(&path)?;
-    let passphrase = passphrase::ask("new passphrase")?;
-    // What is typed unseen is typed twice; what a script writes is meant.
-    if std::io::stdin().is_terminal() && passphrase::ask("the same again")? != passphrase {
-        return Err(failure(
-            Exit::Misuse,
-            "the two passphrases differ; nothing was changed",
-        ));
-    }
+    let passphrase = passphrase::new()?;
     let sealed = SealedKey::seal(&key.secret_key, &passphrase.0)?;
     StoredKey::Sealed(sealed).replace(&path)?;
     let copies = open_copies(context, &key.public_key)?;

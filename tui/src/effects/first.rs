@@ -1,5 +1,6 @@
 //! Makes the first chain of a home: by this very program's commands, one after the other, as one would type them.
 
+use std::ffi::OsStr;
 use std::process::Stdio;
 use std::sync::Arc;
 
@@ -33,10 +34,14 @@ async fn steps(
     tell: &impl Fn(FirstNews),
 ) -> Result<(), String> {
     // Made already when an earlier try ended later: the command says so and changes nothing.
-    own(settings, &["new", "chain", &wanted.name], None).await?;
+    // The key is sealed as it is made: whoever leaves in the middle leaves no open key behind.
+    let mut make = vec!["new", "chain", &wanted.name];
+    if wanted.passphrase.is_some() {
+        make.push("--seal");
+    }
+    own(settings, &make, wanted.passphrase.as_ref()).await?;
     tell(FirstNews::Made(Box::new(fresh(settings)?)));
-    if let Some(passphrase) = &wanted.passphrase {
-        own(settings, &["sovereign", "seal"], Some(passphrase)).await?;
+    if wanted.passphrase.is_some() {
         tell(FirstNews::Sealed);
     }
     let offset = wanted.offset.to_string();
@@ -67,12 +72,13 @@ fn fresh(settings: &Settings) -> Result<Fresh, String> {
 /// Runs a command of this program to its end; says what it said when it failed. A secret goes to its standard input.
 pub(super) async fn own(
     settings: &Settings,
-    arguments: &[&str],
+    arguments: &[impl AsRef<OsStr>],
     secret: Option<&Passphrase>,
 ) -> Result<(), String> {
     let program =
         std::env::current_exe().map_err(|e| format!("this program cannot be found again: {e}"))?;
-    let name = format!("tana {}", arguments.first().unwrap_or(&""));
+    let first = arguments.first().map(AsRef::as_ref).unwrap_or_default();
+    let name = format!("tana {}", first.display());
     let unable = |error: std::io::Error| format!("{name}: {error}");
     let mut command = tokio::process::Command::new(program);
     command.args(arguments);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tana_client::{LedgerClient, MeshClient, NodeClient};
 use tana_home::{Environment, Settings};
 use tana_protocol::message::{self, Decision};
-use tana_protocol::service::ServiceKind;
+use tana_protocol::service::{NodeRole, ServiceKind};
 use tana_protocol::{NodeId, PublicKey};
 
 use super::Outbox;
@@ -15,15 +15,38 @@ use crate::msg::{MeshNews, Msg};
 use crate::sign::{SignError, Signer, With};
 use crate::validators::{self, Followed, NotFollowed};
 
-/// Runs `tana start` of this very program, detached: it outlives the console.
-pub(super) async fn start(settings: Arc<Settings>, outbox: Outbox) {
+/// As what, and where, a node runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stand {
+    pub(super) role: NodeRole,
+    pub(super) port_offset: u16,
+}
+
+/// Runs `tana start` of this very program, detached: it outlives the console. The node is started as it stood when it was last
+/// seen, else as the console was opened for it: with its chain, its role and its ports.
+pub(super) async fn start(settings: Arc<Settings>, stood: Option<Stand>, outbox: Outbox) {
     let work = async {
-        super::first::own(&settings, &["start"], None)
+        super::first::own(&settings, &start_arguments(&settings, stood), None)
             .await
             .map(|()| "the node runs".to_owned())
             .map_err(|why| format!("the node did not start: {why}"))
     };
     outbox.around("starting the node".into(), work).await;
+}
+
+fn start_arguments(settings: &Settings, stood: Option<Stand>) -> Vec<String> {
+    let Stand { role, port_offset } = stood.unwrap_or(Stand {
+        role: settings.role,
+        port_offset: settings.port_offset,
+    });
+    let mut arguments = vec!["start".to_owned()];
+    let mut flag = |name: &str, value: String| arguments.extend([name.to_owned(), value]);
+    if let Some(chain) = &settings.chain_name {
+        flag("--chain", chain.clone());
+    }
+    flag("--role", role.name().to_owned());
+    flag("--port-offset", port_offset.to_string());
+    arguments
 }
 
 pub(super) async fn order(client: NodeClient, name: ServiceKind, order: Order, outbox: Outbox) {
@@ -150,5 +173,37 @@ fn said(error: &SignError) -> String {
     match std::error::Error::source(error) {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tana_home::Overrides;
+
+    #[test]
+    fn a_node_is_started_as_the_console_was_opened_for_it_or_as_it_last_ran() {
+        let home = std::env::temp_dir().join(format!("tana-no-home-{}", std::process::id()));
+        let overrides = Overrides {
+            home: Some(home),
+            chain: Some("demo".to_owned()),
+            port_offset: Some(500),
+            ..Overrides::default()
+        };
+        let settings = Settings::from_environment(&overrides, &Environment::default())
+            .expect("nothing there is no error");
+        let said = |stood| start_arguments(&settings, stood).join(" ");
+        assert_eq!(
+            said(None),
+            "start --chain demo --role full --port-offset 500"
+        );
+        let stood = Stand {
+            role: NodeRole::Api,
+            port_offset: 700,
+        };
+        assert_eq!(
+            said(Some(stood)),
+            "start --chain demo --role api --port-offset 700"
+        );
     }
 }

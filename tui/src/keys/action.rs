@@ -112,8 +112,8 @@ actions! {
     Export          Everywhere, "export", ["E"], "", "keep the list in files, as CSV and JSON: whole, in its order, under its filter";
     NextScreen      Everywhere, "next", ["tab"], "", "next screen; a digit goes to its screen";
     PreviousScreen  Everywhere, "previous", ["shift-tab"], "", "previous screen";
-    GoWaiting       Everywhere, "waiting", ["!"], "", "to what waits for you";
-    Problems        Everywhere, "problems", ["p"], "", "everything that is wrong now, with why and what to do";
+    Decide          Everywhere, "decide", ["!"], "", "to what waits for your decision: nodes and what phones are asked to sign";
+    Problems        Everywhere, "problems", ["p"], "", "what is wrong now: since when, why, and what to do about it";
     Palette         Everywhere, "command", [":"], "command", "type a command or a screen's name";
     Filter          Everywhere, "filter", ["/"], "filter", "filter the list: every word must match, ~ before a word finds it fuzzily";
     Theme           Everywhere, "theme", ["t"], "", "next theme";

@@ -78,6 +78,8 @@ const SETTLE: Duration = Duration::from_secs(3);
 /// Which problems have rung.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Rung {
+    /// What was wrong and how many waited for a decision when it was last looked.
+    known: (Vec<(Tone, String)>, usize),
     opened: Option<Timestamp>,
     seen: HashMap<String, Timestamp>,
     asked: Option<Timestamp>,
@@ -91,6 +93,22 @@ impl Rung {
             self.asked = Some(now);
         }
         rings
+    }
+
+    /// Whether what is wrong, or how many wait for a decision, is other than when this was last asked.
+    pub(crate) fn turned(&mut self, problems: &[Problem], waits: usize) -> bool {
+        let (wrong, waited) = &self.known;
+        let same = *waited == waits
+            && wrong.len() == problems.len()
+            && wrong
+                .iter()
+                .zip(problems)
+                .all(|((tone, of), p)| (*tone, of) == (p.tone, &p.of));
+        if !same {
+            let wrong = problems.iter().map(|p| (p.tone, p.of.clone()));
+            self.known = (wrong.collect(), waits);
+        }
+        !same
     }
 
     /// The bad problems that are new, to ring for; each once.

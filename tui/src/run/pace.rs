@@ -1,5 +1,6 @@
 //! When the next frame may be drawn: twenty a second at most in the long run. What a key changed is drawn at once, so that keys
-//! are answered while a flood of news keeps the screen moving.
+//! are answered while a flood of news keeps the screen moving. The rate follows attention: what merely counts on is drawn about
+//! once a second where nobody is at the keyboard, while what asks for a decision or turns for the worse never waits for that.
 
 use std::time::{Duration, Instant};
 
@@ -15,9 +16,17 @@ const BYTES_PER_SECOND: usize = 16 << 10;
 /// But a screen that moves is never older than this.
 const OLDEST: Duration = Duration::from_millis(250);
 
+/// The same for what counts on while nobody is at the keyboard.
+const UNATTENDED: Duration = Duration::from_secs(1);
+const UNATTENDED_BYTES_PER_SECOND: usize = 1 << 10;
+const UNATTENDED_OLDEST: Duration = Duration::from_millis(2500);
+
 /// Who asks for a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Cause {
+    /// Figures that go on: readings, blocks, lines.
+    Tally,
+    /// Something else than before.
     News,
     /// A key, a click, a new size.
     Input,
@@ -29,6 +38,8 @@ pub(super) struct Pace {
     last: Instant,
     /// Between the last frame and one that only news ask for.
     rest: Duration,
+    /// Between the last frame and one that only figures ask for while nobody is at the keyboard.
+    calm: Duration,
     /// When the next frame would come if all came evenly.
     even: Instant,
     wanted: Option<Cause>,
@@ -40,6 +51,7 @@ impl Pace {
         Self {
             last: now,
             rest: NEWS,
+            calm: UNATTENDED,
             even: now,
             wanted: None,
         }
@@ -51,21 +63,25 @@ impl Pace {
     }
 
     /// How long until it may be drawn; `None` when none is wanted.
-    pub(super) fn due_in(&self, now: Instant) -> Option<Duration> {
+    pub(super) fn due_in(&self, now: Instant, attended: bool) -> Option<Duration> {
         let room = self.even.checked_sub(AHEAD).unwrap_or(self.last);
         let due = match self.wanted? {
             Cause::Input => room,
-            Cause::News => room.max(self.last + self.rest),
+            Cause::Tally if !attended => room.max(self.last + self.calm),
+            Cause::Tally | Cause::News => room.max(self.last + self.rest),
         };
         Some(due.saturating_duration_since(now))
     }
 
     /// A frame of so many bytes was drawn.
     pub(super) fn drew(&mut self, now: Instant, bytes: usize) {
-        let worth = bytes.saturating_mul(1000) / BYTES_PER_SECOND;
-        let worth = Duration::from_millis(u64::try_from(worth).unwrap_or(u64::MAX));
+        let worth = |per_second| {
+            let ms = bytes.saturating_mul(1000) / per_second;
+            Duration::from_millis(u64::try_from(ms).unwrap_or(u64::MAX))
+        };
         self.last = now;
-        self.rest = worth.clamp(NEWS, OLDEST);
+        self.rest = worth(BYTES_PER_SECOND).clamp(NEWS, OLDEST);
+        self.calm = worth(UNATTENDED_BYTES_PER_SECOND).clamp(UNATTENDED, UNATTENDED_OLDEST);
         self.even = self.even.max(now) + FRAME;
         self.wanted = None;
     }
@@ -92,7 +108,7 @@ mod tests {
             if pressed.is_some() {
                 pace.want(Cause::Input);
             }
-            if pace.due_in(now) == Some(Duration::ZERO) {
+            if pace.due_in(now, true) == Some(Duration::ZERO) {
                 pace.drew(now, 100);
                 frames += 1;
                 if let Some(at) = pressed.take() {
@@ -121,11 +137,11 @@ mod tests {
     fn without_cause_there_is_no_frame() {
         let now = Instant::now();
         let mut pace = Pace::new(now);
-        assert_eq!(pace.due_in(now), None);
+        assert_eq!(pace.due_in(now, true), None);
         pace.want(Cause::News);
-        assert_eq!(pace.due_in(now + NEWS), Some(Duration::ZERO));
+        assert_eq!(pace.due_in(now + NEWS, true), Some(Duration::ZERO));
         pace.drew(now + NEWS, 0);
-        assert_eq!(pace.due_in(now + NEWS), None);
+        assert_eq!(pace.due_in(now + NEWS, true), None);
     }
 
     #[test]
@@ -139,11 +155,31 @@ mod tests {
         ] {
             pace.drew(now, bytes);
             pace.want(Cause::News);
-            assert_eq!(pace.due_in(now), Some(rest), "{bytes}");
+            assert_eq!(pace.due_in(now, true), Some(rest), "{bytes}");
         }
         pace = Pace::new(now);
         pace.drew(now, 1 << 20);
         pace.want(Cause::Input);
-        assert_eq!(pace.due_in(now), Some(Duration::ZERO));
+        assert_eq!(pace.due_in(now, true), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn unattended_figures_come_once_a_second_and_what_matters_at_once() {
+        let now = Instant::now();
+        let mut pace = Pace::new(now);
+        for (bytes, rest) in [
+            (100, UNATTENDED),
+            (1536, Duration::from_millis(1500)),
+            (1 << 20, UNATTENDED_OLDEST),
+        ] {
+            pace.drew(now, bytes);
+            pace.want(Cause::Tally);
+            assert_eq!(pace.due_in(now, false), Some(rest), "{bytes}");
+            assert!(pace.due_in(now, true) <= Some(OLDEST), "{bytes}");
+        }
+        pace = Pace::new(now);
+        pace.want(Cause::Tally);
+        pace.want(Cause::News);
+        assert_eq!(pace.due_in(now, false), Some(NEWS));
     }
 }

@@ -398,3 +398,86 @@ fn a_killed_supervisor_is_told_apart_from_a_node_that_does_not_run() {
     assert_eq!(wrong.len(), 1);
     assert!(wrong[0].text.contains("node does not run"), "{wrong:?}");
 }
+
+#[test]
+fn what_another_terminal_did_to_the_keys_is_taken() {
+    let mut model = busy(Caps::default());
+    let before = model.here.clone();
+    let keys = crate::model::Keys {
+        sovereign: before.sovereign,
+        sealed: !before.sealed,
+        users: vec!["carol".to_owned()],
+    };
+    update(&mut model, Msg::Keys(keys));
+    assert_eq!(model.here.sealed, !before.sealed);
+    assert_eq!(model.here.users, ["carol"]);
+    assert!(
+        press(&mut model, "3").contains(&Effect::LoadAgent),
+        "keys are read anew where they sign"
+    );
+}
+
+#[test]
+fn the_key_for_decisions_leads_there_and_else_names_the_one_for_what_is_wrong() {
+    let mut model = busy(Caps::default());
+    press(&mut model, "!");
+    assert_eq!(model.screen, Screen::Approvals);
+    let mut model = empty(Caps::default());
+    press(&mut model, "!");
+    assert_eq!(model.screen, Screen::Services);
+    let said = |model: &Model| model.notice.clone().unwrap().text;
+    assert!(said(&model).starts_with("nothing waits for your decision"));
+    let mut failed = service(ServiceKind::Ledger, ServiceState::Failed);
+    failed.why = Some("its disk is full".to_owned());
+    let mut with_one_failed = node();
+    with_one_failed.services = vec![failed];
+    update(
+        &mut model,
+        Msg::Node(NodeNews::All(Box::new(with_one_failed))),
+    );
+    press(&mut model, "!");
+    assert!(said(&model).contains("p lists"), "{}", said(&model));
+}
+
+#[test]
+fn what_turns_or_asks_is_told_apart_from_what_counts_on() {
+    let mut model = busy(Caps::default());
+    model.turned = false;
+    let mut reading = service(ServiceKind::Ledger, ServiceState::Ready);
+    reading.cpu_permille = Some(77);
+    update(&mut model, Msg::Node(NodeNews::Service(Box::new(reading))));
+    assert!(!model.turned, "a reading");
+    let failed = service(ServiceKind::Ledger, ServiceState::Failed);
+    update(&mut model, Msg::Node(NodeNews::Service(Box::new(failed))));
+    assert!(std::mem::take(&mut model.turned), "a service that failed");
+    let asks = mesh_node("validator-9", 9, NodeStatus::Pending, 0);
+    let asks = MeshNews::One(Box::new(asks), Change::Registered);
+    update(&mut model, Msg::Mesh(asks));
+    assert!(model.turned, "a node that asks");
+}
+
+#[test]
+fn of_several_blocks_in_a_second_the_newest_is_read_once() {
+    let mut model = busy(Caps::default());
+    press(&mut model, "4");
+    let mut asked = 0;
+    let tip = model.blocks.newest().unwrap().header.height;
+    for n in 1..=20 {
+        model.clock.now = model.clock.now.plus(std::time::Duration::from_millis(100));
+        let new = Box::new(block(tip + n, 1));
+        for effect in update(&mut model, Msg::Chain(ChainNews::Block(new))) {
+            if let Effect::LoadBlock(height) = effect {
+                asked += 1;
+                let result = Err("no answer".to_owned());
+                update(&mut model, Msg::Chain(ChainNews::Whole { height, result }));
+            }
+        }
+    }
+    assert!((2..=4).contains(&asked), "{asked} in two seconds");
+    // The last of them is read too, when its time has come.
+    let later = model.clock.now.plus(std::time::Duration::from_secs(1));
+    assert!(model.next_deadline().is_some_and(|due| due <= later));
+    model.clock.now = later;
+    let effects = update(&mut model, Msg::Wake);
+    assert_eq!(effects, [Effect::LoadBlock(tip + 20)]);
+}

@@ -106,7 +106,10 @@ pub(super) fn header(model: &Model, wrong: &[Problem], layout: Layout, paint: &m
         } else {
             format!("{pending} wait")
         };
-        parts.push(part(8, words().tone(Tone::Warn, text), true));
+        // The key that leads there stands with it, as the strip names the one for what is wrong.
+        let key = model.keys.key(Action::Decide);
+        let line = words().accent(key).gap(1).tone(Tone::Warn, text);
+        parts.push(part(8, line, true));
     }
     let node = model
         .node

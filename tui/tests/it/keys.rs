@@ -29,6 +29,37 @@ fn a_new_chain_has_its_files_and_its_keys_are_private() {
 }
 
 #[test]
+fn a_sealed_chain_never_has_an_open_sovereign_key() {
+    let home = Home::new();
+    let seal = ["new", "chain", "demo", "--seal"];
+    // Without a passphrase nothing is made.
+    home.told(&seal, "").exits(2).says(&["passphrase"]);
+    assert!(!home.file("sovereign-key.json").exists());
+    home.told(&seal, "first and last\n").exits(0);
+    let read = || fs::read_to_string(home.file("sovereign-key.json")).unwrap();
+    let key = read();
+    assert!(!key.contains("secretKey"), "{key}");
+    assert!(
+        !home.file("users/sovereign.json").exists(),
+        "no open copy of it"
+    );
+    // Left before the chain file was written: the key stays, for who knows its passphrase.
+    fs::remove_file(home.file("chains/demo.json")).unwrap();
+    home.told(&seal, "another\n").exits(1);
+    assert!(!home.file("chains/demo.json").exists());
+    home.told(&seal, "first and last\n").exits(0);
+    assert_eq!(read(), key);
+    let again = home.tana(&["new", "chain", "demo"]).exits(0);
+    assert!(again.out.contains("already"), "{again:?}");
+    home.told(&["sovereign", "unseal"], "first and last\n")
+        .exits(0);
+    // An open key that an earlier try left is sealed.
+    fs::remove_file(home.file("chains/demo.json")).unwrap();
+    home.told(&seal, "third\n").exits(0);
+    assert!(!read().contains("secretKey"));
+}
+
+#[test]
 fn the_same_chain_again_changes_nothing_and_another_is_refused() {
     let home = Home::with_chain();
     let read = || {

@@ -1,5 +1,6 @@
 //! One run of `tana` in a home of its own.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -38,15 +39,25 @@ impl Home {
     }
 
     pub(crate) fn tana(&self, arguments: &[&str]) -> Ran {
-        let output = Command::new(env!("CARGO_BIN_EXE_tana"))
+        self.told(arguments, "")
+    }
+
+    /// The same with something on its standard input.
+    pub(crate) fn told(&self, arguments: &[&str], input: &str) -> Ran {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_tana"))
             .args(arguments)
             .env_clear()
             .env("TANA_HOME", self.path())
             .env("TERM", "xterm-256color")
             .current_dir(self.path())
-            .stdin(Stdio::null())
-            .output()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
             .unwrap();
+        // One that reads nothing may be gone already.
+        let _unread = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let output = child.wait_with_output().unwrap();
         Ran {
             code: output.status.code().expect("it ends by itself"),
             out: String::from_utf8(output.stdout).unwrap(),

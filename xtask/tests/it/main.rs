@@ -11,6 +11,7 @@ mod console;
 mod console_content;
 mod console_context;
 mod console_day;
+mod console_first;
 mod console_jobs;
 mod console_loss;
 mod console_many;

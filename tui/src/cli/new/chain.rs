@@ -1,18 +1,22 @@
 //! `tana new chain`: genesis, sovereign and node key of a chain of one's own.
 
+use std::path::Path;
+
 use clap::Args;
 use serde_json::json;
 use tana_client::now;
-use tana_home::{KeyFile, UserFile};
+use tana_home::{KeyFile, SealedKey, StoredKey, UserFile};
 use tana_protocol::genesis::{ChainLimits, GenesisSovereign, Validator};
 use tana_protocol::node::NodeKey;
-use tana_protocol::{ChainSpec, Network, SecretKey, ServiceKind, Username};
+use tana_protocol::{ChainSpec, Network, PublicKey, SecretKey, ServiceKind, Username};
 
 use super::{file_name, key_at};
 use crate::cli::context::Context;
 use crate::cli::engine;
 use crate::cli::exit::{Exit, failure};
+use crate::cli::passphrase;
 use crate::cli::submit::username;
+use crate::sign::Passphrase;
 
 #[derive(Debug, Args)]
 pub(crate) struct NewChain {
@@ -24,6 +28,9 @@ pub(crate) struct NewChain {
     /// The sovereign's username
     #[arg(long, value_name = "NAME", default_value = "sovereign")]
     sovereign: String,
+    /// Put the sovereign key under a passphrase from its first byte on the disk; it is asked for, or read from standard input
+    #[arg(long)]
+    seal: bool,
 }
 
 impl NewChain {
@@ -45,11 +52,23 @@ impl NewChain {
             ));
         }
 
+        let passphrase = if self.seal {
+            Some(passphrase::new()?)
+        } else {
+            None
+        };
+
         // The chain file comes last: it is there only when all that belongs to it is.
         let engine = engine::installed()?;
         let node = NodeKey::new(key_at(&home.node_key_file())?.secret_key);
-        let sovereign = key_at(&home.sovereign_key_file())?;
-        sovereign_user(context, &sovereign_name, &sovereign)?;
+        let sovereign = match &passphrase {
+            Some(passphrase) => sealed_at(&home.sovereign_key_file(), passphrase)?,
+            None => {
+                let key = key_at(&home.sovereign_key_file())?;
+                sovereign_user(context, &sovereign_name, &key)?;
+                key.public_key
+            }
+        };
         let spec = ChainSpec {
             chain_id: chain_id(name),
             name: name.to_owned(),
@@ -62,7 +81,7 @@ impl NewChain {
             sovereigns: vec![GenesisSovereign {
                 username: sovereign_name,
                 display_name: "Sovereign".to_owned(),
-                public_key: sovereign.public_key,
+                public_key: sovereign,
             }],
             validators: vec![Validator {
                 node_id: context.settings.node_id.clone(),
@@ -82,6 +101,25 @@ impl NewChain {
             )?;
         }
         Ok(exit)
+    }
+}
+
+/// The sovereign key under a passphrase: a new one where there is none. One that lies there open, as an earlier try without a
+/// passphrase left it, is sealed; no copy of it is made.
+fn sealed_at(path: &Path, passphrase: &Passphrase) -> anyhow::Result<PublicKey> {
+    let sealed = |key: &KeyFile| SealedKey::seal(&key.secret_key, &passphrase.0);
+    match StoredKey::find(path)? {
+        // Nobody can seal anew what they cannot open.
+        Some(StoredKey::Sealed(key)) => Ok(key.open(&passphrase.0)?.public_key),
+        Some(StoredKey::Open(key)) => {
+            StoredKey::Sealed(sealed(&key)?).replace(path)?;
+            Ok(key.public_key)
+        }
+        None => {
+            let key = KeyFile::generate();
+            StoredKey::Sealed(sealed(&key)?).create(path)?;
+            Ok(key.public_key)
+        }
     }
 }
 
@@ -126,12 +164,12 @@ fn sovereign_user(context: &Context, name: &Username, key: &KeyFile) -> anyhow::
 /// The chain is there already: whole, or something is missing that cannot be made again.
 fn present(context: &Context, spec: &ChainSpec) -> anyhow::Result<Exit> {
     let home = context.home();
-    let sovereign = KeyFile::find(&home.sovereign_key_file())?;
+    let sovereign = StoredKey::find(&home.sovereign_key_file())?;
     if let Some(key) = &sovereign {
         let known = spec
             .sovereigns
             .iter()
-            .any(|s| s.public_key == key.public_key);
+            .any(|s| s.public_key == key.public_key());
         if !known {
             return Err(failure(
                 Exit::Failed,

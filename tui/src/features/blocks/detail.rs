@@ -17,7 +17,13 @@ pub(super) fn draw(model: &Model, area: Rect, paint: &mut Paint<'_>, height: u64
     // While the newest is being read the one before it stays, rather than a blank between two blocks.
     let newest = model.blocks.whole.keys().next_back().copied();
     let height = match newest {
-        Some(before) if model.blocks.at.is_none() && model.blocks.loading == Some(height) => before,
+        Some(before)
+            if model.blocks.at.is_none()
+                && (model.blocks.loading == Some(height)
+                    || model.blocks.next_follow().is_some()) =>
+        {
+            before
+        }
         _ => height,
     };
     let title = format!("block {}", count(height));

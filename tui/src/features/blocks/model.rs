@@ -1,6 +1,7 @@
 //! The newest blocks, the one that is looked at, and what was verified of it.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::time::Duration;
 
 use tana_protocol::Timestamp;
 use tana_protocol::api::ledger::{BlockVerification, BlockView, ChainInfo, CheckName};
@@ -22,6 +23,8 @@ pub(crate) struct Model {
     pub(crate) whole: BTreeMap<u64, WholeBlock>,
     pub(crate) failed: Option<(u64, String)>,
     pub(crate) loading: Option<u64>,
+    /// When a newest block was last asked for by itself.
+    pub(crate) followed: Option<Timestamp>,
     pub(crate) replayed: HashMap<u64, Replay>,
     /// Which transaction of the block.
     pub(crate) transaction: usize,
@@ -110,7 +113,20 @@ pub(crate) enum Verdict {
     Broken,
 }
 
+/// Between two newest blocks that are read whole by themselves: of several in a second nobody reads each.
+const FOLLOW: Duration = Duration::from_millis(900);
+
 impl Model {
+    /// When the newest block is to be read, should it be the one that is looked at and be unread.
+    pub(crate) fn next_follow(&self) -> Option<Timestamp> {
+        let newest = self.newest()?.header.height;
+        let unread = self.at.is_none()
+            && self.loading.is_none()
+            && !self.whole.contains_key(&newest)
+            && self.failed.as_ref().is_none_or(|(h, _)| *h != newest);
+        self.followed.filter(|_| unread).map(|at| at.plus(FOLLOW))
+    }
+
     /// The height that is looked at.
     pub(crate) fn height(&self) -> Option<u64> {
         self.at

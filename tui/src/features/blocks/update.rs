@@ -120,6 +120,13 @@ pub(crate) fn want(model: &mut Model) -> Option<Effect> {
     if failed || model.blocks.whole.contains_key(&height) {
         return None;
     }
+    if model.blocks.at.is_none() {
+        let now = model.clock.now;
+        if model.blocks.next_follow().is_some_and(|at| at > now) {
+            return None;
+        }
+        model.blocks.followed = Some(now);
+    }
     model.blocks.loading = Some(height);
     Some(Effect::LoadBlock(height))
 }
@@ -139,6 +146,7 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             model.blocks.replayed.insert(height, Replay::Asked);
             // Read anew as well: what is verified is what the ledger has now.
             model.blocks.whole.remove(&height);
+            model.blocks.followed = None;
             model.blocks.failed = None;
             return vec![Effect::VerifyBlock(height)];
         }
@@ -150,6 +158,7 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         }
         Action::Newest => {
             model.blocks.at = None;
+            model.blocks.followed = None;
             model.blocks.transaction = 0;
         }
         Action::ReceiptDown => {

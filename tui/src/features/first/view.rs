@@ -235,7 +235,7 @@ pub(crate) fn footer(first: &First, look: &Look) -> Line<'static> {
         Step::Offer => &[("Enter", "begin"), ("Esc", "not now"), ("q", "leave")],
         Step::Role => &[("↑↓", "choose"), ("Enter", "next"), ("Esc", "back")],
         Step::Summary => &[("Enter", "make it"), ("Esc", "back")],
-        Step::Making(_) => &[("Ctrl-c", "leave; it goes on")],
+        Step::Making(_) => &[("Ctrl-c", "leave; what is made stays")],
         Step::Failed(..) => &[("Enter", "try again"), ("Esc", "to the console")],
         _ => &[("Enter", "next"), ("Esc", "back")],
     };

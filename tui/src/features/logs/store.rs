@@ -1,5 +1,6 @@
 //! Log lines, packed: a million of them within 64 MiB. Text lies in chunks in the order in which it came, records in order of time.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use tana_protocol::Timestamp;
@@ -249,9 +250,8 @@ impl Store {
             }
             _ => self.records.len(),
         };
-        let known = |e: Entry<'_>| {
-            (e.service, e.level, e.text) == (line.service, line.level, text.as_str())
-        };
+        let known =
+            |e: Entry<'_>| (e.service, e.level, e.text) == (line.service, line.level, &*text);
         let again = self.doubtful.is_some_and(|until| line.at <= until)
             && self
                 .records
@@ -357,15 +357,17 @@ fn seen(mut records: impl Iterator<Item = Record>, sight: Sight) -> impl Iterato
     })
 }
 
-fn clean(text: &str) -> String {
-    let mut text = crate::show::clean(text);
+fn clean(text: &str) -> Cow<'_, str> {
+    let text = crate::show::cleaned(text);
     if text.len() > LONGEST {
+        let mut text = text.into_owned();
         let end = (0..=LONGEST)
             .rev()
             .find(|i| text.is_char_boundary(*i))
             .unwrap_or(0);
         text.truncate(end);
         text.push('…');
+        return Cow::Owned(text);
     }
     text
 }

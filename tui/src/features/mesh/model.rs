@@ -150,6 +150,12 @@ impl Model {
         nodes
     }
 
+    /// How many wait for a sovereign.
+    pub(crate) fn waiting(&self) -> usize {
+        let pending = |n: &&Node| n.status == NodeStatus::Pending;
+        self.nodes.values().filter(pending).count()
+    }
+
     pub(crate) fn saw_beat(&mut self, node: &Node) {
         let Some(at) = node.last_heartbeat else {
             return;

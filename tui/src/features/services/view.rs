@@ -9,7 +9,8 @@ use crate::keys::Action;
 use crate::model::{Model, Source};
 use crate::show::count;
 use crate::theme::Tone;
-use crate::widgets::details::{self, labelled};
+use crate::widgets::details::{self, Zoom, labelled};
+use crate::widgets::fold::fold;
 use crate::widgets::grid::Column;
 use crate::widgets::list::List;
 use crate::widgets::{Paint, Words};
@@ -156,23 +157,31 @@ fn detail(model: &Model, area: Rect, paint: &mut Paint<'_>, service: &ServiceVie
     let used = paint.lines(area, &lines);
     let gap = u16::from(used > 0);
     let rest = usize::from(area.height.saturating_sub(used + gap));
-    let mut newest: Vec<_> = model.logs.newest_of(service.name).take(rest).collect();
-    newest.reverse();
-    let tail: Vec<Line<'_>> = newest
-        .iter()
-        .map(|l| {
-            let tone = match l.level {
-                LogLevel::Error => Tone::Bad,
-                LogLevel::Warn => Tone::Warn,
-                _ => Tone::Plain,
-            };
-            words()
-                .dim(model.clock.time(l.at))
-                .gap(2)
-                .tone(tone, l.text)
-                .line()
-        })
-        .collect();
+    // The newest line stands here whole, which the list cuts; on the whole screen every line does.
+    let mut tail: Vec<Line<'_>> = Vec::new();
+    for (i, l) in model.logs.newest_of(service.name).take(rest).enumerate() {
+        let tone = match l.level {
+            LogLevel::Error => Tone::Bad,
+            LogLevel::Warn => Tone::Warn,
+            _ => Tone::Plain,
+        };
+        let line = words()
+            .dim(model.clock.time(l.at))
+            .gap(2)
+            .tone(tone, l.text)
+            .line();
+        let whole = i == 0 || model.zoom == Zoom::On;
+        let rows = if whole {
+            fold(line, usize::from(area.width).max(1))
+        } else {
+            vec![line]
+        };
+        if tail.len() + rows.len() > rest && i > 0 {
+            break;
+        }
+        tail.extend(rows.into_iter().take(rest).rev());
+    }
+    tail.reverse();
     paint.lines(
         Rect {
             y: area.y + used + gap,

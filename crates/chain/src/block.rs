@@ -69,7 +69,7 @@ pub fn receipts_root(receipts: &[Receipt]) -> Hash32 {
 /// SHA-256 of the canonical JSON of the state changes.
 #[must_use]
 pub fn changes_hash(changes: &[StateChange]) -> Hash32 {
-    Hash32::of(&canonical(&changes))
+    Hash32::of(&StateChange::canonical_list(changes))
 }
 
 /// The contents that the transactions which succeeded refer to, each once, in the order of hashes.

@@ -2,6 +2,7 @@
 //! strict single check refuses, and then two nodes would disagree.
 
 use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tana_protocol::{PublicKey, Signature};
 
@@ -18,30 +19,68 @@ pub struct Job<'a> {
 
 /// Fewer jobs than this are not worth a thread.
 const WORTH: usize = 8;
+/// Jobs that a thread takes at once: few, so that all end at the same time.
+const PART: usize = 4;
+
+/// Checks that are under way: whoever has nothing else to do takes a part of them.
+#[derive(Debug)]
+pub struct Checking<'a> {
+    jobs: &'a [Job<'a>],
+    next: AtomicUsize,
+    fits: Vec<AtomicBool>,
+}
+
+impl<'a> Checking<'a> {
+    /// Nothing checked yet.
+    #[must_use]
+    pub fn new(jobs: &'a [Job<'a>]) -> Self {
+        Self {
+            jobs,
+            next: AtomicUsize::new(0),
+            fits: jobs.iter().map(|_| AtomicBool::new(false)).collect(),
+        }
+    }
+
+    /// How many threads are worth starting beside one's own.
+    #[must_use]
+    pub fn helpers(&self, threads: NonZeroUsize) -> usize {
+        if self.jobs.len() < WORTH {
+            return 0;
+        }
+        (threads.get() - 1).min(self.jobs.len() / PART)
+    }
+
+    /// Checks until none is left to be begun.
+    pub fn work(&self) {
+        loop {
+            let from = self.next.fetch_add(PART, Ordering::Relaxed);
+            let Some(part) = self.jobs.get(from..) else {
+                return;
+            };
+            for (job, fits) in part.iter().zip(self.fits.iter().skip(from)).take(PART) {
+                let is_right = job.key.verify(job.message, &job.signature).is_ok();
+                fits.store(is_right, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// For each job whether its signature fits: to be asked when all who worked have ended. One whose check did not end
+    /// does not fit.
+    #[must_use]
+    pub fn into_answers(self) -> Vec<bool> {
+        self.fits.into_iter().map(AtomicBool::into_inner).collect()
+    }
+}
 
 /// For each job whether its signature fits.
 #[must_use]
 pub fn check(jobs: &[Job<'_>], threads: NonZeroUsize) -> Vec<bool> {
-    let one = |job: &Job<'_>| job.key.verify(job.message, &job.signature).is_ok();
-    if threads.get() == 1 || jobs.len() < WORTH {
-        return jobs.iter().map(one).collect();
-    }
-    let size = jobs.len().div_ceil(threads.get());
-    let mut answers = Vec::with_capacity(jobs.len());
+    let checking = Checking::new(jobs);
     std::thread::scope(|scope| {
-        let handles: Vec<_> = jobs
-            .chunks(size)
-            .map(|part| {
-                (
-                    part.len(),
-                    scope.spawn(move || part.iter().map(one).collect::<Vec<_>>()),
-                )
-            })
-            .collect();
-        for (count, handle) in handles {
-            // A check that panicked has not said yes.
-            answers.extend(handle.join().unwrap_or_else(|_| vec![false; count]));
+        for _ in 0..checking.helpers(threads) {
+            scope.spawn(|| checking.work());
         }
+        checking.work();
     });
-    answers
+    checking.into_answers()
 }

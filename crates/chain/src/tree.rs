@@ -9,6 +9,8 @@ use borsh::BorshDeserialize;
 use jmt::storage::{LeafNode, Node, NodeKey, TreeReader};
 use jmt::{KeyHash, OwnedValue, Sha256Jmt, Version};
 use serde_json::Value;
+use tana_protocol::block::StateChange;
+use tana_protocol::json::canonical_json;
 use tana_protocol::state::{TreeNode, TreeNodeKey};
 use tana_protocol::{Hash32, StateKey, StateValue};
 
@@ -240,18 +242,46 @@ pub fn update(
     height: u64,
     changes: &[(StateKey, StateValue)],
 ) -> Result<TreeUpdate, TreeError> {
+    let values = (changes.iter()).map(|(key, value)| (KeyHash(key.hash().0), value.to_bytes()));
+    put(nodes, height, values.collect())
+}
+
+/// The same of what execution gave, whose keys are texts and whose values are JSON already.
+///
+/// # Errors
+/// When nodes are missing or do not fit together.
+pub fn update_of(
+    nodes: &TreeNodes,
+    height: u64,
+    changes: &[StateChange],
+) -> Result<TreeUpdate, TreeError> {
+    let values = changes.iter().map(|change| {
+        let key = KeyHash(Hash32::of(change.key.as_bytes()).0);
+        // What is gone stays in the tree as `null`.
+        (
+            key,
+            canonical_json(change.after.as_ref().unwrap_or(&Value::Null)),
+        )
+    });
+    put(nodes, height, values.collect())
+}
+
+fn put(
+    nodes: &TreeNodes,
+    height: u64,
+    values: Vec<(KeyHash, OwnedValue)>,
+) -> Result<TreeUpdate, TreeError> {
     let broken = |error: anyhow::Error| TreeError::Broken {
         version: height,
         detail: format!("{error:#}"),
     };
-    let values = (changes.iter()).map(|(key, value)| (KeyHash(key.hash().0), value.to_bytes()));
     let tree = Sha256Jmt::new(nodes);
-    let (root, batch) = if changes.is_empty() {
+    let (root, batch) = if values.is_empty() {
         tree.put_value_set([], height).map_err(broken)?
     } else {
         // All at once: a node that many keys pass is hashed once, not for each of them.
         let (roots, batch) = tree
-            .batch_put_value_sets(vec![values.collect()], None, height)
+            .batch_put_value_sets(vec![values], None, height)
             .map_err(broken)?;
         let root = roots.first().copied();
         let root = root.ok_or_else(|| broken(anyhow::anyhow!("an update gave no root")))?;
@@ -364,7 +394,10 @@ mod tests {
                 let changes: Vec<_> = block
                     .into_iter()
                     .map(|(key, owner)| {
-                        let owner = StateValue::Owner(UserId::of_genesis("c", &owner.to_string()));
+                        let owner = match owner {
+                            0..20 => StateValue::Gone,
+                            _ => StateValue::Owner(UserId::of_genesis("c", &owner.to_string())),
+                        };
                         (StateKey::Username(format!("user{key}").parse().unwrap()), owner)
                     })
                     .collect();
@@ -372,6 +405,13 @@ mod tests {
                 let made = update(&nodes, height, &changes).unwrap();
                 let written = made.nodes.iter().map(|node| (node.key.clone(), node.bytes.clone()));
                 prop_assert_eq!((made.root, written.collect()), expected);
+                let as_json = changes.iter().map(|(key, value)| StateChange {
+                    key: key.to_string(),
+                    before: None,
+                    after: Some(value.to_json()).filter(|json| !json.is_null()),
+                });
+                let of_json = update_of(&nodes, height, &as_json.collect::<Vec<_>>()).unwrap();
+                prop_assert_eq!(&of_json, &made);
                 nodes.load(made.nodes).unwrap();
             }
         }

@@ -5,13 +5,18 @@ use std::num::NonZeroUsize;
 
 use tana_protocol::api::ledger::{BlockCheck, BlockVerification, CheckName};
 use tana_protocol::block::{Block, BlockHeader};
-use tana_protocol::{ChainSpec, Hash32, StateKey, TransactionId};
+use tana_protocol::transaction::PartyRef;
+use tana_protocol::{
+    ChainSpec, Hash32, PublicKey, SignedTransaction, StateKey, StateValue, Transaction,
+    TransactionType,
+};
 
 use crate::block::{changes_hash, content_refs, receipts_root, tx_root};
 use crate::contract::Contracts;
 use crate::execute::{Execution, Executor, Outcome, Prepared};
 use crate::genesis::genesis;
-use crate::signatures::{self, Job};
+use crate::rules;
+use crate::signatures::{Checking, Job};
 use crate::state::{StateError, StateReader};
 use crate::tree::{self, TreeNodes, TreeUpdate};
 
@@ -94,35 +99,104 @@ impl Findings {
 pub fn verify(judged: &Judged<'_>) -> Result<(BlockVerification, Option<Replayed>), StateError> {
     let block = judged.block;
     let mut findings = Findings::new();
-    let prepared: Vec<Prepared> = block
-        .content
-        .transactions
+    let prepared = prepare(&block.content.transactions, judged.threads);
+    // The signatures take about as long as all the rest, so both are done at once: with the keys that the state before the
+    // block names, which are those that replay asks for, but of senders whom the block itself creates or changes.
+    let expected: Vec<Option<PublicKey>> = prepared
         .iter()
-        .cloned()
-        .map(Prepared::new)
+        .map(|prepared| expected_key(judged.state, &prepared.signed.transaction))
         .collect();
-    let (execution, jobs) = replay(judged, &prepared, &mut findings)?;
-    // The signatures take about as long as all hashes together, so both are done at once.
-    let (fits, replayed) = std::thread::scope(|scope| {
-        let fits = scope.spawn(|| {
-            let jobs: Vec<Job<'_>> = jobs.iter().map(|(_, job)| *job).collect();
-            signatures::check(&jobs, judged.threads)
-        });
+    let early: Vec<Job<'_>> = (prepared.iter().zip(&expected))
+        .filter_map(|(prepared, key)| Some(job((*key)?, prepared)))
+        .collect();
+    let checking = Checking::new(&early);
+    let outcome = std::thread::scope(|scope| {
+        for _ in 0..checking.helpers(judged.threads) {
+            scope.spawn(|| checking.work());
+        }
         header(judged, &mut findings);
         body(block, &prepared, &mut findings);
-        producer(judged, &execution, &mut findings);
-        let replayed = compare(judged, execution, &mut findings);
-        // A check that panicked has not said yes.
-        (fits.join().unwrap_or_default(), replayed)
+        let replayed = replay(judged, &prepared, &mut findings).map(|(execution, keys)| {
+            producer(judged, &execution, &mut findings);
+            (compare(judged, execution, &mut findings), keys)
+        });
+        checking.work();
+        replayed
     });
-    let mut fits = fits.into_iter().chain(std::iter::repeat(false));
-    if let Some((id, _)) = jobs.iter().find(|_| fits.next() != Some(true)) {
-        findings.found(
-            CheckName::Signatures,
-            format!("the signature of {id} does not fit"),
-        );
+    let (replayed, keys) = outcome?;
+    let mut fits = checking.into_answers().into_iter();
+    for ((prepared, expected), key) in prepared.iter().zip(&expected).zip(keys) {
+        let early = expected.and_then(|_| fits.next());
+        let fits = match (early, key) {
+            // Replay has said already why it can be in no block.
+            (_, None) => continue,
+            (Some(fits), Some(key)) if *expected == Some(key) => fits,
+            (_, Some(key)) => {
+                let late = job(key, prepared);
+                late.key.verify(late.message, &late.signature).is_ok()
+            }
+        };
+        if !fits {
+            findings.found(
+                CheckName::Signatures,
+                format!("the signature of {} does not fit", prepared.id),
+            );
+        }
     }
     Ok((findings.verification(block.height()), replayed))
+}
+
+/// Fewer transactions than this are not worth a thread to prepare them.
+const WORTH: usize = 64;
+
+fn prepare(transactions: &[SignedTransaction], threads: NonZeroUsize) -> Vec<Prepared> {
+    let prepare = |part: &[SignedTransaction]| -> Vec<Prepared> {
+        part.iter().cloned().map(Prepared::new).collect()
+    };
+    if transactions.len() < WORTH {
+        return prepare(transactions);
+    }
+    let size = transactions.len().div_ceil(threads.get());
+    let (own, others) = transactions.split_at(size);
+    std::thread::scope(|scope| {
+        let others: Vec<_> = others
+            .chunks(size)
+            .map(|part| (part, scope.spawn(move || prepare(part))))
+            .collect();
+        let mut all = prepare(own);
+        for (part, other) in others {
+            all.extend(other.join().unwrap_or_else(|_| prepare(part)));
+        }
+        all
+    })
+}
+
+fn job(key: PublicKey, prepared: &Prepared) -> Job<'_> {
+    Job {
+        key,
+        message: &prepared.message,
+        signature: prepared.signed.signature,
+    }
+}
+
+/// With which key a transaction has to be signed, as far as the state before the block says.
+fn expected_key(state: &dyn StateReader, transaction: &Transaction) -> Option<PublicKey> {
+    if transaction.kind == TransactionType::UserCreation {
+        return rules::user::new_user(transaction)
+            .ok()
+            .map(|new| new.public_key);
+    }
+    let id = match transaction.from.target() {
+        PartyRef::Id(id) => *id,
+        PartyRef::Name(name) => match state.get(&StateKey::Username(name.clone())).ok()?? {
+            StateValue::Owner(id) => id,
+            _ => return None,
+        },
+    };
+    match state.get(&StateKey::User(id)).ok()?? {
+        StateValue::User(user) => Some(user.public_key),
+        _ => None,
+    }
 }
 
 fn header(judged: &Judged<'_>, findings: &mut Findings) {
@@ -172,29 +246,27 @@ fn body(block: &Block, prepared: &[Prepared], findings: &mut Findings) {
     );
 }
 
-/// Executes the block's transactions again; answers with which keys they have to be signed.
-fn replay<'p>(
+/// Executes the block's transactions again; answers for each with which key it has to be signed, and `None` where it can
+/// be in no block.
+fn replay(
     judged: &Judged<'_>,
-    prepared: &'p [Prepared],
+    prepared: &[Prepared],
     findings: &mut Findings,
-) -> Result<(Execution, Vec<(TransactionId, Job<'p>)>), StateError> {
+) -> Result<(Execution, Vec<Option<PublicKey>>), StateError> {
     let header = &judged.block.content.header;
     let mut executor = Executor::new(judged.spec, header.height, header.timestamp, judged.state)
         .with_contracts(judged.contracts);
-    let mut jobs = Vec::with_capacity(prepared.len());
+    let mut keys = Vec::with_capacity(prepared.len());
     for transaction in prepared {
         if !executor.has_room(transaction.signed.transaction.kind) {
             findings.found(CheckName::StateRoot, "the block exceeds its limits");
         }
+        let mut asked = None;
         let outcome = executor.apply(transaction, &mut |key, _| {
-            let job = Job {
-                key: *key,
-                message: &transaction.message,
-                signature: transaction.signed.signature,
-            };
-            jobs.push((transaction.id, job));
+            asked = Some(*key);
             true
         })?;
+        keys.push(asked);
         if let Outcome::Excluded(failure) = outcome {
             findings.found(
                 CheckName::Signatures,
@@ -202,7 +274,7 @@ fn replay<'p>(
             );
         }
     }
-    Ok((executor.finish()?, jobs))
+    Ok((executor.finish()?, keys))
 }
 
 fn producer(judged: &Judged<'_>, execution: &Execution, findings: &mut Findings) {
@@ -252,7 +324,7 @@ fn compare(judged: &Judged<'_>, execution: Execution, findings: &mut Findings) -
         ),
         Err(error) => findings.found(name, error.to_string()),
     }
-    match tree::update(judged.nodes, header.height, &execution.values) {
+    match tree::update_of(judged.nodes, header.height, &execution.changes) {
         Ok(tree) => {
             findings.must(name, "stateRoot", &header.state_root, &tree.root);
             Some(Replayed { execution, tree })

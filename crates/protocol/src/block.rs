@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::hash::Hash32;
 use crate::id::{NodeId, TransactionId};
-use crate::json::canonical;
+use crate::json::{canonical, write_canonical, write_text};
 use crate::key::{KeyError, PublicKey, Signature};
 use crate::time::Timestamp;
 use crate::transaction::SignedTransaction;
@@ -74,6 +74,31 @@ pub struct StateChange {
     pub before: Option<Value>,
     /// `null` where nothing is left.
     pub after: Option<Value>,
+}
+
+impl StateChange {
+    /// The canonical JSON of a list of changes. A block changes thousands of values, which are JSON already: they are
+    /// written from where they are.
+    #[must_use]
+    pub fn canonical_list(changes: &[Self]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(changes.len().saturating_mul(768));
+        out.push(b'[');
+        for (place, change) in changes.iter().enumerate() {
+            if place > 0 {
+                out.push(b',');
+            }
+            let Self { key, before, after } = change;
+            for (name, value) in [(&b"{\"after\":"[..], after), (b",\"before\":", before)] {
+                out.extend_from_slice(name);
+                write_canonical(value.as_ref().unwrap_or(&Value::Null), &mut out);
+            }
+            out.extend_from_slice(b",\"key\":");
+            write_text(key, &mut out);
+            out.push(b'}');
+        }
+        out.push(b']');
+        out
+    }
 }
 
 /// Something a contract or the chain reports of a transaction.
@@ -237,5 +262,34 @@ impl Block {
     pub fn verify_producer(&self, key: &PublicKey) -> Result<(), KeyError> {
         let signature = self.signature.as_ref().ok_or(KeyError::Mismatch)?;
         key.verify(&producer_message(self.content.hash), signature)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{StateChange, canonical};
+
+    #[test]
+    fn changes_written_from_where_they_are_are_their_canonical_json() {
+        let change = |key: &str, before, after| StateChange {
+            key: key.to_owned(),
+            before,
+            after,
+        };
+        let changes = [
+            change(
+                "user/\u{e9}\"\n",
+                None,
+                Some(json!({"b": [1, 2.5, null], "a": "\u{7f}"})),
+            ),
+            change("", Some(json!("x")), None),
+            change("balance", Some(json!({})), Some(json!(-0.0))),
+        ];
+        for length in 0..=changes.len() {
+            let part = &changes[..length];
+            assert_eq!(StateChange::canonical_list(part), canonical(part));
+        }
     }
 }

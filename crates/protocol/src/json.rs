@@ -46,6 +46,14 @@ pub fn canonical<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
     out
 }
 
+/// What [`canonical`] gives, of JSON that is there already: it is not copied first.
+#[must_use]
+pub fn canonical_json(value: &Value) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256);
+    write_canonical(value, &mut out);
+    out
+}
+
 /// How deep free-form JSON of a transaction or a contract may nest. Readers of JSON give up at 128 levels, and blocks,
 /// batches and pages put some of their own around it.
 pub const MAX_DEPTH: usize = 64;
@@ -65,7 +73,7 @@ pub fn is_shallow(value: &Value) -> bool {
     within(value, MAX_DEPTH)
 }
 
-fn write_canonical(value: &Value, out: &mut Vec<u8>) {
+pub(crate) fn write_canonical(value: &Value, out: &mut Vec<u8>) {
     match value {
         Value::Null => out.extend_from_slice(b"null"),
         Value::Bool(true) => out.extend_from_slice(b"true"),
@@ -88,7 +96,14 @@ fn write_canonical(value: &Value, out: &mut Vec<u8>) {
         }
         Value::Object(fields) => {
             let mut fields: Vec<(&String, &Value)> = fields.iter().collect();
-            fields.sort_unstable_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
+            fields.sort_unstable_by(|(a, _), (b, _)| {
+                // Of ASCII, both orders are one.
+                if a.is_ascii() && b.is_ascii() {
+                    a.cmp(b)
+                } else {
+                    a.encode_utf16().cmp(b.encode_utf16())
+                }
+            });
             out.push(b'{');
             for (place, (name, value)) in fields.into_iter().enumerate() {
                 if place > 0 {
@@ -103,7 +118,7 @@ fn write_canonical(value: &Value, out: &mut Vec<u8>) {
     }
 }
 
-fn write_text(text: &str, out: &mut Vec<u8>) {
+pub(crate) fn write_text(text: &str, out: &mut Vec<u8>) {
     serde_json::to_writer(out, text).expect("writing into memory never fails");
 }
 
@@ -186,6 +201,7 @@ mod tests {
         #[test]
         fn canonical_json_is_what_another_implementation_writes(value in values()) {
             let (ours, theirs) = (super::canonical(&value), serde_json_canonicalizer::to_vec(&value).unwrap());
+            prop_assert_eq!(&super::canonical_json(&value), &ours);
             prop_assert_eq!(String::from_utf8(ours).unwrap(), String::from_utf8(theirs).unwrap());
         }
     }

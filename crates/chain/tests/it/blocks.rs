@@ -138,6 +138,44 @@ fn whatever_is_changed_in_a_block_is_found_and_named() {
 }
 
 #[test]
+fn every_signature_is_checked_also_of_who_is_created_in_the_block() {
+    let (world, people) = World::with_users(&["alice", "bob"]);
+    let key = tana_protocol::SecretKey::from_seed(&[77; 32]);
+    let creation = world.creation("carol", &key);
+    let carol = Person {
+        id: UserId::created_by(&creation.id()),
+        key,
+    };
+    let mut transactions = vec![creation];
+    for nonce in 1..=5 {
+        for sender in [&carol, &people[0], &people[1]] {
+            let mut transaction = world.unsigned(TransactionType::Transfer, sender, people[1].id);
+            transaction.nonce = world.nonce(sender.id) + nonce;
+            transaction.amount = Some("0.01".parse().unwrap());
+            transaction.currency_code = Some("USD".parse().unwrap());
+            transactions.push(transaction.sign(&sender.key));
+        }
+    }
+    let block = world.build(&transactions);
+    assert_eq!(block.content.transactions.len(), 16);
+    assert!(world.judge(&block).valid);
+    // Without the first, whose signature is in the id of whom it creates.
+    for place in 1..16 {
+        let mut tampered = block.clone();
+        let signed = &mut tampered.content.transactions[place];
+        // Somebody else's signature of the same.
+        *signed = signed.transaction.clone().sign(&world.sovereign.key);
+        let verification = world.judge(&tampered);
+        let found = (verification.checks.iter())
+            .find(|check| check.name == CheckName::Signatures)
+            .unwrap();
+        let id = tampered.content.transactions[place].id().to_string();
+        let detail = found.detail.as_deref().unwrap_or_default();
+        assert!(!found.ok && detail.contains(&id), "{place}: {found:?}");
+    }
+}
+
+#[test]
 fn a_proof_holds_for_its_value_at_its_root_and_for_nothing_else() {
     let (world, people) = World::with_users(&["alice", "bob"]);
     let header = &world.tip.content.header;

@@ -197,9 +197,14 @@ impl World {
             .sign(&self.producer)
     }
 
+    /// On one thread and on several, which must find the same.
     pub(crate) fn judge(&self, block: &Block) -> BlockVerification {
         let judged = self.judged(block);
-        verify(&judged).unwrap().0
+        let alone = verify(&judged).unwrap();
+        let threads = NonZeroUsize::new(3).unwrap();
+        let together = verify(&Judged { threads, ..judged }).unwrap();
+        assert_eq!(alone, together);
+        alone.0
     }
 
     fn judged<'a>(&'a self, block: &'a Block) -> Judged<'a> {

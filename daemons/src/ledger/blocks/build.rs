@@ -297,7 +297,7 @@ fn make(
     nodes: &TreeNodes,
 ) -> Result<BuiltBlock, LedgerError> {
     let height = tip.header.height.saturating_add(1);
-    let tree = tree::update(nodes, height, &tried.execution.values)?;
+    let tree = tree::update_of(nodes, height, &tried.execution.changes)?;
     let plan = BlockPlan {
         spec,
         parent: &tip.header,

@@ -17,8 +17,8 @@ use crate::msg::{ChainNews, Change, MeshNews, Msg, NodeNews};
 
 /// Log lines of the past that are read at the start.
 const TAIL: u32 = 500;
-/// Lines handed over in one message.
-const BATCH: usize = 1000;
+/// Lines handed over in one message. Room for so many is made for each, however few there are.
+const BATCH: usize = 256;
 /// Blocks read at the start.
 const BLOCKS: u32 = 120;
 
@@ -100,7 +100,7 @@ pub(super) async fn logs(client: NodeClient, outbox: Outbox) {
     };
     let mut batches = client.follow_logs(None, &query).ready_chunks(BATCH);
     while let Some(batch) = batches.next().await {
-        let mut lines = Vec::new();
+        let mut lines = Vec::with_capacity(batch.len());
         for item in batch {
             match item {
                 StreamItem::Event(NodeEvent::Log(line)) => lines.push(line),

@@ -1,5 +1,5 @@
 //! How often an unattended console looks up. At the keyboard every message is taken as it comes; some seconds after the last key
-//! what has come is gathered for a quarter of a second, so that a busy node costs a few wake-ups a second and not one for each of
+//! what has come is gathered for a part of a second, so that a busy node costs a few wake-ups a second and not one for each of
 //! its lines, blocks and readings. What comes after a silence is taken at once.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 /// After this long without a key nobody is taken to sit there.
 const ATTENDED: Duration = Duration::from_secs(5);
 /// How long news are gathered at most.
-const LONGEST: Duration = Duration::from_millis(250);
+const LONGEST: Duration = Duration::from_millis(400);
 /// Shorter than this is not worth a rest.
 const SHORTEST: Duration = Duration::from_millis(5);
 /// Log lines that may come while it rests: far fewer than what a socket holds, which must not fill up.
-const LINES: usize = 300;
+const LINES: usize = 500;
 
 /// When to rest, and for how long.
 #[derive(Debug, Clone, Copy)]
@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn a_flood_is_not_kept_waiting_and_a_trickle_is() {
         // Lines a millisecond, and how long it rests in the end.
-        for (per_ms, least, most) in [(0, 250, 250), (1, 250, 250), (10, 20, 40), (100, 0, 5)] {
+        for (per_ms, least, most) in [(0, 400, 400), (1, 400, 400), (10, 30, 60), (100, 0, 10)] {
             let now = Instant::now() + ATTENDED;
             let mut doze = Doze::new(now.checked_sub(ATTENDED).expect("a moment before"));
             let mut rest = Duration::ZERO;

@@ -16,6 +16,7 @@ mod console_jobs;
 mod console_loss;
 mod console_many;
 mod console_picture;
+mod console_play;
 mod console_qr;
 mod console_sign;
 mod console_ssh;

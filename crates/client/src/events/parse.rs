@@ -65,7 +65,7 @@ impl Parser {
                 bytes = &bytes[1..];
                 continue;
             }
-            let Some(end) = bytes.iter().position(|b| matches!(b, b'\n' | b'\r')) else {
+            let Some(end) = line_end(bytes) else {
                 self.grow(bytes.len())?;
                 self.partial.extend_from_slice(bytes);
                 return Ok(());
@@ -134,6 +134,16 @@ impl Parser {
         }
         Ok(Line::Belongs)
     }
+}
+
+/// Where the first line of these bytes ends. Looked for in steps that the machine takes at once.
+fn line_end(bytes: &[u8]) -> Option<usize> {
+    const STEP: usize = 32;
+    let ends = |byte: &u8| matches!(byte, b'\n' | b'\r');
+    let without = |step: &&[u8]| !step.iter().fold(false, |any, byte| any | ends(byte));
+    let passed = STEP * bytes.chunks_exact(STEP).take_while(without).count();
+    let rest = bytes[passed..].iter().position(ends)?;
+    Some(passed + rest)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
 use hyper::body::{Frame, SizeHint};
@@ -15,8 +15,8 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use crate::places::Place;
 use crate::tasks::Tasks;
 
-/// The middleware.
-pub(crate) async fn finished(State(tasks): State<Tasks>, request: Request, next: Next) -> Response {
+/// The answer to a request, which runs on `tasks` unless its method is safe.
+pub(crate) async fn finished(tasks: &Tasks, request: Request, next: Next) -> Response {
     if request.method().is_safe() {
         return next.run(request).await;
     }

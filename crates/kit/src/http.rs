@@ -14,7 +14,7 @@ use http::header::{ALLOW, HeaderName};
 use http::{HeaderValue, Method, StatusCode};
 use tana_protocol::api::health::HealthStatus;
 use tana_protocol::problem::Code;
-use tower::ServiceExt;
+use tower::{ServiceBuilder, ServiceExt};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::request_id::{
@@ -25,7 +25,7 @@ use utoipa::OpenApi as _;
 use crate::error::ApiError;
 use crate::extract::Json;
 use crate::places::Places;
-use crate::rate::{self, RateLimit};
+use crate::rate::RateLimit;
 use crate::readiness::Readiness;
 use crate::tasks::{self, Tasks};
 use crate::{detached, document, metrics};
@@ -165,51 +165,74 @@ pub fn whole(
     shell(gate, readiness, limits, tasks)
 }
 
-/// The layers that every daemon has.
+/// The layers that every daemon has, as one: axum gives each layer of a router a box for itself and one for every answer.
 fn layered(router: Router, limits: &Limits, tasks: &Tasks) -> Router {
-    let time = limits.time;
-    let mut router = router
-        .layer(DefaultBodyLimit::max(limits.body_bytes))
-        .layer(middleware::from_fn_with_state(
-            tasks.clone(),
-            detached::finished,
-        ))
-        .layer(middleware::from_fn(move |request, next| {
-            timed(time, request, next)
-        }));
-    if let Some(rate) = limits.rate.clone() {
-        router = router.layer(middleware::from_fn_with_state(rate, rate::limit));
-    }
-    let origins: Vec<HeaderValue> = limits
-        .cors_origins
+    let around = Around {
+        rate: limits.rate.clone(),
+        time: limits.time,
+        tasks: tasks.clone(),
+    };
+    router.layer(
+        ServiceBuilder::new()
+            .layer(SetRequestIdLayer::new(REQUEST_ID, RandomId))
+            .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+            .layer(CatchPanicLayer::custom(panicked))
+            .option_layer(cors(&limits.cors_origins))
+            .layer(middleware::from_fn_with_state(around, around_each))
+            .layer(DefaultBodyLimit::max(limits.body_bytes)),
+    )
+}
+
+/// For browsers of these origins; none where there are none.
+fn cors(origins: &[String]) -> Option<CorsLayer> {
+    let origins: Vec<HeaderValue> = origins
         .iter()
         .filter_map(|origin| origin.parse().ok())
         .collect();
-    if !origins.is_empty() {
-        router = router.layer(
-            CorsLayer::new()
-                .allow_origin(AllowOrigin::list(origins))
-                .allow_methods([
-                    Method::GET,
-                    Method::POST,
-                    Method::PUT,
-                    Method::DELETE,
-                    Method::HEAD,
-                ])
-                .allow_headers([
-                    http::header::CONTENT_TYPE,
-                    http::header::AUTHORIZATION,
-                    HeaderName::from_static("last-event-id"),
-                ])
-                .expose_headers([http::header::LINK, http::header::RETRY_AFTER, REQUEST_ID])
-                .max_age(Duration::from_secs(3600)),
-        );
+    let layer = CorsLayer::new()
+        .allow_methods([
+            Method::GET,
+            Method::POST,
+            Method::PUT,
+            Method::DELETE,
+            Method::HEAD,
+        ])
+        .allow_headers([
+            http::header::CONTENT_TYPE,
+            http::header::AUTHORIZATION,
+            HeaderName::from_static("last-event-id"),
+        ])
+        .expose_headers([http::header::LINK, http::header::RETRY_AFTER, REQUEST_ID])
+        .max_age(Duration::from_secs(3600));
+    (!origins.is_empty()).then(|| layer.allow_origin(AllowOrigin::list(origins)))
+}
+
+/// What is done around each request.
+#[derive(Clone)]
+struct Around {
+    rate: Option<RateLimit>,
+    time: Duration,
+    tasks: Tasks,
+}
+
+/// Holds a request to its client's rate and to the time limit, has what may change something run to its end, and tidies the
+/// answer up.
+async fn around_each(State(around): State<Around>, request: Request, next: Next) -> Response {
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    if let Some(rate) = &around.rate
+        && let Err(refused) = rate.check_request(&request)
+    {
+        return refused.into_response();
     }
-    router
-        .layer(middleware::from_fn(tidy))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(PropagateRequestIdLayer::new(REQUEST_ID))
-        .layer(SetRequestIdLayer::new(REQUEST_ID, RandomId))
+    let answer = detached::finished(&around.tasks, request, next);
+    let response = tokio::time::timeout(around.time, answer)
+        .await
+        .unwrap_or_else(|_| {
+            let seconds = around.time.as_secs();
+            ApiError::new(Code::Timeout, format!("no answer within {seconds} s")).into_response()
+        });
+    tidy(&method, &path, response)
 }
 
 async fn health(readiness: &Readiness) -> Response {
@@ -240,10 +263,7 @@ pub async fn unknown(request: Request) -> ApiError {
 }
 
 /// Logs failures, and gives axum's own empty 405 a problem document (it knows the methods, `Allow` stays).
-async fn tidy(request: Request, next: Next) -> Response {
-    let method = request.method().clone();
-    let path = request.uri().path().to_owned();
-    let mut response = next.run(request).await;
+fn tidy(method: &Method, path: &str, mut response: Response) -> Response {
     let status = response.status();
     if status.is_server_error() {
         // The route, not the path: a path may hold what only its client may know, such as a session's id.
@@ -269,18 +289,6 @@ async fn tidy(request: Request, next: Next) -> Response {
         }
     }
     response
-}
-
-async fn timed(limit: Duration, request: Request, next: Next) -> Response {
-    tokio::time::timeout(limit, next.run(request))
-        .await
-        .unwrap_or_else(|_| {
-            ApiError::new(
-                Code::Timeout,
-                format!("no answer within {} s", limit.as_secs()),
-            )
-            .into_response()
-        })
 }
 
 // The layer hands the box over.

@@ -6,9 +6,7 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use axum::extract::{ConnectInfo, Request, State};
-use axum::middleware::Next;
-use axum::response::Response;
+use axum::extract::{ConnectInfo, Request};
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota};
 use tana_protocol::problem::Code;
@@ -57,6 +55,15 @@ impl RateLimit {
             )
             .retry_after(seconds.max(1))
         })
+    }
+
+    /// Takes one token of a request's client.
+    pub(crate) fn check_request(&self, request: &Request) -> Result<(), ApiError> {
+        match request.extensions().get::<ConnectInfo<SocketAddr>>() {
+            Some(ConnectInfo(client)) => self.check(client.ip()),
+            // On a Unix socket there is no address: its file mode says who may call.
+            None => Ok(()),
+        }
     }
 }
 
@@ -138,19 +145,6 @@ fn network(address: IpAddr) -> IpAddr {
             None => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
         },
     }
-}
-
-/// The middleware.
-pub(crate) async fn limit(
-    State(rate): State<RateLimit>,
-    request: Request,
-    next: Next,
-) -> Result<Response, ApiError> {
-    // On a Unix socket there is no address: its file mode says who may call.
-    if let Some(ConnectInfo(client)) = request.extensions().get::<ConnectInfo<SocketAddr>>() {
-        rate.check(client.ip())?;
-    }
-    Ok(next.run(request).await)
 }
 
 #[cfg(test)]

@@ -10,6 +10,9 @@ use tana_home::{Overrides, Settings};
 use tana_protocol::ServiceKind;
 use tana_protocol::service::NodeRole;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The headless daemons of a Tana node.
 ///
 /// Settings come from these flags, the environment, config.json in TANA_HOME, and defaults, in this order.

@@ -37,6 +37,9 @@ use crate::wire::{Outgoing, Wire};
 const PAUSE: Duration = Duration::from_millis(200);
 /// How long a connection on a spare place may take to send a request's head: there are only a few.
 const HEAD_IN_NEED: Duration = Duration::from_secs(3);
+/// Bytes that are read at once, and of a head at most. Large bodies come in pieces of this size: each is memory that a client
+/// has us take.
+const READ: usize = 64 << 10;
 /// What is answered on a spare place: how this service does.
 const ALWAYS: [&str; 2] = ["/health", "/metrics"];
 
@@ -114,6 +117,7 @@ async fn connection(
         .header_read_timeout(head)
         // What is sent from files relies on it.
         .writev(true)
+        .max_buf_size(READ)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     tokio::pin!(serving);

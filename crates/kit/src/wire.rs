@@ -17,6 +17,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use rustix::fs::sendfile;
+use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -136,15 +137,39 @@ impl Outgoing {
                     }
                     return Poll::Ready(Ok(count));
                 }
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
-                    ) => {}
+                Err(error) if again(&error) => {}
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }
     }
+
+    /// Writes what a file follows. The kernel keeps what fills no packet for the file's first bytes: a head in a packet of its
+    /// own would wake the reader twice.
+    fn poll_write_more(
+        &self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.stream.poll_write_ready(cx))?;
+            let written = self.stream.try_io(Interest::WRITABLE, || {
+                let flags = SendFlags::MORE | SendFlags::NOSIGNAL;
+                let nothing_else = &mut SendAncillaryBuffer::default();
+                Ok(sendmsg(&self.stream, slices, nothing_else, flags)?)
+            });
+            match written {
+                Err(error) if again(&error) => {}
+                written => return Poll::Ready(written),
+            }
+        }
+    }
+}
+
+fn again(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+    )
 }
 
 fn lost() -> io::Error {
@@ -185,6 +210,9 @@ impl AsyncWrite for Outgoing {
             _ => {
                 let bytes = slices.iter().take_while(|slice| !is_stand_in(slice));
                 let count = bytes.count();
+                if count < slices.len() {
+                    return self.poll_write_more(cx, &slices[..count]);
+                }
                 Pin::new(&mut self.stream).poll_write_vectored(cx, &slices[..count])
             }
         }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use tana_client::{MeshClient, StreamItem};
+use tana_client::{MeshChange, MeshClient, StreamItem};
 use tana_home::{KeyFile, Settings};
 use tana_kit::{ApiError, ApiResult, Clock, ServiceKeys, Shutdown};
 use tana_protocol::api::mesh::{Node, NodeStatus};
@@ -52,11 +52,11 @@ impl MeshServiceKeys {
 
     /// Keeps what is remembered as the mesh says it is, until the shutdown: who is denied or goes offline is out at once.
     pub async fn follow(self: Arc<Self>, shutdown: Shutdown) {
-        let mut events = self.mesh.events();
+        let mut changes = self.mesh.changes();
         let told = async {
-            while let Some(item) = events.next().await {
+            while let Some(item) = changes.next().await {
                 match item {
-                    StreamItem::Event(event) => {
+                    StreamItem::Event(MeshChange(event)) => {
                         if let Some(node) = event.node() {
                             self.told(node);
                         }

@@ -226,6 +226,12 @@ for number, (flags, pattern, text) in enumerate([
     ("iu", "[\\w-\\d\\b]", "-"), ("", "x{0,1000}{0,1000}", "x"),
 ]):
     write("contract", f"pattern {number:02}", f"/{flags}/{pattern}\n{text}")
+for number, stream in enumerate([
+    "\ufeff: hello\n\nevent: log\nid: 7-1\ndata: {\"a\":\ndata: 1}\n\n",
+    "data\r\n\r\nid: x\n\ndata:no blank\rretry: 5\rdata:  two\r\r",
+    "data: \u00fcber\n\nevent: stopping\ndata: \n\ndata: cut",
+]):
+    write("events", f"stream {number:02}", "\x05" + stream)
 for number, source in enumerate([
     'import { console } from "tana/core";\nexport default function contract(): number { console.log("hi"); return 1; }\n',
     'import { context } from "tana/context";\nimport { data } from "tana/data";\nexport async function contract() {\n'

@@ -9,6 +9,7 @@ mod text;
 mod amount;
 mod block;
 mod contract;
+mod events;
 mod headers;
 mod requests;
 mod transaction;
@@ -22,7 +23,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 7] = [
     Target {
         name: "transaction",
         run: transaction::run,
@@ -42,6 +43,10 @@ pub const TARGETS: [Target; 6] = [
     Target {
         name: "headers",
         run: headers::run,
+    },
+    Target {
+        name: "events",
+        run: events::run,
     },
     Target {
         name: "contract",

@@ -14,7 +14,7 @@ use tana_protocol::Timestamp;
 use crate::clock::now;
 use crate::error::ClientError;
 use crate::http::Http;
-use parse::Parser;
+pub use parse::{EventParser, RawEvent, Unreadable};
 
 /// The largest event that is read.
 const LARGEST: usize = 4 * 1024 * 1024;
@@ -113,7 +113,7 @@ fn follow<E: StreamEvent>(
                     let opened = tokio::time::Instant::now();
                     // A process of this machine that ends closes its connections; only a network can fall silent.
                     let silence = (!http.is_local()).then_some(SILENCE);
-                    let (mut bytes, mut parser) = (response.bytes_stream(), Parser::default());
+                    let (mut bytes, mut parser) = (response.bytes_stream(), EventParser::default());
                     let mut events: Vec<E> = Vec::new();
                     let why = loop {
                         let chunk = match read(&mut bytes, silence).await {

@@ -82,6 +82,19 @@ impl MeshEvent {
     }
 }
 
+/// What the mesh reports but heartbeats: they are most of it, and are not even read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MeshChange(pub MeshEvent);
+
+impl StreamEvent for MeshChange {
+    fn decode(name: &str, data: &str) -> Result<Option<Self>, serde_json::Error> {
+        if name == event::HEARTBEAT {
+            return Ok(None);
+        }
+        Ok(MeshEvent::decode(name, data)?.map(Self))
+    }
+}
+
 /// A client of one mesh.
 #[derive(Clone, Debug)]
 pub struct MeshClient(Http);
@@ -368,6 +381,12 @@ impl MeshClient {
     /// Registrations, decisions, heartbeats, as they happen.
     #[must_use]
     pub fn events(&self) -> EventStream<MeshEvent> {
+        EventStream::open(self.0.clone(), &["events"], Vec::new())
+    }
+
+    /// The same without heartbeats.
+    #[must_use]
+    pub fn changes(&self) -> EventStream<MeshChange> {
         EventStream::open(self.0.clone(), &["events"], Vec::new())
     }
 }

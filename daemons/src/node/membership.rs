@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use tana_client::{ClientError, LedgerClient, MeshClient, MeshEvent, StreamItem};
+use tana_client::{ClientError, LedgerClient, MeshChange, MeshClient, MeshEvent, StreamItem};
 use tana_home::{KeyFile, Settings, Tailscale};
 use tana_kit::{Backoff, Clock, Shutdown, SystemClock};
 use tana_protocol::api::mesh::{Node, NodeStatus, Register, ServiceHealth, ServiceOffer};
@@ -249,11 +249,11 @@ impl Membership {
 
     /// Waits until the mesh says something about this node.
     async fn decision(&self) {
-        let mut events = self.mesh.events();
+        let mut changes = self.mesh.changes();
         let told = async {
-            while let Some(item) = events.next().await {
+            while let Some(item) = changes.next().await {
                 match item {
-                    StreamItem::Event(event) => {
+                    StreamItem::Event(MeshChange(event)) => {
                         let ours = event.node().is_some_and(|node| node.id == self.id);
                         if ours && !matches!(event, MeshEvent::Registered(_)) {
                             return;

@@ -46,16 +46,18 @@ pub(super) async fn take(
     Ok(Taken { kept, size })
 }
 
-type Writing = JoinHandle<Result<Upload, ContentError>>;
+/// The upload, and the part that was written, emptied: the same two are filled again and again.
+type Writing = JoinHandle<Result<(Upload, BytesMut), ContentError>>;
 
-fn write(mut upload: Upload, part: BytesMut) -> Writing {
+fn write(mut upload: Upload, mut part: BytesMut) -> Writing {
     tokio::task::spawn_blocking(move || {
         upload.write(&part)?;
-        Ok(upload)
+        part.clear();
+        Ok((upload, part))
     })
 }
 
-async fn written(writing: Writing) -> Result<Upload, ContentError> {
+async fn written(writing: Writing) -> Result<(Upload, BytesMut), ContentError> {
     writing
         .await
         .map_err(|error| ContentError::disk("content", std::io::Error::other(error)))?
@@ -64,7 +66,7 @@ async fn written(writing: Writing) -> Result<Upload, ContentError> {
 async fn receive(upload: Upload, body: Body, limit: u64) -> Result<Upload, ContentError> {
     let mut chunks = body.into_data_stream();
     let mut part = BytesMut::with_capacity(PART);
-    let mut writing = write(upload, BytesMut::new());
+    let mut writing = write(upload, BytesMut::with_capacity(PART));
     let mut size = 0_u64;
     loop {
         let chunk = match tokio::time::timeout(PATIENCE, chunks.next()).await {
@@ -78,17 +80,20 @@ async fn receive(upload: Upload, body: Body, limit: u64) -> Result<Upload, Conte
             linger(Body::from_stream(chunks)).await;
             return Err(ContentError::TooLarge(limit));
         }
-        part.extend_from_slice(&chunk);
-        if part.len() >= PART {
-            let upload = written(writing).await?;
-            writing = write(
-                upload,
-                std::mem::replace(&mut part, BytesMut::with_capacity(PART)),
-            );
+        let mut chunk = &chunk[..];
+        while !chunk.is_empty() {
+            let (now, later) = chunk.split_at(chunk.len().min(PART - part.len()));
+            part.extend_from_slice(now);
+            chunk = later;
+            if part.len() == PART {
+                let (upload, empty) = written(writing).await?;
+                writing = write(upload, std::mem::replace(&mut part, empty));
+            }
         }
     }
-    let upload = written(writing).await?;
-    written(write(upload, part)).await
+    let (upload, _empty) = written(writing).await?;
+    let (upload, _empty) = written(write(upload, part)).await?;
+    Ok(upload)
 }
 
 /// Reads on for a while: a connection that is closed on unread bytes is reset, and the answer is lost with it.

@@ -3,17 +3,19 @@
 
 /// An event as it was sent.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(super) struct Raw {
+pub struct RawEvent {
     /// Its name; empty where it was sent without one.
     name: String,
-    pub(super) data: String,
+    /// What it carries.
+    pub data: String,
     /// Its place in the stream; empty where it was sent without one.
-    pub(super) id: String,
+    pub id: String,
 }
 
-impl Raw {
+impl RawEvent {
     /// Its name; `message` where it was sent without one.
-    pub(super) fn name(&self) -> &str {
+    #[must_use]
+    pub fn name(&self) -> &str {
         if self.name.is_empty() {
             "message"
         } else {
@@ -24,9 +26,11 @@ impl Raw {
 
 /// Why a stream cannot be read on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Unreadable {
+pub enum Unreadable {
+    /// It holds what is no text.
     #[error("the stream is not UTF-8")]
     Encoding,
+    /// An event has no end that anybody would wait for.
     #[error("an event is larger than {} MiB", super::LARGEST >> 20)]
     TooLarge,
 }
@@ -39,12 +43,12 @@ enum Line {
     Completes,
 }
 
-/// What was read of the event that is not complete yet.
+/// Reads an event stream: what is kept is the event that is not complete yet.
 #[derive(Debug, Default)]
-pub(super) struct Parser {
+pub struct EventParser {
     /// A line whose end has not come.
     partial: Vec<u8>,
-    event: Raw,
+    event: RawEvent,
     any_data: bool,
     /// Bytes of the event so far.
     size: usize,
@@ -53,19 +57,22 @@ pub(super) struct Parser {
     begun: bool,
 }
 
-impl Parser {
+impl EventParser {
     /// Takes what has come, and hands on each event that is complete.
-    pub(super) fn feed(
+    ///
+    /// # Errors
+    /// When the stream cannot be read on; it is to be closed then.
+    pub fn feed(
         &mut self,
         mut bytes: &[u8],
-        mut event: impl FnMut(&Raw),
+        mut event: impl FnMut(&RawEvent),
     ) -> Result<(), Unreadable> {
         while !bytes.is_empty() {
             if std::mem::take(&mut self.after_return) && bytes[0] == b'\n' {
                 bytes = &bytes[1..];
                 continue;
             }
-            let Some(end) = line_end(bytes) else {
+            let Some(end) = memchr::memchr2(b'\n', b'\r', bytes) else {
                 self.grow(bytes.len())?;
                 self.partial.extend_from_slice(bytes);
                 return Ok(());
@@ -136,16 +143,6 @@ impl Parser {
     }
 }
 
-/// Where the first line of these bytes ends. Looked for in steps that the machine takes at once.
-fn line_end(bytes: &[u8]) -> Option<usize> {
-    const STEP: usize = 32;
-    let ends = |byte: &u8| matches!(byte, b'\n' | b'\r');
-    let without = |step: &&[u8]| !step.iter().fold(false, |any, byte| any | ends(byte));
-    let passed = STEP * bytes.chunks_exact(STEP).take_while(without).count();
-    let rest = bytes[passed..].iter().position(ends)?;
-    Some(passed + rest)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,9 +164,9 @@ mod tests {
             raw("stopping", "", ""),
         ];
         for piece in 1..STREAM.len() {
-            let (mut parser, mut found) = (Parser::default(), Vec::new());
+            let (mut parser, mut found) = (EventParser::default(), Vec::new());
             for bytes in STREAM.as_bytes().chunks(piece) {
-                let take = |event: &Raw| found.push(raw(event.name(), &event.data, &event.id));
+                let take = |event: &RawEvent| found.push(raw(event.name(), &event.data, &event.id));
                 parser.feed(bytes, take).unwrap();
             }
             assert_eq!(found, expected, "in pieces of {piece}");
@@ -179,14 +176,14 @@ mod tests {
     #[test]
     fn an_event_without_end_and_one_that_is_no_text_are_refused() {
         let line = [b'x'; 1 << 16];
-        let mut parser = Parser::default();
+        let mut parser = EventParser::default();
         let mut taken = 0;
         while parser.feed(&line, |_| ()).is_ok() {
             taken += line.len();
             assert!(taken <= super::super::LARGEST);
         }
         // Many small ones are no large one, and neither are years of comments.
-        let mut parser = Parser::default();
+        let mut parser = EventParser::default();
         for _ in 0..super::super::LARGEST / 1000 {
             parser
                 .feed(&[b"data: ", &line[..1000], b"\n\n"].concat(), |_| ())
@@ -195,7 +192,7 @@ mod tests {
                 .feed(&[b":", &line[..1000], b"\n"].concat(), |_| ())
                 .unwrap();
         }
-        let refused = Parser::default().feed(b"data: \xff\n\n", |_| ());
+        let refused = EventParser::default().feed(b"data: \xff\n\n", |_| ());
         assert_eq!(refused, Err(Unreadable::Encoding));
     }
 }

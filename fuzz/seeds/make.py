@@ -230,6 +230,8 @@ for number, stream in enumerate([
     "\ufeff: hello\n\nevent: log\nid: 7-1\ndata: {\"a\":\ndata: 1}\n\n",
     "data\r\n\r\nid: x\n\ndata:no blank\rretry: 5\rdata:  two\r\r",
     "data: \u00fcber\n\nevent: stopping\ndata: \n\ndata: cut",
+    "id: 1\nid: \u0000\n: only a comment\n\nevent: a\nevent: b\ndata\n\n\n\ndata:  \n\n",
+    "event: block\r\ndata: {\"height\":7}\r\nid: run-7\r\n\r\nretry: 100\r\n\r\nfield without colon\r\n\r\n",
 ]):
     write("events", f"stream {number:02}", "\x05" + stream)
 for number, source in enumerate([

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use tana_client::{ContentClient, IdentityClient, LedgerClient, MeshClient, NodeClient};
 use tana_home::{Environment, Settings};
-use tana_protocol::api::node::NodeView;
+use tana_protocol::api::node::ServiceView;
 use tana_protocol::{ServiceKind, TransactionId};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::{AbortHandle, JoinSet};
@@ -177,45 +177,50 @@ impl Runner {
         }
     }
 
-    /// Hears what passes: the node itself says where its services are, which a flag of `tana start` may have moved.
+    /// Hears what passes: the node itself says where its services are, which a flag of `tana start` may have moved. Of a
+    /// service that has never run it says so only once it starts it.
     pub(crate) fn overhear(&mut self, msg: &Msg) {
-        if let Msg::Node(NodeNews::All(view)) = msg
-            && self.remote.is_none()
-        {
-            self.stood = Some(node::Stand {
-                role: view.role,
-                port_offset: view.port_offset,
-            });
-            self.addresses(view);
+        match msg {
+            Msg::Node(NodeNews::All(view)) if self.remote.is_none() => {
+                self.stood = Some(node::Stand {
+                    role: view.role,
+                    port_offset: view.port_offset,
+                });
+                for service in &view.services {
+                    self.address(service);
+                }
+            }
+            Msg::Node(NodeNews::Service(service)) if self.remote.is_none() => self.address(service),
+            _ => {}
         }
         // Tasks that have ended are let go.
         while self.tasks.try_join_next().is_some() {}
     }
 
-    fn addresses(&mut self, view: &NodeView) {
-        let url = |kind: ServiceKind| {
-            view.services
-                .iter()
-                .find(|s| s.name == kind)
-                .and_then(|s| s.url.clone())
+    fn address(&mut self, service: &ServiceView) {
+        let Some(url) = service.url.clone() else {
+            return;
         };
-        if let Some(url) = url(ServiceKind::Ledger).filter(|u| differs(u, &self.ledger.url)) {
-            self.ledger.client = LedgerClient::new(&url).ok();
-            self.ledger.url = url;
-            self.follow_ledger();
-        }
-        if let Some(url) = url(ServiceKind::Mesh).filter(|u| differs(u, &self.mesh.url)) {
-            self.mesh.client = MeshClient::new(&url).ok();
-            self.mesh.url = url;
-            self.follow_mesh();
-        }
-        if let Some(url) = url(ServiceKind::Identity).filter(|u| differs(u, &self.identity.url)) {
-            self.identity.client = IdentityClient::new(&url).ok();
-            self.identity.url = url;
-        }
-        if let Some(url) = url(ServiceKind::T4).filter(|u| differs(u, &self.store.url)) {
-            self.store.client = ContentClient::new(&url).ok();
-            self.store.url = url;
+        match service.name {
+            ServiceKind::Ledger if differs(&url, &self.ledger.url) => {
+                self.ledger.client = LedgerClient::new(&url).ok();
+                self.ledger.url = url;
+                self.follow_ledger();
+            }
+            ServiceKind::Mesh if differs(&url, &self.mesh.url) => {
+                self.mesh.client = MeshClient::new(&url).ok();
+                self.mesh.url = url;
+                self.follow_mesh();
+            }
+            ServiceKind::Identity if differs(&url, &self.identity.url) => {
+                self.identity.client = IdentityClient::new(&url).ok();
+                self.identity.url = url;
+            }
+            ServiceKind::T4 if differs(&url, &self.store.url) => {
+                self.store.client = ContentClient::new(&url).ok();
+                self.store.url = url;
+            }
+            _ => {}
         }
     }
 

@@ -246,7 +246,8 @@ impl Loop {
         input: &mpsc::UnboundedReceiver<Event>,
         inbox: &mpsc::UnboundedReceiver<Msg>,
     ) {
-        if self.doze.attended(Instant::now()) || self.model.over || self.away {
+        let busy = self.model.over || self.away || !self.model.waiting.is_empty();
+        if busy || self.doze.attended(Instant::now()) {
             return;
         }
         // What was asked for goes out, and what came in is taken, before anybody rests.
@@ -258,7 +259,7 @@ impl Loop {
         }
         let lines = std::mem::take(&mut self.lines);
         if let Some(time) = self.doze.rest(Instant::now(), lines) {
-            self.alarm.rest(time);
+            self.alarm.rest(time.min(self.due_in().unwrap_or(time)));
         }
     }
 

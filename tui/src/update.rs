@@ -296,7 +296,8 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             if model.mesh.waiting() + model.approvals.requests.len() > 0 {
                 return go(model, Screen::Approvals);
             }
-            let mut text = "nothing waits for your decision".to_owned();
+            // Phones' requests are asked for where they are shown.
+            let mut text = "no node waits for your decision; 3 shows what phones ask".to_owned();
             match problems(model).len() {
                 0 => {}
                 wrong => {

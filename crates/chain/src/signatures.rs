@@ -64,7 +64,7 @@ impl<'a> Checking<'a> {
         }
     }
 
-    /// For each job whether its signature fits: to be asked when all who worked have ended. One whose check did not end
+    /// For each job whether its signature fits: to be asked when all who worked have ended. One whose check was not begun
     /// does not fit.
     #[must_use]
     pub fn into_answers(self) -> Vec<bool> {

@@ -146,6 +146,11 @@ fn patterns_and_sources_of_contracts_are_compiled_or_refused() {
 }
 
 #[test]
+fn a_stream_of_events_reads_the_same_however_it_is_cut() {
+    holds("events");
+}
+
+#[test]
 fn every_target_has_a_test_here() {
     let source = include_str!("main.rs");
     for target in &tana_fuzz::TARGETS {

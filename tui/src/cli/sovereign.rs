@@ -91,15 +91,7 @@ fn seal(context: &Context) -> anyhow::Result<Exit> {
     let passphrase = passphrase::new()?;
     let sealed = SealedKey::seal(&key.secret_key, &passphrase.0)?;
     StoredKey::Sealed(sealed).replace(&path)?;
-    let copies = open_copies(context, &key.public_key)?;
-    for copy in &copies {
-        fs::remove_file(copy).with_context(|| {
-            format!(
-                "{} is an open copy of the key, and cannot be deleted",
-                copy.display()
-            )
-        })?;
-    }
+    let copies = delete_open_copies(context, &key.public_key)?;
     said(context, &path, "sealed", &key.public_key)?;
     for copy in copies {
         context.out.hint(&format!(
@@ -113,14 +105,23 @@ fn seal(context: &Context) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// The user files of this home that hold the same key: the sovereign is a user of its chain too. Open, they would make the
-/// passphrase worth nothing.
-fn open_copies(context: &Context, key: &PublicKey) -> anyhow::Result<Vec<PathBuf>> {
+/// Deletes the user files of this home that hold the same key, and names them: the sovereign is a user of its chain too. Open,
+/// they would make the passphrase worth nothing.
+pub(super) fn delete_open_copies(
+    context: &Context,
+    key: &PublicKey,
+) -> anyhow::Result<Vec<PathBuf>> {
     let home = context.home();
     let mut copies = Vec::new();
     for name in home.users()? {
         let file = home.user_file(&name);
         if UserFile::find(&file)?.is_some_and(|user| user.public_key == *key) {
+            fs::remove_file(&file).with_context(|| {
+                format!(
+                    "{} is an open copy of the key, and cannot be deleted",
+                    file.display()
+                )
+            })?;
             copies.push(file);
         }
     }

@@ -44,9 +44,11 @@ impl Keymap {
             by_action.insert(*action, chords);
         }
         for (name, keys) in changes {
+            // What `decide` was called before.
+            let called = if name == "waiting" { "decide" } else { name };
             let action = Action::ALL
                 .iter()
-                .find(|a| a.info().name == name)
+                .find(|a| a.info().name == called)
                 .ok_or_else(|| KeymapError::UnknownAction {
                     name: name.clone(),
                     nearest: tana_home::nearest(name, Action::ALL.iter().map(|a| a.info().name))

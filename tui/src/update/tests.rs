@@ -426,7 +426,7 @@ fn the_key_for_decisions_leads_there_and_else_names_the_one_for_what_is_wrong() 
     press(&mut model, "!");
     assert_eq!(model.screen, Screen::Services);
     let said = |model: &Model| model.notice.clone().unwrap().text;
-    assert!(said(&model).starts_with("nothing waits for your decision"));
+    assert!(said(&model).starts_with("no node waits for your decision"));
     let mut failed = service(ServiceKind::Ledger, ServiceState::Failed);
     failed.why = Some("its disk is full".to_owned());
     let mut with_one_failed = node();

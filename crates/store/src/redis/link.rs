@@ -1,7 +1,7 @@
 //! The connection to a Redis: made when it is first needed, made again after it broke, shared by all who ask.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use ::redis::aio::{ConnectionLike as _, MultiplexedConnection};
 use ::redis::{
@@ -17,6 +17,8 @@ use crate::error::{StoreError, StoreResult};
 const CONNECT: Duration = Duration::from_secs(2);
 /// How long an answer may take: an fsync of a busy disk, or a long queue read at once.
 const ANSWER: Duration = Duration::from_secs(10);
+/// How long what the server's clock said is reckoned on.
+const CLOCK_LASTS: Duration = Duration::from_secs(5);
 /// After a connection could not be made, everybody is told so for this long instead of trying too.
 const REST: Duration = Duration::from_millis(200);
 
@@ -51,7 +53,22 @@ struct Standing {
 #[derive(Clone, Copy)]
 struct Clock {
     asked: Instant,
+    /// The same by this machine's calendar, which goes on while the machine sleeps.
+    asked_at: SystemTime,
     ms: u64,
+}
+
+impl Clock {
+    /// The server's time now; `None` where it is too long ago that it was asked, or this machine slept or set its clock since.
+    fn now(&self) -> Option<u64> {
+        let since = self.asked.elapsed();
+        let by_calendar = SystemTime::now().duration_since(self.asked_at).ok()?;
+        if since > CLOCK_LASTS || by_calendar.abs_diff(since) > CLOCK_LASTS {
+            return None;
+        }
+        let since = u64::try_from(since.as_millis()).ok()?;
+        Some(self.ms.saturating_add(since))
+    }
 }
 
 #[derive(Default)]
@@ -105,11 +122,27 @@ impl Link {
 
     /// What the server's clock says now, in milliseconds since the epoch; `None` where it does not tell.
     pub(super) async fn server_ms(&self) -> StoreResult<Option<u64>> {
-        let clock = self.standing().await?.clock;
-        Ok(clock.map(|clock| {
-            let since = u64::try_from(clock.asked.elapsed().as_millis()).unwrap_or(u64::MAX);
-            clock.ms.saturating_add(since)
-        }))
+        let mut standing = self.standing().await?;
+        let Some(known) = standing.clock else {
+            return Ok(None);
+        };
+        if let Some(ms) = known.now() {
+            return Ok(Some(ms));
+        }
+        let asked = match clock(&mut standing.connection).await {
+            Ok(asked) => asked,
+            Err(error) => {
+                let doing = "asking for the time";
+                return Err(self.failed(Does::Read, doing, error, &standing).await);
+            }
+        };
+        let mut state = self.state.lock().await;
+        if let Some(now) = &mut state.standing
+            && now.number == standing.number
+        {
+            now.clock = asked;
+        }
+        Ok(asked.map(|clock| clock.ms))
     }
 
     fn away(&self, source: RedisError) -> StoreError {
@@ -220,7 +253,13 @@ impl Link {
                 };
                 Err(self.failed(Does::Write, doing, error, &standing).await)
             }
-            Err(error) => Err(self.failed(Does::Write, doing, error, &standing).await),
+            Err(error) => {
+                // Why `EXEC` did nothing is what the server said of the first command that it refused.
+                let refused = error.clone().into_server_errors();
+                let first = refused.and_then(|refused| refused.first().cloned());
+                let error = first.map_or(error, |(_, refused)| refused.into());
+                Err(self.failed(Does::Write, doing, error, &standing).await)
+            }
         }
     }
 
@@ -269,7 +308,9 @@ impl Link {
                 self.lose(standing).await;
             }
             let text = error.to_string();
-            let full = error.code() == Some("OOM") || text.contains("No space left");
+            let full = error.code() == Some("OOM")
+                || text.contains("OOM command not allowed")
+                || text.contains("No space left");
             return if full {
                 StoreError::Full
             } else {
@@ -309,10 +350,11 @@ impl Link {
 
 /// What `TIME` says; `None` where not everybody may ask.
 async fn clock(connection: &mut MultiplexedConnection) -> Result<Option<Clock>, RedisError> {
-    let asked = Instant::now();
+    let (asked, asked_at) = (Instant::now(), SystemTime::now());
     match cmd("TIME").query_async::<(u64, u64)>(connection).await {
         Ok((seconds, micros)) => Ok(Some(Clock {
             asked,
+            asked_at,
             ms: seconds.saturating_mul(1000).saturating_add(micros / 1000),
         })),
         Err(error) if matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension) => {

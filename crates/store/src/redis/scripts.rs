@@ -50,16 +50,16 @@ local function named(place, id)
   return entry and entry[2][1] == 'id' and entry[2][2] == id
 end
 local n = #ARGV - 2
-local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
-local ms, seq = string.match(newest and newest[1] or '0-0', '^(%d+)-(%d+)$')
+-- The last place that was given, not the newest entry: where others came later and have gone again, these were refused.
+local stream, last = redis.pcall('XINFO', 'STREAM', KEYS[1]), '0-0'
+for i = 1, #stream, 2 do
+  if stream[i] == 'last-generated-id' then last = stream[i + 1] end
+end
+local ms, seq = string.match(last, '^(%d+)-(%d+)$')
 local first = tonumber(seq) - n + 1
 local function place(i) return string.format('%s-%d', ms, first + i - 1) end
 if ms ~= ARGV[1] or first < 0 or not named(place(n), ARGV[#ARGV]) or not named(place(1), ARGV[3]) then
-  local stream = redis.pcall('XINFO', 'STREAM', KEYS[1])
-  for i = 1, #stream, 2 do
-    if stream[i] == 'last-generated-id' then return {'0', stream[i + 1]} end
-  end
-  return {'0', '0-0'}
+  return {'0', last}
 end
 local known = places(KEYS[2], 3, #ARGV)
 local dead = redis.call('HLEN', KEYS[4]) > 0

@@ -15,6 +15,7 @@ use crate::cli::context::Context;
 use crate::cli::engine;
 use crate::cli::exit::{Exit, failure};
 use crate::cli::passphrase;
+use crate::cli::sovereign::delete_open_copies;
 use crate::cli::submit::username;
 use crate::sign::Passphrase;
 
@@ -41,7 +42,7 @@ impl NewChain {
         home.create()?;
         let chains = home.chains()?;
         if chains.iter().any(|chain| chain == name) {
-            return present(context, &home.chain(name)?);
+            return present(context, &home.chain(name)?, self.seal);
         }
         if let Some(other) = chains.first() {
             return Err(failure(
@@ -62,7 +63,7 @@ impl NewChain {
         let engine = engine::installed()?;
         let node = NodeKey::new(key_at(&home.node_key_file())?.secret_key);
         let sovereign = match &passphrase {
-            Some(passphrase) => sealed_at(&home.sovereign_key_file(), passphrase)?,
+            Some(passphrase) => sealed(context, &sovereign_name, passphrase)?,
             None => {
                 let key = key_at(&home.sovereign_key_file())?;
                 sovereign_user(context, &sovereign_name, &key)?;
@@ -105,22 +106,46 @@ impl NewChain {
 }
 
 /// The sovereign key under a passphrase: a new one where there is none. One that lies there open, as an earlier try without a
-/// passphrase left it, is sealed; no copy of it is made.
-fn sealed_at(path: &Path, passphrase: &Passphrase) -> anyhow::Result<PublicKey> {
-    let sealed = |key: &KeyFile| SealedKey::seal(&key.secret_key, &passphrase.0);
-    match StoredKey::find(path)? {
+/// passphrase left it, is sealed, and its copy among the users is deleted.
+fn sealed(
+    context: &Context,
+    name: &Username,
+    passphrase: &Passphrase,
+) -> anyhow::Result<PublicKey> {
+    let path = context.home().sovereign_key_file();
+    let stored = StoredKey::find(&path)?;
+    let known = stored.as_ref().map(StoredKey::public_key);
+    let user_file = context.home().user_file(name.bare());
+    if UserFile::find(&user_file)?.is_some_and(|user| Some(user.public_key) != known) {
+        return Err(another_key(&user_file));
+    }
+    let public = match stored {
         // Nobody can seal anew what they cannot open.
-        Some(StoredKey::Sealed(key)) => Ok(key.open(&passphrase.0)?.public_key),
+        Some(StoredKey::Sealed(key)) => key.open(&passphrase.0)?.public_key,
         Some(StoredKey::Open(key)) => {
-            StoredKey::Sealed(sealed(&key)?).replace(path)?;
-            Ok(key.public_key)
+            let sealed = SealedKey::seal(&key.secret_key, &passphrase.0)?;
+            StoredKey::Sealed(sealed).replace(&path)?;
+            key.public_key
         }
         None => {
             let key = KeyFile::generate();
-            StoredKey::Sealed(sealed(&key)?).create(path)?;
-            Ok(key.public_key)
+            let sealed = SealedKey::seal(&key.secret_key, &passphrase.0)?;
+            StoredKey::Sealed(sealed).create(&path)?;
+            key.public_key
         }
-    }
+    };
+    delete_open_copies(context, &public)?;
+    Ok(public)
+}
+
+fn another_key(path: &Path) -> anyhow::Error {
+    failure(
+        Exit::Failed,
+        format!(
+            "{} holds another key than sovereign-key.json; name the sovereign otherwise: --sovereign NAME",
+            path.display()
+        ),
+    )
 }
 
 /// The chain's id binds transactions to it: two chains of one name differ by it.
@@ -139,13 +164,7 @@ fn sovereign_user(context: &Context, name: &Username, key: &KeyFile) -> anyhow::
     let path = context.home().user_file(name.bare());
     match UserFile::find(&path)? {
         Some(user) if user.public_key == key.public_key => Ok(()),
-        Some(_) => Err(failure(
-            Exit::Failed,
-            format!(
-                "{} holds another key than sovereign-key.json; name the sovereign otherwise: --sovereign NAME",
-                path.display()
-            ),
-        )),
+        Some(_) => Err(another_key(&path)),
         None => {
             UserFile {
                 username: name.clone(),
@@ -162,7 +181,7 @@ fn sovereign_user(context: &Context, name: &Username, key: &KeyFile) -> anyhow::
 }
 
 /// The chain is there already: whole, or something is missing that cannot be made again.
-fn present(context: &Context, spec: &ChainSpec) -> anyhow::Result<Exit> {
+fn present(context: &Context, spec: &ChainSpec, seal: bool) -> anyhow::Result<Exit> {
     let home = context.home();
     let sovereign = StoredKey::find(&home.sovereign_key_file())?;
     if let Some(key) = &sovereign {
@@ -179,6 +198,15 @@ fn present(context: &Context, spec: &ChainSpec) -> anyhow::Result<Exit> {
                 ),
             ));
         }
+    }
+    if seal && matches!(sovereign, Some(StoredKey::Open(_))) {
+        return Err(failure(
+            Exit::Failed,
+            format!(
+                "the chain {} is there already, and its sovereign key lies open; put it under a passphrase: tana sovereign seal",
+                spec.name
+            ),
+        ));
     }
     if KeyFile::find(&home.node_key_file())?.is_none() {
         return Err(failure(

@@ -122,7 +122,9 @@ pub(crate) fn want(model: &mut Model) -> Option<Effect> {
     }
     if model.blocks.at.is_none() {
         let now = model.clock.now;
-        if model.blocks.next_follow().is_some_and(|at| at > now) {
+        // A clock that was set back says nothing of how long ago it was.
+        let lately = model.blocks.followed.is_some_and(|at| at <= now);
+        if lately && model.blocks.next_follow().is_some_and(|at| at > now) {
             return None;
         }
         model.blocks.followed = Some(now);

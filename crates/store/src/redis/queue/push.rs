@@ -154,6 +154,14 @@ impl RedisQueue {
         };
         let first = place(word()?.ok_or_else(missing)?)?;
         self.places.newest_ms.fetch_max(first.ms, Ordering::Relaxed);
+        if is_added && let Some(refused) = refused {
+            // The script found entries that are not these.
+            self.link.close().await;
+            return Err(StoreError::OutcomeUnknown {
+                doing: DOING,
+                source: refused.into(),
+            });
+        }
         if !is_added {
             let text = refused.map(|error| error.to_string()).unwrap_or_default();
             if text.contains("equal or smaller") {
@@ -272,6 +280,26 @@ mod tests {
             "{again:?}"
         );
         assert_eq!(queued(&queue).await.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn who_is_too_late_is_not_taken_for_those_who_came_and_went() {
+        let queue = RedisQueue::at(&scratch().await).unwrap();
+        let transfers: Vec<_> = (1..=4).map(transfer).collect();
+        let ids: Vec<_> = transfers.iter().map(|it| it.id().to_string()).collect();
+        let some = |which: [usize; 3]| which.map(|i| outgoing(&ids[i], &transfers[i]));
+        let now = queue.link.server_ms().await.unwrap().unwrap();
+        let first = queue.add(&some([0, 1, 2]), now).await.unwrap();
+        assert!(matches!(first, Added::All(_)), "{first:?}");
+        // The same again a step later: they are known, and what was added for them is gone.
+        let again = queue.add(&some([0, 1, 2]), now + STEP_MS).await.unwrap();
+        assert!(matches!(again, Added::All(_)), "{again:?}");
+        // Another batch that begins and ends like the first, at its milliseconds.
+        let late = queue.add(&some([0, 3, 2]), now).await.unwrap();
+        assert!(matches!(late, Added::Late), "{late:?}");
+        let pushed = queue.push(&transfers[3..], Timestamp::default()).await;
+        assert!(matches!(pushed.unwrap()[..], [Pushed::Queued(_)]));
+        assert_eq!(queued(&queue).await.len(), 4);
     }
 
     #[tokio::test(flavor = "multi_thread")]

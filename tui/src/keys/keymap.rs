@@ -159,6 +159,11 @@ mod tests {
             Some(Action::Approve)
         );
         assert_eq!(keys.action(Screen::Approvals, "a".parse().unwrap()), None);
+        let keys = Keymap::new(&change("waiting", "f3")).unwrap();
+        assert_eq!(
+            keys.action(Screen::Services, "f3".parse().unwrap()),
+            Some(Action::Decide)
+        );
         let text = Keymap::new(&change("approve", "q"))
             .unwrap_err()
             .to_string();

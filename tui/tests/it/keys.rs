@@ -60,6 +60,31 @@ fn a_sealed_chain_never_has_an_open_sovereign_key() {
 }
 
 #[test]
+fn sealing_what_an_open_try_left_leaves_no_open_copy_of_the_key() {
+    let home = Home::with_chain();
+    let seal = ["new", "chain", "demo", "--seal"];
+    let user = home.file("users/sovereign.json");
+    // A chain that is there is not sealed by being made again: that is said, and how it is.
+    home.told(&seal, "first and last\n")
+        .exits(1)
+        .says(&["lies open", "tana sovereign seal"]);
+    // A try that ended before the chain file was written.
+    fs::remove_file(home.file("chains/demo.json")).unwrap();
+    let aside = home.file("aside.json");
+    fs::copy(&user, &aside).unwrap();
+    home.told(&seal, "first and last\n").exits(0);
+    assert!(!user.exists(), "an open copy is left");
+    // A user of that name with another key would sign in the sovereign's place.
+    fs::remove_file(home.file("chains/demo.json")).unwrap();
+    fs::remove_file(home.file("sovereign-key.json")).unwrap();
+    fs::rename(&aside, &user).unwrap();
+    home.told(&seal, "first and last\n")
+        .exits(1)
+        .says(&["another key", "--sovereign"]);
+    assert!(!home.file("sovereign-key.json").exists());
+}
+
+#[test]
 fn the_same_chain_again_changes_nothing_and_another_is_refused() {
     let home = Home::with_chain();
     let read = || {

@@ -10,6 +10,7 @@ use ratatui::style::{Color, Modifier};
 mod scenes;
 
 use super::view;
+use crate::effect::Effect;
 use crate::keys::Action;
 use crate::model::fixture::{busy, contracts, empty, queue, session, session_event, survey};
 use crate::model::link::{Link, Source};
@@ -202,16 +203,30 @@ fn the_login_screen_says_the_sessions_own_words() {
 }
 
 #[test]
-fn dialog_help_and_palette() {
-    let base = |action| {
-        let mut model = on(Screen::Approvals, caps(Depth::None, Charset::Unicode));
-        crate::update::act(&mut model, action);
-        text(&draw(&model, (80, 24)))
-    };
-    insta::assert_snapshot!("dialog-approve", base(Action::Approve));
-    insta::assert_snapshot!("dialog-deny", base(Action::Deny));
-    insta::assert_snapshot!("help", base(Action::Help));
-    insta::assert_snapshot!("palette", base(Action::Palette));
+fn questions_help_problems_and_what_is_typed() {
+    for (name, screen, action) in [
+        ("dialog-approve", Screen::Approvals, Action::Approve),
+        ("dialog-deny", Screen::Approvals, Action::Deny),
+        ("dialog-stop", Screen::Services, Action::StopService),
+        ("help", Screen::Approvals, Action::Help),
+        ("problems", Screen::Services, Action::Problems),
+        ("palette", Screen::Approvals, Action::Palette),
+        ("filter", Screen::Blocks, Action::Filter),
+    ] {
+        pictures(name, |caps| {
+            let mut model = on(screen, caps);
+            crate::update::act(&mut model, action);
+            model
+        });
+    }
+    pictures("passphrase", |caps| {
+        let mut model = on(Screen::Approvals, caps);
+        model.overlay = Some(Overlay::Passphrase {
+            input: Default::default(),
+            effect: Effect::SaveScreen,
+        });
+        model
+    });
 }
 
 #[test]

@@ -259,7 +259,8 @@ impl Loop {
         }
         let lines = std::mem::take(&mut self.lines);
         if let Some(time) = self.doze.rest(Instant::now(), lines) {
-            self.alarm.rest(time.min(self.due_in().unwrap_or(time)));
+            let missed = self.pace.missed_in(Instant::now(), false);
+            self.alarm.rest(missed.unwrap_or(time).min(time));
         }
     }
 

@@ -73,6 +73,11 @@ impl Pace {
         Some(due.saturating_duration_since(now))
     }
 
+    /// The same for a frame that would be missed: none that figures alone ask for.
+    pub(super) fn missed_in(&self, now: Instant, attended: bool) -> Option<Duration> {
+        (self.wanted? > Cause::Tally).then(|| self.due_in(now, attended))?
+    }
+
     /// A frame of so many bytes was drawn.
     pub(super) fn drew(&mut self, now: Instant, bytes: usize) {
         let worth = |per_second| {
@@ -131,6 +136,17 @@ mod tests {
         let (frames, longest) = drawn(Duration::from_secs(60), Duration::from_millis(30));
         assert!((1150..=1204).contains(&frames), "{frames}");
         assert!(longest <= FRAME, "{longest:?}");
+    }
+
+    #[test]
+    fn a_frame_of_figures_alone_ends_no_rest_and_one_of_news_does() {
+        let now = Instant::now();
+        let mut pace = Pace::new(now);
+        assert_eq!(pace.missed_in(now, false), None);
+        pace.want(Cause::Tally);
+        assert_eq!(pace.missed_in(now, false), None);
+        pace.want(Cause::News);
+        assert_eq!(pace.missed_in(now, false), Some(NEWS));
     }
 
     #[test]

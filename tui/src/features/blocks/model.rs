@@ -113,8 +113,8 @@ pub(crate) enum Verdict {
     Broken,
 }
 
-/// Between two newest blocks that are read whole by themselves: of several in a second nobody reads each.
-const FOLLOW: Duration = Duration::from_millis(900);
+/// Between two newest blocks that are read whole by themselves: where one comes each second nobody reads each.
+const FOLLOW: Duration = Duration::from_secs(3);
 
 impl Model {
     /// When the newest block is to be read, should it be the one that is looked at and be unread.

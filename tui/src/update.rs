@@ -297,7 +297,10 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
                 return go(model, Screen::Approvals);
             }
             // Phones' requests are asked for where they are shown.
-            let mut text = "no node waits for your decision; 3 shows what phones ask".to_owned();
+            let mut text = format!(
+                "no node waits for your decision; {} shows what phones ask",
+                Screen::Approvals.digit()
+            );
             match problems(model).len() {
                 0 => {}
                 wrong => {

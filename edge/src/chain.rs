@@ -1,11 +1,9 @@
 //! The chain as contracts at the edge see it: the ledger's answers, kept until the next block.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Value, json};
-use tana_client::{ClientError, LedgerClient, LedgerEvent, StreamItem};
-use tana_protocol::api::ledger::event;
+use tana_client::{ClientError, LedgerClient, UntilBlock};
 use tana_protocol::{Code, ContractId, ContractName, TransactionId, UserId, Username};
 use tana_sandbox::message::{BlockContext, Question};
 
@@ -14,13 +12,11 @@ const KEPT: usize = 10_000;
 
 pub(crate) struct Chain {
     ledger: LedgerClient,
-    state: Mutex<State>,
+    kept: UntilBlock<Answers>,
 }
 
 #[derive(Default)]
-struct State {
-    /// Whether blocks are announced, so that what is kept is known to be current.
-    followed: bool,
+struct Answers {
     answers: HashMap<String, Value>,
     /// Which contract answers to a name; none where no contract does.
     names: HashMap<ContractName, Option<ContractId>>,
@@ -31,39 +27,21 @@ impl Chain {
     pub(crate) fn new(ledger: LedgerClient) -> Self {
         Self {
             ledger,
-            state: Mutex::default(),
+            kept: UntilBlock::default(),
         }
-    }
-
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn forget(&self, followed: bool) {
-        *self.state() = State {
-            followed,
-            ..State::default()
-        };
     }
 
     /// Drops what is kept whenever a block comes; never ends while the ledger may come back.
     pub(crate) async fn follow(&self) {
-        let mut events = self.ledger.events_of(&[event::BLOCK]);
-        while let Some(item) = events.next().await {
-            match item {
-                StreamItem::Connected => self.forget(true),
-                StreamItem::Event(LedgerEvent::Block(_)) => self.forget(true),
-                StreamItem::Event(_) => {}
-                _ => self.forget(false),
-            }
-        }
+        self.kept.follow(&self.ledger).await;
     }
 
     /// The block on top of which a handler runs.
     pub(crate) async fn latest(&self) -> Result<BlockContext, String> {
-        if let Some(block) = self.state().latest.clone() {
+        if let Some(block) = self.kept.read(|kept| kept.latest.clone()) {
             return Ok(block);
         }
+        let asked = self.kept.asked();
         let block = self.ledger.latest_block().await.map_err(sentence)?;
         let context = BlockContext {
             height: block.header.height,
@@ -72,10 +50,8 @@ impl Chain {
             previous_hash: Some(block.header.previous_hash.to_hex()),
             executor: String::new(),
         };
-        let mut state = self.state();
-        if state.followed {
-            state.latest = Some(context.clone());
-        }
+        self.kept
+            .keep(asked, |kept| kept.latest = Some(context.clone()));
         Ok(context)
     }
 
@@ -84,18 +60,20 @@ impl Chain {
         &self,
         name: &ContractName,
     ) -> Result<Option<ContractId>, ClientError> {
-        if let Some(known) = self.state().names.get(name) {
-            return Ok(*known);
+        if let Some(known) = self.kept.read(|kept| kept.names.get(name).copied()) {
+            return Ok(known);
         }
+        let asked = self.kept.asked();
         let found = match self.ledger.contract_named(name).await {
             Ok(view) => Some(view.id),
             Err(error) if error.code() == Some(Code::NotFound) => None,
             Err(error) => return Err(error),
         };
-        let mut state = self.state();
-        if state.followed && state.names.len() < KEPT {
-            state.names.insert(name.clone(), found);
-        }
+        self.kept.keep(asked, |kept| {
+            if kept.names.len() < KEPT {
+                kept.names.insert(name.clone(), found);
+            }
+        });
         Ok(found)
     }
 
@@ -109,14 +87,16 @@ impl Chain {
             (Question::Storage, Some(id)) => format!("storage of {id}"),
             _ => json!(question).to_string(),
         };
-        if let Some(answer) = self.state().answers.get(&key) {
-            return Ok(answer.clone());
+        if let Some(answer) = self.kept.read(|kept| kept.answers.get(&key).cloned()) {
+            return Ok(answer);
         }
+        let asked = self.kept.asked();
         let answer = self.ask(question, contract).await?;
-        let mut state = self.state();
-        if state.followed && state.answers.len() < KEPT {
-            state.answers.insert(key, answer.clone());
-        }
+        self.kept.keep(asked, |kept| {
+            if kept.answers.len() < KEPT {
+                kept.answers.insert(key, answer.clone());
+            }
+        });
         Ok(answer)
     }
 

@@ -16,6 +16,7 @@ mod mesh;
 mod node;
 mod page;
 mod push;
+mod until_block;
 
 pub use clock::now;
 pub use content::{ContentClient, Opened};
@@ -28,3 +29,4 @@ pub use mesh::{MeshChange, MeshClient, MeshEvent, NodeFilter};
 pub use node::{LogQuery, NodeClient, NodeEvent};
 pub use page::{Page, PageQuery};
 pub use push::{PushAnswer, PushClient};
+pub use until_block::{Asked, UntilBlock};

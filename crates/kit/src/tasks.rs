@@ -2,13 +2,14 @@
 //! with that error; at shutdown all of them are awaited.
 
 use std::any::Any;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use anyhow::anyhow;
 use futures::FutureExt;
-use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
 use crate::shutdown::Shutdown;
@@ -82,22 +83,12 @@ impl Tasks {
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        let (answer, answered) = oneshot::channel();
-        self.spawn(name, async move {
-            let done = AssertUnwindSafe(work).catch_unwind().await;
-            if let Err(Err(panic)) = answer.send(done) {
-                tracing::error!(
-                    "a {name} that nobody waited for panicked: {}",
-                    panic_text(&*panic)
-                );
-            }
-        });
-        match answered.await {
-            Ok(Ok(output)) => output,
-            Ok(Err(panic)) => std::panic::resume_unwind(panic),
-            // The task was dropped: the runtime ends, and nobody waits for the answer any more.
-            Err(_) => std::future::pending().await,
-        }
+        let whole = ToItsEnd {
+            name,
+            tasks: self.clone(),
+            work: Some(Box::pin(work)),
+        };
+        whole.await
     }
 
     /// Notes the first failure and begins the shutdown.
@@ -151,6 +142,49 @@ impl Tasks {
     }
 }
 
+/// Work that becomes a task of its own when it is dropped before its end. Until then it is none: handing work over and its
+/// result back costs more than many a request.
+struct ToItsEnd<F: Future<Output: Send> + Send + 'static> {
+    name: &'static str,
+    tasks: Tasks,
+    work: Option<Pin<Box<F>>>,
+}
+
+impl<F: Future<Output: Send> + Send + 'static> Future for ToItsEnd<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let Some(work) = self.work.as_mut() else {
+            return Poll::Pending;
+        };
+        let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context)));
+        if !matches!(polled, Ok(Poll::Pending)) {
+            self.work = None;
+        }
+        polled.unwrap_or_else(|panic| resume_unwind(panic))
+    }
+}
+
+impl<F: Future<Output: Send> + Send + 'static> Drop for ToItsEnd<F> {
+    fn drop(&mut self) {
+        let Some(work) = self.work.take() else {
+            return;
+        };
+        // Otherwise the runtime has ended, and nothing runs any more.
+        if tokio::runtime::Handle::try_current().is_ok() {
+            let name = self.name;
+            self.tasks.spawn(name, async move {
+                if let Err(panic) = AssertUnwindSafe(work).catch_unwind().await {
+                    tracing::error!(
+                        "a {name} that nobody waited for panicked: {}",
+                        panic_text(&*panic)
+                    );
+                }
+            });
+        }
+    }
+}
+
 /// The text of a panic.
 pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
     panic
@@ -189,8 +223,16 @@ mod tests {
             done.send(7).unwrap();
         });
         assert!(tokio::time::timeout(Duration::ZERO, run).await.is_err());
+        let (let_go, gone) = tokio::sync::oneshot::channel::<()>();
+        let panics = tasks.run("panic", async move {
+            gone.await.unwrap();
+            panic!("nobody waits");
+        });
+        assert!(tokio::time::timeout(Duration::ZERO, panics).await.is_err());
+        let_go.send(()).unwrap();
         open.send(()).unwrap();
         assert_eq!(was_done.await.unwrap(), 7);
+        assert!(!tasks.has_failed(), "the panic was the work's alone");
         assert_eq!(tasks.run("sum", async { 1 + 1 }).await, 2);
         tasks.shutdown().begin();
         tasks.finish(Duration::from_secs(5)).await.unwrap();

@@ -2,8 +2,9 @@
 //!
 //! `rules` decides over values, `service` does what was decided on logins, `requests` and `approve` on transactions,
 //! `on_the_way` holds those that were approved, `follow` learns what became of them, `devices` knows a user's phones, `push`
-//! tells them of requests, `streams` tells who listens, `expiry` ends codes, `tokens` makes secrets, `operator` knows this
-//! node's own key, `http` is the face, with the page of `page/`.
+//! tells them of requests, `streams` tells who listens, `expiry` ends codes, `tokens` makes secrets, `users` knows who the
+//! ledger says a user is, `open` remembers new sessions, `operator` knows this node's own key, `http` is the face, with the page
+//! of `page/`.
 
 mod approve;
 mod config;
@@ -13,6 +14,7 @@ mod expiry;
 mod follow;
 mod http;
 mod on_the_way;
+mod open;
 mod operator;
 mod push;
 mod requests;
@@ -20,6 +22,7 @@ mod rules;
 mod service;
 mod streams;
 mod tokens;
+mod users;
 
 use std::sync::Arc;
 

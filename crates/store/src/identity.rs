@@ -92,11 +92,34 @@ pub enum Step {
     Reject(Option<String>),
 }
 
+impl Session {
+    /// The session, which was open, once a step is done.
+    #[must_use]
+    pub fn after(self, step: &Step) -> Self {
+        match step {
+            Step::Scan => Self {
+                status: SessionStatus::Scanned,
+                ..self
+            },
+            Step::Approve(login) => Self {
+                status: SessionStatus::Approved,
+                login: Some((**login).clone()),
+                ..self
+            },
+            Step::Reject(reason) => Self {
+                status: SessionStatus::Rejected,
+                reason: reason.clone(),
+                ..self
+            },
+        }
+    }
+}
+
 /// What became of a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stepped {
-    /// The session, as it stands now.
-    Done(Box<Session>),
+    /// The session stands as [`Session::after`] says.
+    Done,
     /// It was not open, or not waiting, any more; it stands like this.
     TooLate(Box<Session>),
     /// There is no such session.

@@ -6,6 +6,7 @@ mod group;
 mod identity;
 mod ledger;
 mod mesh;
+mod parts;
 mod queue;
 
 use std::path::{Path, PathBuf};

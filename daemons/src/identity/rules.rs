@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use tana_protocol::api::identity::{ApproveSession, CreateSession};
-use tana_protocol::api::ledger::UserView;
 use tana_protocol::login::{LoginMessage, SessionId, SessionStatus};
 use tana_protocol::{PublicKey, Timestamp, UserId, Username};
 use tana_store::identity::Session;
 use url::Url;
 
 use super::error::IdentityError;
+use super::users::Known;
 
 /// How far a signed time may lie from the service's clock.
 const WINDOW: Duration = Duration::from_secs(5 * 60);
@@ -143,7 +143,7 @@ pub(super) fn approval(
 }
 
 /// Whether the ledger knows the user as the phone says.
-pub(super) fn known(claim: &Claim, user: &UserView) -> Rule<()> {
+pub(super) fn known(claim: &Claim, user: &Known) -> Rule<()> {
     if user.public_key != claim.public_key {
         return Err(IdentityError::WrongKey(claim.username.clone()));
     }

@@ -19,7 +19,9 @@ use tokio::sync::Notify;
 use super::config::Config;
 use super::error::IdentityError;
 use super::on_the_way::Approvals;
+use super::open::Open;
 use super::streams::{Change, Streams, Watch};
+use super::users::Users;
 use super::{expiry, follow, operator, rules, tokens};
 
 /// Sessions whose code has been over for so long are forgotten, unless they are live logins.
@@ -34,6 +36,8 @@ pub(super) struct Identity(Arc<Inner>);
 struct Inner {
     store: Arc<dyn IdentityStore>,
     ledger: LedgerClient,
+    users: Users,
+    open: Open,
     config: Config,
     clock: Arc<dyn Clock>,
     streams: Streams<SessionId, Change>,
@@ -70,6 +74,8 @@ impl Identity {
         let operators = operator::guard(&config, context.clock.clone());
         let identity = Self(Arc::new(Inner {
             store,
+            users: Users::of(ledger.clone()),
+            open: Open::default(),
             ledger,
             config,
             operators,
@@ -89,6 +95,10 @@ impl Identity {
             "transaction watch",
             follow::watch(identity.clone(), context.shutdown.clone()),
         );
+        let users = identity.clone();
+        context.tasks.spawn("chain events", async move {
+            users.0.users.follow(&users.0.shutdown).await;
+        });
         context.tasks.spawn(
             "session history",
             expiry::tidy(identity.clone(), context.shutdown.clone()),
@@ -171,14 +181,16 @@ impl Identity {
             .map_err(IdentityError::from)?;
         self.code_made();
         let qr_data = self.code(&session);
-        Ok(SessionCreated {
+        let created = SessionCreated {
             session_id: browser_id,
-            challenge: session.challenge,
+            challenge: session.challenge.clone(),
             qr_uri: qr_data.uri(),
             qr_data,
             expires_in: config.code_lives.as_secs(),
             expires_at: session.expires_at,
-        })
+        };
+        self.0.open.made(session);
+        Ok(created)
     }
 
     /// What the QR code of a session says.
@@ -207,6 +219,18 @@ impl Identity {
         let found = self.0.store.session(&SessionKey::of(&id)).await?;
         let session = found.ok_or(IdentityError::UnknownSession)?;
         Ok(Asked { id, session })
+    }
+
+    /// A session that is to be approved, as it was made where it was made a moment ago: it may have been decided on since.
+    async fn to_approve(&self, id: &str) -> Result<Asked, IdentityError> {
+        let known = id.parse().ok().and_then(|id| self.0.open.take(&id));
+        match known {
+            Some(session) => Ok(Asked {
+                id: session.public_id.clone(),
+                session,
+            }),
+            None => self.find(id).await,
+        }
     }
 
     /// Reads a session; by the public id, the first time is a scan.
@@ -253,9 +277,10 @@ impl Identity {
         let now = self.now();
         let id = &session.public_id;
         match self.0.store.step(id, &Step::Scan, now).await? {
-            Stepped::Done(session) => {
+            Stepped::Done => {
+                let session = session.after(&Step::Scan);
                 self.tell(&session, now);
-                Ok(*session)
+                Ok(session)
             }
             Stepped::TooLate(session) => Ok(*session),
             Stepped::Unknown => Err(IdentityError::UnknownSession),
@@ -278,9 +303,9 @@ impl Identity {
         id: &str,
         body: &ApproveSession,
     ) -> Result<SessionApproved, IdentityError> {
-        let asked = self.find(id).await?;
+        let asked = self.to_approve(id).await?;
         let claim = rules::approval(&asked.id, &asked.session, body, self.now())?;
-        let user = match self.0.ledger.user(&claim.user_id).await {
+        let user = match self.0.users.user(&claim.user_id).await {
             Ok(user) => user,
             Err(error) if error.code() == Some(tana_protocol::Code::NotFound) => {
                 return Err(IdentityError::UnknownUser(claim.user_id));
@@ -303,7 +328,7 @@ impl Identity {
             user_id: login.user_id,
             username: login.username.clone(),
         };
-        self.close(&asked.session, Step::Approve(Box::new(login)), now)
+        self.close(asked.session, Step::Approve(Box::new(login)), now)
             .await?;
         Ok(answer)
     }
@@ -320,19 +345,20 @@ impl Identity {
             let shown = text.chars().filter(|c| !c.is_control());
             shown.take(200).collect()
         });
-        self.close(&asked.session, Step::Reject(reason), now).await
+        self.close(asked.session, Step::Reject(reason), now).await
     }
 
     /// The last step of a session.
     async fn close(
         &self,
-        session: &Session,
+        session: Session,
         step: Step,
         now: Timestamp,
     ) -> Result<(), IdentityError> {
+        self.0.open.take(&session.public_id);
         match self.0.store.step(&session.public_id, &step, now).await? {
-            Stepped::Done(session) => {
-                self.tell(&session, now);
+            Stepped::Done => {
+                self.tell(&session.after(&step), now);
                 Ok(())
             }
             Stepped::TooLate(session) => {

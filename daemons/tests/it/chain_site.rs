@@ -299,7 +299,7 @@ pub(crate) fn spec(chain_id: &str, sovereign: &SecretKey, producer: &SecretKey) 
     }
 }
 
-fn settings(directory: &tempfile::TempDir, variables: &[(&str, &str)]) -> Settings {
+pub(crate) fn settings(directory: &tempfile::TempDir, variables: &[(&str, &str)]) -> Settings {
     let overrides = Overrides {
         home: Some(directory.path().to_owned()),
         ..Overrides::default()

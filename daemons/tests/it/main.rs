@@ -10,6 +10,7 @@ mod identity;
 mod ledger;
 mod limits;
 mod lists;
+mod login_keys;
 mod mesh;
 mod mesh_guards;
 mod node;

@@ -147,6 +147,7 @@ fn logging_in(node: &crate::node::Node, port: u16, user: &User) -> Vec<Figure> {
         checks.push(signatures::all_cores().expect("a signature that was just made fits"));
         commits.push(durable_commits(node));
         let done = AtomicUsize::new(0);
+        let before = Spent::now(node);
         let started = Instant::now();
         std::thread::scope(|scope| {
             for _ in 0..CLIENTS {
@@ -163,6 +164,7 @@ fn logging_in(node: &crate::node::Node, port: u16, user: &User) -> Vec<Figure> {
         #[allow(clippy::cast_precision_loss, reason = "some ten thousands are exact")]
         let done = done.into_inner() as f64;
         ours.push(done / started.elapsed().as_secs_f64());
+        Spent::now(node).tell(&before, done);
     }
     println!("logins {ours:.0?}/s; signature checks {checks:.0?}/s; commits {commits:.0?}/s");
     let (checks, commits) = (median(checks), median(commits));
@@ -178,6 +180,27 @@ fn logging_in(node: &crate::node::Node, port: u16, user: &User) -> Vec<Figure> {
         reference: commits.min(checks),
         target: Target::AtLeast(1.0 / 3.0),
     }]
+}
+
+/// Processor time so far.
+struct Spent(Vec<(&'static str, Duration)>);
+
+impl Spent {
+    fn now(node: &crate::node::Node) -> Self {
+        let service = |name| (name, process::cpu(node.service(name).unwrap().pid.unwrap()));
+        let clients = ("clients", process::cpu(std::process::id()));
+        Self(vec![service("identity"), service("ledger"), clients])
+    }
+
+    /// Says what each login cost whom.
+    fn tell(&self, before: &Self, logins: f64) {
+        let each = self.0.iter().zip(&before.0).map(|((who, now), (_, then))| {
+            let microseconds = (*now - *then).as_secs_f64() * 1e6 / logins;
+            format!("{who} {microseconds:.0} µs")
+        });
+        let each: Vec<String> = each.collect();
+        println!("processor time of a login: {}", each.join(", "));
+    }
 }
 
 /// Rows written a second, each with a commit of its own that is on the disk, on the disk of the node.

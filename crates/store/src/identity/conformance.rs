@@ -22,7 +22,10 @@ fn at(ms: u64) -> Timestamp {
 }
 
 fn browser_id(number: u8) -> SessionId {
-    SessionId::from_random([100 + number; 16])
+    let mut bytes = [number; 16];
+    // No number below this one makes a public id of it.
+    bytes[0] = 35;
+    SessionId::from_random(bytes)
 }
 
 fn session(number: u8) -> Session {
@@ -69,17 +72,27 @@ fn login(number: u8, now: Timestamp) -> Login {
 pub async fn check(store: &dyn IdentityStore) -> StoreResult<()> {
     store.ping().await?;
     sessions(store).await?;
+    many_at_once(store).await?;
     expiry(store).await?;
     tokens(store).await?;
     forgetting(store).await?;
     transactions(store).await
 }
 
-fn done(stepped: Stepped) -> Session {
-    match stepped {
-        Stepped::Done(session) => *session,
-        other => panic!("the step should have been done: {other:?}"),
-    }
+/// Does a step that can be done, and answers the session as it is kept.
+async fn done(
+    store: &dyn IdentityStore,
+    before: &Session,
+    step: &Step,
+    now: Timestamp,
+) -> StoreResult<Session> {
+    assert_eq!(
+        store.step(&before.public_id, step, now).await?,
+        Stepped::Done
+    );
+    let kept = store.session(&SessionKey::of(&before.public_id)).await?;
+    assert_eq!(kept, Some(before.clone().after(step)), "as the step says");
+    Ok(before.clone().after(step))
 }
 
 async fn sessions(store: &dyn IdentityStore) -> StoreResult<()> {
@@ -99,10 +112,7 @@ async fn sessions(store: &dyn IdentityStore) -> StoreResult<()> {
         store.step(&first.public_id, &Step::Scan, at(10))
     );
     let scans = [one?, two?];
-    let scanned = scans
-        .iter()
-        .filter(|step| matches!(step, Stepped::Done(_)))
-        .count();
+    let scanned = scans.iter().filter(|step| **step == Stepped::Done).count();
     assert_eq!(scanned, 1, "of two scans at once one is done: {scans:?}");
 
     let approval = Step::Approve(Box::new(login(1, at(20))));
@@ -111,22 +121,21 @@ async fn sessions(store: &dyn IdentityStore) -> StoreResult<()> {
         store.step(&first.public_id, &Step::Reject(None), at(20))
     );
     let steps = [one?, two?];
-    let [winner, loser] = if matches!(steps[0], Stepped::Done(_)) {
-        steps
-    } else {
-        let [one, two] = steps;
-        [two, one]
+    let (winner, loser) = match &steps {
+        [Stepped::Done, loser] => (&approval, loser),
+        [loser, _] => (&Step::Reject(None), loser),
     };
-    let winner = done(winner);
+    assert!(steps.contains(&Stepped::Done), "{steps:?}");
+    let stands = first.clone().after(winner);
     assert!(
-        matches!(&loser, Stepped::TooLate(stands) if **stands == winner),
+        matches!(loser, Stepped::TooLate(told) if **told == stands),
         "the loser is told how it stands: {loser:?}"
     );
 
     let second = session(2);
     store.create(&second).await?;
     let approval = Step::Approve(Box::new(login(2, at(30))));
-    let approved = done(store.step(&second.public_id, &approval, at(30)).await?);
+    let approved = done(store, &second, &approval, at(30)).await?;
     assert_eq!(
         approved,
         Session {
@@ -139,7 +148,7 @@ async fn sessions(store: &dyn IdentityStore) -> StoreResult<()> {
     let third = session(3);
     store.create(&third).await?;
     let reject = Step::Reject(Some("not me".into()));
-    let rejected = done(store.step(&third.public_id, &reject, at(30)).await?);
+    let rejected = done(store, &third, &reject, at(30)).await?;
     assert_eq!(rejected.status, SessionStatus::Rejected);
     assert_eq!(rejected.reason.as_deref(), Some("not me"));
     let unknown = SessionId::from_random([77; 16]);
@@ -147,6 +156,48 @@ async fn sessions(store: &dyn IdentityStore) -> StoreResult<()> {
         store.step(&unknown, &Step::Scan, at(30)).await?,
         Stepped::Unknown
     );
+    Ok(())
+}
+
+/// Each of many at once is answered for itself.
+async fn many_at_once(store: &dyn IdentityStore) -> StoreResult<()> {
+    let many: Vec<Session> = (9..35).map(session).collect();
+    let created = many.iter().map(|session| store.create(session));
+    for created in futures::future::join_all(created).await {
+        created?;
+    }
+    let again = many.iter().take(2).map(|session| store.create(session));
+    for again in futures::future::join_all(again).await {
+        assert!(again.is_err(), "an id is there once");
+    }
+    // Two phones at once on each, and one on a session that there is not.
+    let approvals: Vec<Step> = (4..=5)
+        .map(|number| Step::Approve(Box::new(login(number, at(20)))))
+        .collect();
+    let unknown = session(0);
+    let taken = many.iter().chain([&unknown]).flat_map(|session| {
+        let steps = approvals.iter();
+        steps.map(|step| store.step(&session.public_id, step, at(20)))
+    });
+    let mut taken = futures::future::join_all(taken).await.into_iter();
+    for session in &many {
+        let [one, two] = [taken.next(), taken.next()].map(|it| it.expect("two for each"));
+        let (winner, loser) = match (one?, two?) {
+            (Stepped::Done, loser) => (&approvals[0], loser),
+            (loser, Stepped::Done) => (&approvals[1], loser),
+            neither => panic!("one of two is done: {neither:?}"),
+        };
+        let stands = session.clone().after(winner);
+        assert_eq!(loser, Stepped::TooLate(Box::new(stands.clone())));
+        let kept = store.session(&SessionKey::of(&session.public_id)).await?;
+        assert_eq!(kept, Some(stands));
+    }
+    for unknown in taken {
+        assert_eq!(unknown?, Stepped::Unknown);
+    }
+    for number in [4, 5] {
+        store.revoke(&user(number), None, at(30)).await?;
+    }
     Ok(())
 }
 
@@ -204,11 +255,7 @@ async fn tokens(store: &dyn IdentityStore) -> StoreResult<()> {
     for number in [5, 6, 7] {
         store.create(&session(number)).await?;
         let approval = Step::Approve(Box::new(login(2, at(100 + u64::from(number)))));
-        done(
-            store
-                .step(&session(number).public_id, &approval, at(100))
-                .await?,
-        );
+        done(store, &session(number), &approval, at(100)).await?;
     }
     let ids = |now| async move {
         let live = store.logins(&user(2), now).await?;
@@ -236,7 +283,7 @@ async fn tokens(store: &dyn IdentityStore) -> StoreResult<()> {
 async fn forgetting(store: &dyn IdentityStore) -> StoreResult<()> {
     store.create(&session(8)).await?;
     let approval = Step::Approve(Box::new(login(3, at(50))));
-    done(store.step(&session(8).public_id, &approval, at(50)).await?);
+    done(store, &session(8), &approval, at(50)).await?;
     let later = at(CODE + 10_000);
     assert_eq!(store.forget(at(0), later).await?, 0, "nothing is old");
     assert!(store.forget(later, later).await? >= 6);

@@ -1,7 +1,8 @@
 //! The statements of [`super::IdentityStore`], the same text for SQLite and PostgreSQL, and their rows.
 //!
 //! The macro makes the implementation for a backend: a type with `write()`, which runs one statement and answers when it is
-//! committed, a `reader()` pool, and a function that maps its errors.
+//! committed, a `reader()` pool, and a function that maps its errors. What each login does has each backend do in its own way:
+//! `insert()` a session, and `try_step()`, which answers whether it did.
 
 use tana_protocol::login::SessionId;
 use tana_protocol::{Hash32, Timestamp};
@@ -175,30 +176,6 @@ pub(crate) use session_columns;
 macro_rules! sql_identity_store {
     ($store:ty, $failed:path) => {
         impl $store {
-            async fn insert(&self, session: &Session) -> StoreResult<()> {
-                let query = sqlx::query(
-                    "INSERT INTO auth_sessions (public_id, browser_hash, challenge, status, return_url, \
-                     app_name, app_icon, created_at, expires_at, token_hash, phone_token_hash) \
-                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-                )
-                .bind(session.public_id.as_str())
-                .bind(sql::hex(&session.browser_hash))
-                .bind(&session.challenge)
-                .bind(session.status.as_str())
-                .bind(&session.return_url)
-                .bind(&session.app_name)
-                .bind(&session.app_icon)
-                .bind(ms(session.created_at))
-                .bind(ms(session.expires_at))
-                .bind(sql::hex(&session.token_hash))
-                .bind(sql::hex(&session.phone_token_hash));
-                self.write("keeping a session", move |connection| {
-                    query.execute(connection).boxed()
-                })
-                .await?;
-                Ok(())
-            }
-
             async fn find(&self, key: &SessionKey) -> StoreResult<Option<Session>> {
                 let found: Option<SessionRow> = sqlx::query_as(session_columns!(
                     "SELECT",
@@ -218,32 +195,8 @@ macro_rules! sql_identity_store {
                 step: &Step,
                 now: Timestamp,
             ) -> StoreResult<Stepped> {
-                const DOING: &str = "changing a session";
-                let columns = StepColumns::from(step);
-                let query = sqlx::query_as(session_columns!(
-                    "UPDATE auth_sessions SET status = $4, user_id = $5, username = $6, \
-                     public_key = $7, approved_at = $8, last_used_at = $8, token_expires_at = $9, \
-                     reason = $10 \
-                     WHERE public_id = $1 AND status IN ('waiting', $2) AND expires_at > $3 RETURNING",
-                    ""
-                ))
-                .bind(id.as_str().to_owned())
-                .bind(columns.also_from)
-                .bind(ms(now))
-                .bind(columns.status)
-                .bind(columns.user_id)
-                .bind(columns.username)
-                .bind(columns.public_key)
-                .bind(columns.approved_at)
-                .bind(columns.token_expires_at)
-                .bind(columns.reason);
-                let done: Option<SessionRow> = self
-                    .write(DOING, move |connection| {
-                        query.fetch_optional(connection).boxed()
-                    })
-                    .await?;
-                if let Some(row) = done {
-                    return Ok(Stepped::Done(Box::new(row.try_into()?)));
+                if self.try_step(id, step, now).await? {
+                    return Ok(Stepped::Done);
                 }
                 let found: Option<SessionRow> = sqlx::query_as(session_columns!(
                     "SELECT",
@@ -252,7 +205,7 @@ macro_rules! sql_identity_store {
                 .bind(id.as_str())
                 .fetch_optional(self.reader())
                 .await
-                .map_err($failed(DOING))?;
+                .map_err($failed("changing a session"))?;
                 Ok(match found {
                     Some(row) => Stepped::TooLate(Box::new(row.try_into()?)),
                     None => Stepped::Unknown,

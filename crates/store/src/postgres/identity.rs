@@ -52,6 +52,56 @@ impl PostgresIdentity {
         self.0.pool()
     }
 
+    async fn insert(&self, session: &Session) -> StoreResult<()> {
+        let query = sqlx::query(
+            "INSERT INTO auth_sessions (public_id, browser_hash, challenge, status, return_url, \
+             app_name, app_icon, created_at, expires_at, token_hash, phone_token_hash) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        )
+        .bind(session.public_id.as_str())
+        .bind(sql::hex(&session.browser_hash))
+        .bind(&session.challenge)
+        .bind(session.status.as_str())
+        .bind(&session.return_url)
+        .bind(&session.app_name)
+        .bind(&session.app_icon)
+        .bind(ms(session.created_at))
+        .bind(ms(session.expires_at))
+        .bind(sql::hex(&session.token_hash))
+        .bind(sql::hex(&session.phone_token_hash));
+        self.write("keeping a session", move |connection| {
+            query.execute(connection).boxed()
+        })
+        .await?;
+        Ok(())
+    }
+
+    async fn try_step(&self, id: &SessionId, step: &Step, now: Timestamp) -> StoreResult<bool> {
+        let columns = StepColumns::from(step);
+        let query = sqlx::query(
+            "UPDATE auth_sessions SET status = $4, user_id = $5, username = $6, \
+             public_key = $7, approved_at = $8, last_used_at = $8, token_expires_at = $9, \
+             reason = $10 \
+             WHERE public_id = $1 AND status IN ('waiting', $2) AND expires_at > $3",
+        )
+        .bind(id.as_str())
+        .bind(columns.also_from)
+        .bind(ms(now))
+        .bind(columns.status)
+        .bind(columns.user_id)
+        .bind(columns.username)
+        .bind(columns.public_key)
+        .bind(columns.approved_at)
+        .bind(columns.token_expires_at)
+        .bind(columns.reason);
+        let done = self
+            .write("changing a session", move |connection| {
+                query.execute(connection).boxed()
+            })
+            .await?;
+        Ok(done.rows_affected() > 0)
+    }
+
     async fn close_all(&self) {
         self.0.close().await;
     }

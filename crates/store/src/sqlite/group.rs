@@ -1,15 +1,21 @@
 //! Writes that come at the same time are committed together: the disk is waited for once for all of them. Each is one
-//! statement, which SQLite undoes alone where it fails. Nothing is answered before its commit.
+//! statement, which SQLite undoes alone where it fails, or one row of a statement that they share. Nothing is answered before
+//! its commit.
+
+mod rows;
 
 use std::sync::Arc;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{SQLITE_FULL, failed, primary_code};
 use crate::error::{StoreError, StoreResult};
+use rows::WaitingRow;
+pub(crate) use rows::{ForRows, Row};
 
 /// Writes that are committed together at most.
 const TOGETHER: usize = 256;
@@ -18,7 +24,13 @@ const SQLITE_CONSTRAINT: i32 = 19;
 
 /// Hands writes to the one who commits them. Clones share it.
 #[derive(Clone)]
-pub(crate) struct Group(mpsc::Sender<Box<dyn Write>>);
+pub(crate) struct Group(mpsc::Sender<Waiting>);
+
+/// A write that waits.
+enum Waiting {
+    Statement(Box<dyn Write>),
+    Row(WaitingRow),
+}
 
 impl std::fmt::Debug for Group {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -51,7 +63,26 @@ impl Group {
             done: None,
             answer,
         };
-        let sent = self.0.send(Box::new(one)).await;
+        self.send(doing, Waiting::Statement(Box::new(one)), answered)
+            .await
+    }
+
+    /// Writes one row, answers whether its statement did something with it once that is committed, also where the caller does
+    /// not wait that long.
+    pub(crate) async fn row(&self, row: impl Row) -> StoreResult<bool> {
+        let doing = row.statement().doing;
+        let (answer, answered) = oneshot::channel();
+        let row = WaitingRow::new(row, answer);
+        self.send(doing, Waiting::Row(row), answered).await
+    }
+
+    async fn send<T>(
+        &self,
+        doing: &'static str,
+        waiting: Waiting,
+        answered: oneshot::Receiver<StoreResult<T>>,
+    ) -> StoreResult<T> {
+        let sent = self.0.send(waiting).await;
         sent.map_err(|_ended| failed(doing)(sqlx::Error::PoolClosed))?;
         answered
             .await
@@ -59,26 +90,58 @@ impl Group {
     }
 }
 
-async fn commit_all(writer: SqlitePool, mut waiting: mpsc::Receiver<Box<dyn Write>>) {
+async fn commit_all(writer: SqlitePool, mut waiting: mpsc::Receiver<Waiting>) {
     let mut together = Vec::new();
     while waiting.recv_many(&mut together, TOGETHER).await > 0 {
-        let committed = commit(&writer, &mut together).await.map_err(Arc::new);
-        for write in together.drain(..) {
-            write.tell(committed.clone());
+        let mut connection = match writer.acquire().await {
+            Ok(connection) => connection,
+            Err(error) => {
+                tell(&mut together, &Err(Arc::new(error)));
+                continue;
+            }
+        };
+        // Kept while more waits: giving it back has it looked at.
+        while !together.is_empty() {
+            let committed = commit(&mut connection, &mut together)
+                .await
+                .map_err(Arc::new);
+            tell(&mut together, &committed);
+            if committed.is_err() {
+                break;
+            }
+            while together.len() < TOGETHER
+                && let Ok(next) = waiting.try_recv()
+            {
+                together.push(next);
+            }
+        }
+    }
+}
+
+fn tell(together: &mut Vec<Waiting>, committed: &Result<(), Arc<sqlx::Error>>) {
+    for write in together.drain(..) {
+        match write {
+            Waiting::Statement(write) => write.tell(committed.clone()),
+            Waiting::Row(row) => row.tell(committed.clone()),
         }
     }
 }
 
 /// All of them or none, but for those that fail alone.
-async fn commit(writer: &SqlitePool, together: &mut [Box<dyn Write>]) -> sqlx::Result<()> {
-    let mut change = writer.begin_with("BEGIN IMMEDIATE").await?;
+async fn commit(connection: &mut SqliteConnection, together: &mut [Waiting]) -> sqlx::Result<()> {
+    let mut change = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let mut rows = Vec::new();
     for write in together {
-        write.run(&mut change).await?;
+        match write {
+            Waiting::Statement(write) => write.run(&mut change).await?,
+            Waiting::Row(row) => rows.push(row),
+        }
     }
+    rows::write(&mut change, rows).await?;
     change.commit().await
 }
 
-/// A write that waits.
+/// A statement of its own.
 trait Write: Send {
     /// Runs it, in a transaction that goes on.
     ///
@@ -125,16 +188,23 @@ where
     }
 
     fn tell(self: Box<Self>, committed: Result<(), Arc<sqlx::Error>>) {
-        let doing = self.doing;
-        let told = match (committed, self.done) {
-            // Known to have failed, whatever became of the others.
-            (_, Some(Err(error))) => Err(failed(doing)(error)),
-            (Ok(()), Some(Ok(done))) => Ok(done),
-            (Ok(()), None) => Err(failed(doing)(sqlx::Error::WorkerCrashed)),
-            (Err(error), _) => Err(failed_together(doing, error)),
-        };
         // Who has gone away does not need it; what is written stays written.
-        let _gone = self.answer.send(told);
+        let _gone = self.answer.send(told(self.doing, committed, self.done));
+    }
+}
+
+/// What one is told of its write.
+fn told<T>(
+    doing: &'static str,
+    committed: Result<(), Arc<sqlx::Error>>,
+    done: Option<sqlx::Result<T>>,
+) -> StoreResult<T> {
+    match (committed, done) {
+        // Known to have failed, whatever became of the others.
+        (_, Some(Err(error))) => Err(failed(doing)(error)),
+        (Ok(()), Some(Ok(done))) => Ok(done),
+        (Ok(()), None) => Err(failed(doing)(sqlx::Error::WorkerCrashed)),
+        (Err(error), _) => Err(failed_together(doing, error)),
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use sqlx::query_builder::Separated;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use tana_protocol::api::approval::RequestStatus;
 use tana_protocol::login::{RequestId, SessionId};
@@ -18,7 +19,7 @@ use crate::identity::sql::{
     self, SessionRow, StepColumns, ms, session_columns, sql_identity_store,
 };
 use crate::identity::{IdentityStore, LiveLogin, Session, SessionKey, Step, Stepped};
-use crate::sqlite::group::Group;
+use crate::sqlite::group::{ForRows, Group, Row};
 use crate::sqlite::{Durability, Sqlite, failed};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/identity/sqlite");
@@ -60,8 +61,121 @@ impl SqliteIdentity {
         self.database.readers()
     }
 
+    async fn insert(&self, session: &Session) -> StoreResult<()> {
+        let row = NewSession {
+            public_id: session.public_id.as_str().to_owned(),
+            browser_hash: sql::hex(&session.browser_hash),
+            challenge: session.challenge.clone(),
+            status: session.status.as_str(),
+            return_url: session.return_url.clone(),
+            app_name: session.app_name.clone(),
+            app_icon: session.app_icon.clone(),
+            created_at: ms(session.created_at),
+            expires_at: ms(session.expires_at),
+            token_hash: sql::hex(&session.token_hash),
+            phone_token_hash: sql::hex(&session.phone_token_hash),
+        };
+        self.group.row(row).await?;
+        Ok(())
+    }
+
+    async fn try_step(&self, id: &SessionId, step: &Step, now: Timestamp) -> StoreResult<bool> {
+        let row = SessionStep {
+            public_id: id.as_str().to_owned(),
+            now: ms(now),
+            columns: StepColumns::from(step),
+        };
+        self.group.row(row).await
+    }
+
     async fn close_all(&self) {
         self.database.close().await;
+    }
+}
+
+/// A session that is new.
+struct NewSession {
+    public_id: String,
+    browser_hash: String,
+    challenge: String,
+    status: &'static str,
+    return_url: Option<String>,
+    app_name: Option<String>,
+    app_icon: Option<String>,
+    created_at: i64,
+    expires_at: i64,
+    token_hash: String,
+    phone_token_hash: String,
+}
+
+impl Row for NewSession {
+    fn statement(&self) -> &'static ForRows {
+        static STATEMENT: ForRows = ForRows {
+            doing: "keeping a session",
+            before: "INSERT INTO auth_sessions (public_id, browser_hash, challenge, status, return_url, \
+                     app_name, app_icon, created_at, expires_at, token_hash, phone_token_hash) ",
+            after: " RETURNING public_id",
+        };
+        &STATEMENT
+    }
+
+    fn key(&self) -> &str {
+        &self.public_id
+    }
+
+    fn bind(&self, row: &mut Separated<'_, sqlx::Sqlite, &'static str>) {
+        row.push_bind(&self.public_id)
+            .push_bind(&self.browser_hash)
+            .push_bind(&self.challenge)
+            .push_bind(self.status)
+            .push_bind(&self.return_url)
+            .push_bind(&self.app_name)
+            .push_bind(&self.app_icon)
+            .push_bind(self.created_at)
+            .push_bind(self.expires_at)
+            .push_bind(&self.token_hash)
+            .push_bind(&self.phone_token_hash);
+    }
+}
+
+/// A step of a session, where it stands so that it can be done.
+struct SessionStep {
+    public_id: String,
+    now: i64,
+    columns: StepColumns,
+}
+
+impl Row for SessionStep {
+    fn statement(&self) -> &'static ForRows {
+        static STATEMENT: ForRows = ForRows {
+            doing: "changing a session",
+            before: "WITH step (id, also_from, now, status, user_id, username, public_key, approved_at, \
+                     token_expires_at, reason) AS (",
+            after: ") UPDATE auth_sessions AS it SET status = step.status, user_id = step.user_id, \
+                    username = step.username, public_key = step.public_key, approved_at = step.approved_at, \
+                    last_used_at = step.approved_at, token_expires_at = step.token_expires_at, \
+                    reason = step.reason FROM step WHERE it.public_id = step.id \
+                    AND it.status IN ('waiting', step.also_from) AND it.expires_at > step.now \
+                    RETURNING public_id",
+        };
+        &STATEMENT
+    }
+
+    fn key(&self) -> &str {
+        &self.public_id
+    }
+
+    fn bind(&self, row: &mut Separated<'_, sqlx::Sqlite, &'static str>) {
+        row.push_bind(&self.public_id)
+            .push_bind(self.columns.also_from)
+            .push_bind(self.now)
+            .push_bind(self.columns.status)
+            .push_bind(&self.columns.user_id)
+            .push_bind(&self.columns.username)
+            .push_bind(&self.columns.public_key)
+            .push_bind(self.columns.approved_at)
+            .push_bind(self.columns.token_expires_at)
+            .push_bind(&self.columns.reason);
     }
 }
 

@@ -11,6 +11,7 @@ use tana_protocol::json::compact;
 
 use crate::error::StoreResult;
 use crate::mesh::{Beat, BeatTaken};
+use crate::sqlite::parts::parts;
 use crate::sqlite::{Sqlite, failed};
 
 use super::Change;
@@ -39,18 +40,6 @@ pub(super) async fn take(database: &Sqlite, beats: &[Beat]) -> StoreResult<Vec<B
         .into_iter()
         .map(|answer| answer.unwrap_or(BeatTaken::Unknown))
         .collect())
-}
-
-/// Rows of one statement. What is left over goes in statements of a fourth each: few texts are prepared, and found again.
-const ROWS: [usize; 4] = [64, 16, 4, 1];
-
-fn parts<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
-    std::iter::from_fn(move || {
-        let size = ROWS.into_iter().find(|size| *size <= rows.len())?;
-        let part;
-        (part, rows) = rows.split_at(size);
-        Some(part)
-    })
 }
 
 /// Executes a statement for all rows, which stand between its two halves as `VALUES`.

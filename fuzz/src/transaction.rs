@@ -39,7 +39,7 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
     let mut state = MemoryState::whole();
     state.apply(&made.values);
     let root = match state.peek(&StateKey::User(UserId::of_genesis("test-1", "@root"))) {
-        Some(StateValue::User(root)) => root.clone(),
+        Some(StateValue::User(root)) => UserState::clone(root),
         other => panic!("the genesis has a sovereign, not {other:?}"),
     };
     for (id, name) in USERS {
@@ -65,7 +65,7 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
                 StateKey::UserKey(Box::new(user.public_key)),
                 StateValue::Owner(id),
             ),
-            (StateKey::User(id), StateValue::User(user)),
+            (StateKey::User(id), StateValue::User(user.into())),
             (
                 StateKey::Balance(id, "USD".parse().expect("a code")),
                 StateValue::Balance(balance),

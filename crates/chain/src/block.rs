@@ -107,7 +107,7 @@ pub fn seal(
         producer: plan.producer.clone(),
         tx_root: tx_root(&ids),
         receipts_root: receipts_root(&execution.receipts),
-        changes_hash: changes_hash(&execution.changes),
+        changes_hash: Hash32::of(execution.changes.text()),
         state_root: tree.root,
         tx_count: u32::try_from(transactions.len()).map_err(|_| SealError::Count)?,
         gas_used: execution.gas_used,
@@ -121,6 +121,6 @@ pub fn seal(
         header,
         transactions,
         receipts: execution.receipts.clone(),
-        state_changes: execution.changes.clone(),
+        state_changes: execution.state_changes(),
     })
 }

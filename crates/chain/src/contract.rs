@@ -6,6 +6,7 @@
 //! and is tried again.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 use tana_protocol::api::ledger::UserView;
@@ -235,7 +236,7 @@ impl View<'_, '_> {
         Ok(self
             .state
             .user(&StateKey::User(id))?
-            .map(|state| UserView::of(id, state, self.network)))
+            .map(|state| UserView::of(id, Arc::unwrap_or_clone(state), self.network)))
     }
 }
 
@@ -245,7 +246,7 @@ impl World for View<'_, '_> {
             return Ok(None);
         };
         let found = crate::rules::find_user(self.state, party.target())?;
-        Ok(found.map(|(id, state)| UserView::of(id, state, self.network)))
+        Ok(found.map(|(id, state)| UserView::of(id, Arc::unwrap_or_clone(state), self.network)))
     }
 
     fn balance(&self, owner: &str, currency: &str) -> Result<String, StateError> {

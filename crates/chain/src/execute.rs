@@ -3,20 +3,22 @@
 //! What a type of transaction does is in [`crate::rules`]; here is what all of them share: chain, sender, signature,
 //! nonce, time, receipts.
 
+use std::sync::Arc;
+
 use tana_protocol::block::{Receipt, StateChange};
 use tana_protocol::genesis::RequireChainId;
 use tana_protocol::problem::Code;
 use tana_protocol::state::{UserState, ValidatorState};
 use tana_protocol::transaction::PartyRef;
 use tana_protocol::{
-    ChainSpec, PublicKey, SignedTransaction, StateKey, StateValue, Timestamp, TransactionId,
-    TransactionType, UserId,
+    ChainSpec, Hash32, PublicKey, Signature, SignedTransaction, StateKey, StateValue, Timestamp,
+    Transaction, TransactionId, TransactionType, UserId,
 };
 
 use crate::contract::Contracts;
 use crate::gas;
 use crate::rules::{self, Failure, Report, Sender};
-use crate::state::{Overlay, StateError, StateReader};
+use crate::state::{Changes, Overlay, StateError, StateReader};
 
 /// A transaction with what is derived of it, computed once.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,16 +36,38 @@ impl Prepared {
     #[must_use]
     pub fn new(signed: SignedTransaction) -> Self {
         let message = signed.transaction.message();
-        let id = TransactionId(tana_protocol::Hash32::of_parts(&[
-            message.as_bytes(),
-            &signed.signature.to_bytes(),
-        ]));
+        let id = id_of(&message, &signed.signature);
         Self {
             signed,
             id,
             message,
         }
     }
+
+    /// What execution reads of it.
+    pub(crate) fn read(&self) -> Read<'_> {
+        Read {
+            transaction: &self.signed.transaction,
+            id: self.id,
+            message: &self.message,
+        }
+    }
+}
+
+/// A transaction where it lies, with what is derived of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Read<'a> {
+    pub(crate) transaction: &'a Transaction,
+    pub(crate) id: TransactionId,
+    pub(crate) message: &'a str,
+}
+
+/// The id of a transaction whose text and signature are these.
+pub(crate) fn id_of(message: &str, signature: &Signature) -> TransactionId {
+    TransactionId(Hash32::of_parts(&[
+        message.as_bytes(),
+        &signature.to_bytes(),
+    ]))
 }
 
 /// What became of a transaction that was handed to the executor.
@@ -61,7 +85,7 @@ pub struct Execution {
     /// One for each included transaction.
     pub receipts: Vec<Receipt>,
     /// In order of the keys' texts.
-    pub changes: Vec<StateChange>,
+    pub changes: Changes,
     /// The same as values.
     pub values: Vec<(StateKey, StateValue)>,
     /// Of all receipts.
@@ -70,6 +94,14 @@ pub struct Execution {
     pub validators: ValidatorState,
     /// Who agrees on the next.
     pub next_validators: ValidatorState,
+}
+
+impl Execution {
+    /// The changes as they are in a block.
+    #[must_use]
+    pub fn state_changes(&self) -> Vec<StateChange> {
+        self.changes.to_list(&self.values)
+    }
 }
 
 /// Executes the transactions of one block.
@@ -134,11 +166,20 @@ impl<'a> Executor<'a> {
         transaction: &Prepared,
         fits: SignatureCheck<'_>,
     ) -> Result<Outcome, StateError> {
+        self.execute(transaction.read(), &mut |key| fits(key, transaction))
+    }
+
+    /// The same of a transaction that lies elsewhere.
+    pub(crate) fn execute(
+        &mut self,
+        transaction: Read<'_>,
+        fits: &mut dyn FnMut(&PublicKey) -> bool,
+    ) -> Result<Outcome, StateError> {
         let (sender, key) = match self.sender(transaction)? {
             Ok(found) => found,
             Err(failure) => return Ok(Outcome::Excluded(failure)),
         };
-        if !fits(&key, transaction) {
+        if !fits(&key) {
             return Ok(Outcome::Excluded(Failure::new(
                 Code::BadSignature,
                 "the signature does not fit the message and the sender's key",
@@ -151,7 +192,7 @@ impl<'a> Executor<'a> {
         } else {
             self.state.drop_transaction();
         }
-        let kind = transaction.signed.transaction.kind;
+        let kind = transaction.transaction.kind;
         let (code, message) = match result {
             Ok(()) => (Receipt::OK.to_owned(), "done".to_owned()),
             Err(failure) => (failure.code.as_str(), failure.message),
@@ -174,11 +215,11 @@ impl<'a> Executor<'a> {
     /// Nonce, time, and the type's own rule. The nonce is kept whatever the rest says.
     fn included(
         &mut self,
-        prepared: &Prepared,
+        read: Read<'_>,
         sender: &Sender,
         report: &mut Report,
     ) -> Result<Result<(), Failure>, StateError> {
-        let transaction = &prepared.signed.transaction;
+        let transaction = read.transaction;
         if let Sender::User(id, user) = sender {
             let next = user.nonce.saturating_add(1);
             if transaction.nonce != next {
@@ -190,10 +231,11 @@ impl<'a> Executor<'a> {
                     ),
                 )));
             }
-            let mut user = user.clone();
+            let mut user = UserState::clone(user);
             user.nonce = next;
             user.updated_at = self.timestamp;
-            self.state.put(StateKey::User(*id), StateValue::User(user));
+            let user = StateValue::User(Arc::new(user));
+            self.state.put(StateKey::User(*id), user);
             self.state.keep();
         }
         let window = self.spec.limits.transaction_window_ms;
@@ -212,7 +254,7 @@ impl<'a> Executor<'a> {
                 state: &mut self.state,
                 height: self.height,
                 now: self.timestamp,
-                id: prepared.id,
+                id: read.id,
                 transaction,
                 network: self.spec.network,
                 contracts: self.contracts,
@@ -225,17 +267,20 @@ impl<'a> Executor<'a> {
     /// Who signs, and with which key. What fails here can never be in a block of this chain.
     fn sender(
         &self,
-        prepared: &Prepared,
+        Read {
+            transaction,
+            message,
+            ..
+        }: Read<'_>,
     ) -> Result<Result<(Sender, PublicKey), Failure>, StateError> {
-        let transaction = &prepared.signed.transaction;
         let most = gas::message_limit(transaction.kind);
-        if prepared.message.len() > most {
+        if message.len() > most {
             return Ok(Err(Failure::new(
                 Code::TooLarge,
                 format!(
                     "the transaction is {} bytes long; {most} are allowed: store what is large with tana content put \
                      and name its SHA-256 in metadata.contentRefs",
-                    prepared.message.len(),
+                    message.len(),
                 ),
             )));
         }
@@ -259,7 +304,7 @@ impl<'a> Executor<'a> {
         if transaction.kind == TransactionType::UserCreation {
             return Ok(rules::user::new_user(transaction).map(|new| {
                 let key = new.public_key;
-                (Sender::NewUser(new), key)
+                (Sender::NewUser(Box::new(new)), key)
             }));
         }
         Ok(match self.user(transaction.from.target())? {
@@ -274,7 +319,7 @@ impl<'a> Executor<'a> {
         })
     }
 
-    fn user(&self, party: &PartyRef) -> Result<Option<(UserId, UserState)>, StateError> {
+    fn user(&self, party: &PartyRef) -> Result<Option<(UserId, Arc<UserState>)>, StateError> {
         rules::find_user(&self.state, party)
     }
 
@@ -286,14 +331,15 @@ impl<'a> Executor<'a> {
         let set = |state: &Overlay<'_>| {
             state
                 .validators(&StateKey::Validators)?
+                .map(|validators| *validators)
                 .ok_or(StateError::NotLoaded(StateKey::Validators))
         };
         // Before this block: a change in this block's own transactions touches only what is pending.
         let before = set(&self.state)?;
         let next = rules::validator::end_of_block(before.clone(), self.height);
         if next != before {
-            self.state
-                .put(StateKey::Validators, StateValue::Validators(next.clone()));
+            let value = StateValue::Validators(Box::new(next.clone()));
+            self.state.put(StateKey::Validators, value);
             self.state.keep();
         }
         let (changes, values) = self.state.changes()?;

@@ -1,6 +1,7 @@
 //! Block 0, computed from the chain file. Nothing of the file is left out of its state root.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use tana_protocol::block::{Block, BlockHeader, StateChange};
 use tana_protocol::state::{ChainState, CurrencyState, UserState, ValidatorState};
@@ -123,7 +124,7 @@ fn initial_state(spec: &ChainSpec) -> Result<Vec<(StateKey, StateValue)>, Genesi
         ),
         (
             StateKey::Validators,
-            StateValue::Validators(validators(spec)?),
+            StateValue::Validators(Box::new(validators(spec)?)),
         ),
     ];
     for currency in &spec.currencies {
@@ -152,7 +153,7 @@ fn initial_state(spec: &ChainSpec) -> Result<Vec<(StateKey, StateValue)>, Genesi
             created_at: spec.genesis_time,
             updated_at: spec.genesis_time,
         };
-        values.push((StateKey::User(id), StateValue::User(state)));
+        values.push((StateKey::User(id), StateValue::User(Arc::new(state))));
         values.push((
             StateKey::Username(sovereign.username.clone()),
             StateValue::Owner(id),

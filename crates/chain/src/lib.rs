@@ -23,6 +23,6 @@ pub use contract::{ContractHost, Contracts};
 pub use execute::{Execution, Executor, Outcome, Prepared};
 pub use genesis::{Genesis, genesis};
 pub use rules::Failure;
-pub use state::{MemoryState, StateError, StateReader};
+pub use state::{Changes, MemoryState, StateError, StateReader};
 pub use tree::{TreeError, TreeNodes, TreeUpdate};
 pub use verify::{Judged, verify, verify_genesis};

@@ -6,6 +6,8 @@ pub(crate) mod money;
 pub(crate) mod user;
 pub(crate) mod validator;
 
+use std::sync::Arc;
+
 use serde_json::Value;
 use tana_protocol::problem::Code;
 use tana_protocol::state::UserState;
@@ -43,9 +45,9 @@ impl Failure {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Sender {
     /// A user, as before this transaction.
-    User(UserId, UserState),
+    User(UserId, Arc<UserState>),
     /// The user that this transaction creates.
-    NewUser(NewUserFields),
+    NewUser(Box<NewUserFields>),
 }
 
 /// The fields of a user creation, parsed.
@@ -117,7 +119,7 @@ pub(crate) fn apply(scene: &mut Scene<'_, '_>, sender: &Sender) -> Ruled<()> {
 pub(crate) fn find_user(
     state: &Overlay<'_>,
     party: &PartyRef,
-) -> Result<Option<(UserId, UserState)>, StateError> {
+) -> Result<Option<(UserId, Arc<UserState>)>, StateError> {
     let id = match party {
         PartyRef::Id(id) => *id,
         PartyRef::Name(name) => match state.owner(&StateKey::Username(name.clone()))? {
@@ -132,7 +134,7 @@ pub(crate) fn find_user(
 }
 
 /// The user that `to` names.
-pub(crate) fn recipient(scene: &Scene<'_, '_>) -> Ruled<(UserId, UserState)> {
+pub(crate) fn recipient(scene: &Scene<'_, '_>) -> Ruled<(UserId, Arc<UserState>)> {
     let to = &scene.transaction.to;
     Ok(find_user(scene.state, to.target())?
         .ok_or_else(|| Failure::new(Code::UnknownRecipient, format!("there is no user {to}"))))

@@ -1,9 +1,9 @@
 //! Where execution reads from and what it has changed so far.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
+use std::ops::{Bound, Range};
 
-use tana_protocol::block::StateChange;
+use tana_protocol::block::{ChangesText, StateChange};
 use tana_protocol::contract::DataKey;
 use tana_protocol::{ContractId, StateKey, StateValue, UserId};
 
@@ -240,24 +240,37 @@ impl<'a> Overlay<'a> {
         self.transaction.clear();
     }
 
-    /// What the block changed: with the values before, in order of the keys' texts. A value written back as it was
-    /// is no change.
-    pub(crate) fn changes(self) -> Result<Changes, StateError> {
+    /// What the block changed: with the values before, in order of the keys' texts; and the same as values. A value written
+    /// back as it was is no change.
+    pub(crate) fn changes(self) -> Result<(Changes, Vec<(StateKey, StateValue)>), StateError> {
         let mut changed = Vec::with_capacity(self.block.len());
         for (key, after) in self.block {
             let before = below(self.below, &self.created, &self.deployed, &key)?;
             let left = Some(&after).filter(|value| **value != StateValue::Gone);
             if before.as_ref() != left {
-                let change = StateChange {
-                    key: key.to_string(),
-                    before: before.as_ref().map(StateValue::to_json),
-                    after: left.map(StateValue::to_json),
-                };
-                changed.push((change, (key, after)));
+                changed.push((key.to_string(), before, (key, after)));
             }
         }
-        changed.sort_by(|(a, _), (b, _)| a.key.cmp(&b.key));
-        Ok(changed.into_iter().unzip())
+        changed.sort_unstable_by(|(a, ..), (b, ..)| a.cmp(b));
+        let mut text = ChangesText::for_about(changed.len());
+        let (mut list, mut values) = (Vec::with_capacity(changed.len()), Vec::new());
+        values.reserve_exact(changed.len());
+        for (key, before, (named, after)) in changed {
+            let left = before.as_ref().unwrap_or(&StateValue::Gone);
+            let place = text.push(
+                &key,
+                |out| after.write_canonical(out),
+                |out| left.write_canonical(out),
+            );
+            list.push(Changed {
+                key,
+                before,
+                after: place,
+            });
+            values.push((named, after));
+        }
+        let text = text.end();
+        Ok((Changes { list, text }, values))
     }
 }
 
@@ -282,8 +295,74 @@ fn below(
     }
 }
 
-/// State changes as they are in a block, and the same as values.
-pub(crate) type Changes = (Vec<StateChange>, Vec<(StateKey, StateValue)>);
+/// What a block changed, in order of the keys' texts: with the values before, and everything as its canonical JSON, which is
+/// written once and then hashed, compared and put into the tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changes {
+    list: Vec<Changed>,
+    text: Vec<u8>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Changed {
+    key: String,
+    before: Option<StateValue>,
+    /// Where the canonical JSON of the value after the block is in the text.
+    after: Range<usize>,
+}
+
+impl Default for Changes {
+    /// None.
+    fn default() -> Self {
+        Self {
+            list: Vec::new(),
+            text: ChangesText::for_about(0).end(),
+        }
+    }
+}
+
+impl Changes {
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// The canonical JSON of the list of changes, which `changesHash` is taken over.
+    #[must_use]
+    pub fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// Each key's text and the canonical JSON of its value after the block, `null` where none is left.
+    pub(crate) fn written(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        let written = |change: &Range<usize>| self.text.get(change.clone()).unwrap_or_default();
+        self.list
+            .iter()
+            .map(move |changed| (&*changed.key, written(&changed.after)))
+    }
+
+    /// The changes as they are in a block; `values` are those after it, in the same order.
+    #[must_use]
+    pub fn to_list(&self, values: &[(StateKey, StateValue)]) -> Vec<StateChange> {
+        let json = |value: &StateValue| (*value != StateValue::Gone).then(|| value.to_json());
+        self.list
+            .iter()
+            .zip(values)
+            .map(|(changed, (_, after))| StateChange {
+                key: changed.key.clone(),
+                before: changed.before.as_ref().and_then(json),
+                after: json(after),
+            })
+            .collect()
+    }
+}
 
 /// Reads a value of the kind that its key has.
 macro_rules! typed {
@@ -300,11 +379,19 @@ macro_rules! typed {
     };
 }
 
-typed!(user, User, tana_protocol::state::UserState);
+typed!(user, User, std::sync::Arc<tana_protocol::state::UserState>);
 typed!(owner, Owner, tana_protocol::UserId);
 typed!(balance, Balance, tana_protocol::state::BalanceState);
 typed!(currency, Currency, tana_protocol::state::CurrencyState);
-typed!(contract, Contract, tana_protocol::contract::ContractState);
+typed!(
+    contract,
+    Contract,
+    Box<tana_protocol::contract::ContractState>
+);
 typed!(named, Named, tana_protocol::ContractId);
 typed!(code, Code, tana_protocol::contract::CodeState);
-typed!(validators, Validators, tana_protocol::state::ValidatorState);
+typed!(
+    validators,
+    Validators,
+    Box<tana_protocol::state::ValidatorState>
+);

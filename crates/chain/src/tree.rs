@@ -3,16 +3,19 @@
 //!
 //! The part of the tree that is needed is loaded level by level: [`missing`] names the nodes of the next level.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod update;
+
+use std::collections::{BTreeSet, HashMap};
 
 use borsh::BorshDeserialize;
 use jmt::storage::{LeafNode, Node, NodeKey, TreeReader};
 use jmt::{KeyHash, OwnedValue, Sha256Jmt, Version};
 use serde_json::Value;
-use tana_protocol::block::StateChange;
-use tana_protocol::json::canonical_json;
+use tana_protocol::json::Canonical;
 use tana_protocol::state::{TreeNode, TreeNodeKey};
 use tana_protocol::{Hash32, StateKey, StateValue};
+
+use crate::state::Changes;
 
 /// Why the tree gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -41,9 +44,9 @@ pub enum TreeError {
     Proof(String),
 }
 
-/// A part of the tree in memory.
+/// A part of the tree in memory. Nodes are looked up and never gone through, so their order says nothing.
 #[derive(Clone, Debug, Default)]
-pub struct TreeNodes(BTreeMap<TreeNodeKey, Node>);
+pub struct TreeNodes(HashMap<TreeNodeKey, Node>);
 
 impl TreeNodes {
     /// Adds nodes as a store keeps them.
@@ -242,51 +245,50 @@ pub fn update(
     height: u64,
     changes: &[(StateKey, StateValue)],
 ) -> Result<TreeUpdate, TreeError> {
-    let values = (changes.iter()).map(|(key, value)| (KeyHash(key.hash().0), value.to_bytes()));
+    let mut out = Canonical::new();
+    let values = changes.iter().map(|(key, value)| {
+        out.clear();
+        value.write_canonical(&mut out);
+        (key.hash(), Hash32::of(out.bytes()))
+    });
     put(nodes, height, values.collect())
 }
 
-/// The same of what execution gave, whose keys are texts and whose values are JSON already.
+/// The same of what execution gave, whose keys are texts and whose values are written already.
 ///
 /// # Errors
 /// When nodes are missing or do not fit together.
 pub fn update_of(
     nodes: &TreeNodes,
     height: u64,
-    changes: &[StateChange],
+    changes: &Changes,
 ) -> Result<TreeUpdate, TreeError> {
-    let values = changes.iter().map(|change| {
-        let key = KeyHash(Hash32::of(change.key.as_bytes()).0);
-        // What is gone stays in the tree as `null`.
-        (
-            key,
-            canonical_json(change.after.as_ref().unwrap_or(&Value::Null)),
-        )
-    });
+    let values =
+        (changes.written()).map(|(key, value)| (Hash32::of(key.as_bytes()), Hash32::of(value)));
     put(nodes, height, values.collect())
 }
 
 fn put(
     nodes: &TreeNodes,
     height: u64,
-    values: Vec<(KeyHash, OwnedValue)>,
+    mut entries: Vec<(Hash32, Hash32)>,
 ) -> Result<TreeUpdate, TreeError> {
+    if entries.is_empty() {
+        return unchanged(nodes, height);
+    }
+    entries.sort_unstable_by_key(|(key, _)| *key);
+    update::write(nodes, height, &entries)
+}
+
+/// A block that changes nothing has a root of its own all the same.
+fn unchanged(nodes: &TreeNodes, height: u64) -> Result<TreeUpdate, TreeError> {
     let broken = |error: anyhow::Error| TreeError::Broken {
         version: height,
         detail: format!("{error:#}"),
     };
-    let tree = Sha256Jmt::new(nodes);
-    let (root, batch) = if values.is_empty() {
-        tree.put_value_set([], height).map_err(broken)?
-    } else {
-        // All at once: a node that many keys pass is hashed once, not for each of them.
-        let (roots, batch) = tree
-            .batch_put_value_sets(vec![values], None, height)
-            .map_err(broken)?;
-        let root = roots.first().copied();
-        let root = root.ok_or_else(|| broken(anyhow::anyhow!("an update gave no root")))?;
-        (root, batch)
-    };
+    let (root, batch) = Sha256Jmt::new(nodes)
+        .put_value_set([], height)
+        .map_err(broken)?;
     let nodes = batch
         .node_batch
         .nodes()
@@ -362,29 +364,65 @@ pub fn check_proof(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
     use tana_protocol::UserId;
 
     use super::*;
 
-    /// What `jmt` makes of the same changes one after the other.
-    fn one_by_one(
+    /// The root and the nodes that `jmt` makes of the same values one after the other.
+    fn written_by_jmt(
         nodes: &TreeNodes,
         height: u64,
-        changes: &[(StateKey, StateValue)],
+        values: impl IntoIterator<Item = (KeyHash, Option<OwnedValue>)>,
     ) -> (Hash32, BTreeMap<TreeNodeKey, Vec<u8>>) {
-        let values = changes
-            .iter()
-            .map(|(key, value)| (KeyHash(key.hash().0), Some(value.to_bytes())));
         let (root, batch) = Sha256Jmt::new(nodes).put_value_set(values, height).unwrap();
         let nodes = batch.node_batch.nodes().iter();
         let nodes = nodes.map(|(key, node)| (key_of(key), borsh::to_vec(node).unwrap()));
         (Hash32(root.0), nodes.collect())
     }
 
+    /// Keys that share beginnings of all lengths, so that leaves move down, and down again.
+    fn keys() -> impl Strategy<Value = Hash32> {
+        let steps = prop::sample::select(vec![0x00, 0x01, 0x10, 0x11, 0xf0, 0xff]);
+        let shared = 0..32_usize;
+        (shared, prop::collection::vec(steps, 3), any::<u8>()).prop_map(|(shared, steps, other)| {
+            let mut key = [0x11; 32];
+            for (byte, step) in key[shared..].iter_mut().zip(steps) {
+                *byte = step;
+            }
+            key[31] ^= other & 0x13;
+            Hash32(key)
+        })
+    }
+
     proptest! {
         #[test]
-        fn an_update_at_once_is_the_update_one_by_one(
+        fn an_update_is_that_of_jmt_whatever_the_keys(
+            blocks in prop::collection::vec(
+                prop::collection::btree_map(keys(), any::<u8>(), 0..40), 1..8,
+            )
+        ) {
+            let mut nodes = TreeNodes::default();
+            for (height, block) in (0..).zip(blocks) {
+                let values = block.iter().map(|(key, value)| (KeyHash(key.0), Some(vec![*value])));
+                let expected = written_by_jmt(&nodes, height, values);
+                // In any order.
+                let entries = block.iter().rev().map(|(key, value)| (*key, Hash32::of(&[*value])));
+                let made = put(&nodes, height, entries.collect()).unwrap();
+                // In the order of their names.
+                let names: Vec<_> = made.nodes.iter().map(|node| node.key.clone()).collect();
+                prop_assert!(names.is_sorted(), "{names:?}");
+                let written = made.nodes.iter().map(|node| (node.key.clone(), node.bytes.clone()));
+                prop_assert_eq!((made.root, written.collect()), expected);
+                nodes.load(made.nodes).unwrap();
+                prop_assert_eq!(root(&nodes, height).unwrap(), made.root);
+            }
+        }
+
+        #[test]
+        fn an_update_is_that_of_jmt(
             blocks in prop::collection::vec(
                 prop::collection::btree_map(any::<u8>(), any::<u8>(), 0..60), 1..6,
             )
@@ -401,17 +439,12 @@ mod tests {
                         (StateKey::Username(format!("user{key}").parse().unwrap()), owner)
                     })
                     .collect();
-                let expected = one_by_one(&nodes, height, &changes);
+                let values = (changes.iter())
+                    .map(|(key, value)| (KeyHash(key.hash().0), Some(value.to_bytes())));
+                let expected = written_by_jmt(&nodes, height, values);
                 let made = update(&nodes, height, &changes).unwrap();
                 let written = made.nodes.iter().map(|node| (node.key.clone(), node.bytes.clone()));
                 prop_assert_eq!((made.root, written.collect()), expected);
-                let as_json = changes.iter().map(|(key, value)| StateChange {
-                    key: key.to_string(),
-                    before: None,
-                    after: Some(value.to_json()).filter(|json| !json.is_null()),
-                });
-                let of_json = update_of(&nodes, height, &as_json.collect::<Vec<_>>()).unwrap();
-                prop_assert_eq!(&of_json, &made);
                 nodes.load(made.nodes).unwrap();
             }
         }

@@ -2,12 +2,14 @@
 
 mod text;
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::hash::Hash32;
 use crate::id::{NodeId, TransactionId};
-use crate::json::{canonical, write_canonical, write_text};
+use crate::json::{Canonical, canonical, write_canonical, write_text};
 use crate::key::{KeyError, PublicKey, Signature};
 use crate::time::Timestamp;
 use crate::transaction::SignedTransaction;
@@ -81,21 +83,59 @@ impl StateChange {
     /// written from where they are.
     #[must_use]
     pub fn canonical_list(changes: &[Self]) -> Vec<u8> {
-        let mut out = Vec::with_capacity(changes.len().saturating_mul(768));
-        out.push(b'[');
-        for (place, change) in changes.iter().enumerate() {
-            if place > 0 {
-                out.push(b',');
-            }
-            let Self { key, before, after } = change;
-            for (name, value) in [(&b"{\"after\":"[..], after), (b",\"before\":", before)] {
-                out.extend_from_slice(name);
-                write_canonical(value.as_ref().unwrap_or(&Value::Null), &mut out);
-            }
-            out.extend_from_slice(b",\"key\":");
-            write_text(key, &mut out);
-            out.push(b'}');
+        let mut list = ChangesText::for_about(changes.len());
+        for Self { key, before, after } in changes {
+            let json = |value: &Option<Value>, out: &mut Canonical| {
+                write_canonical(value.as_ref().unwrap_or(&Value::Null), out.bytes_mut());
+            };
+            list.push(key, |out| json(after, out), |out| json(before, out));
         }
+        list.end()
+    }
+}
+
+/// The canonical JSON of a list of state changes while it is written, change by change.
+#[derive(Debug)]
+pub struct ChangesText(Canonical);
+
+impl ChangesText {
+    /// Nothing yet, and room for about so many changes.
+    #[must_use]
+    pub fn for_about(changes: usize) -> Self {
+        let mut out = Canonical::with_capacity(changes.saturating_mul(512));
+        out.bytes_mut().push(b'[');
+        Self(out)
+    }
+
+    /// Writes a change: each of the two writes the canonical JSON of its value. Answers where that of the value after the
+    /// block lies.
+    pub fn push(
+        &mut self,
+        key: &str,
+        after: impl FnOnce(&mut Canonical),
+        before: impl FnOnce(&mut Canonical),
+    ) -> Range<usize> {
+        let text = &mut self.0;
+        if text.bytes().len() > 1 {
+            text.bytes_mut().push(b',');
+        }
+        text.bytes_mut().extend_from_slice(b"{\"after\":");
+        let from = text.bytes().len();
+        after(text);
+        let value = from..text.bytes().len();
+        text.bytes_mut().extend_from_slice(b",\"before\":");
+        before(text);
+        let out = text.bytes_mut();
+        out.extend_from_slice(b",\"key\":");
+        write_text(key, out);
+        out.push(b'}');
+        value
+    }
+
+    /// The text of the whole list.
+    #[must_use]
+    pub fn end(self) -> Vec<u8> {
+        let mut out = self.0.into_bytes();
         out.push(b']');
         out
     }

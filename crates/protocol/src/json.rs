@@ -1,12 +1,16 @@
 //! JSON as this network writes it: compact, in the key order of the message, numbers as JavaScript prints them.
 
+mod canonical;
+
 use std::fmt::{self, Display};
 use std::io;
 use std::marker::PhantomData;
 use std::str::FromStr;
 
 use serde::{Deserializer, Serialize};
-use serde_json::Value;
+use serde_json::{Number, Value};
+
+pub use canonical::Canonical;
 
 /// Writes compact JSON with numbers as `JSON.stringify` prints them, since that is what phones sign.
 struct JavaScriptNumbers;
@@ -40,18 +44,9 @@ pub fn compact<T: Serialize + ?Sized>(value: &T) -> String {
 /// Never for the types of this crate: their keys are strings and they hold no numbers beyond 64 bits.
 #[must_use]
 pub fn canonical<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
-    let value = serde_json::to_value(value).expect("values of this crate have a canonical form");
-    let mut out = Vec::with_capacity(256);
-    write_canonical(&value, &mut out);
-    out
-}
-
-/// What [`canonical`] gives, of JSON that is there already: it is not copied first.
-#[must_use]
-pub fn canonical_json(value: &Value) -> Vec<u8> {
-    let mut out = Vec::with_capacity(256);
-    write_canonical(value, &mut out);
-    out
+    let mut out = Canonical::new();
+    out.write(value);
+    out.into_bytes()
 }
 
 /// How deep free-form JSON of a transaction or a contract may nest. Readers of JSON give up at 128 levels, and blocks,
@@ -79,10 +74,10 @@ pub(crate) fn write_canonical(value: &Value, out: &mut Vec<u8>) {
         Value::Bool(true) => out.extend_from_slice(b"true"),
         Value::Bool(false) => out.extend_from_slice(b"false"),
         // Every number is a double; without its fraction where it has none.
-        Value::Number(number) => {
-            let number = number.as_f64().unwrap_or(0.0);
-            out.extend_from_slice(ryu_js::Buffer::new().format(number).as_bytes());
-        }
+        Value::Number(number) => match exact(number) {
+            Some(number) => write_integer(number, out),
+            None => write_double(number.as_f64().unwrap_or(0.0), out),
+        },
         Value::String(text) => write_text(text, out),
         Value::Array(items) => {
             out.push(b'[');
@@ -116,6 +111,36 @@ pub(crate) fn write_canonical(value: &Value, out: &mut Vec<u8>) {
             out.push(b'}');
         }
     }
+}
+
+/// From here on, not every integer is a double.
+const INEXACT: u64 = 1 << 53;
+
+/// The integer that a number is, where it is written as one and every reader of JSON takes it for the same.
+fn exact(number: &Number) -> Option<i64> {
+    number
+        .as_i64()
+        .filter(|number| number.unsigned_abs() < INEXACT)
+}
+
+/// Whether `value` holds no numbers but integers that no other number has the canonical form of: then what has the same
+/// canonical form is the same.
+#[must_use]
+pub fn is_exact(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => exact(number).is_some(),
+        Value::Array(items) => items.iter().all(is_exact),
+        Value::Object(fields) => fields.values().all(is_exact),
+        Value::Null | Value::Bool(_) | Value::String(_) => true,
+    }
+}
+
+fn write_integer(number: i64, out: &mut Vec<u8>) {
+    serde_json::to_writer(out, &number).expect("writing into memory never fails");
+}
+
+pub(crate) fn write_double(number: f64, out: &mut Vec<u8>) {
+    out.extend_from_slice(ryu_js::Buffer::new().format(number).as_bytes());
 }
 
 pub(crate) fn write_text(text: &str, out: &mut Vec<u8>) {
@@ -201,9 +226,63 @@ mod tests {
         #[test]
         fn canonical_json_is_what_another_implementation_writes(value in values()) {
             let (ours, theirs) = (super::canonical(&value), serde_json_canonicalizer::to_vec(&value).unwrap());
-            prop_assert_eq!(&super::canonical_json(&value), &ours);
+            let mut written = b"before".to_vec();
+            super::write_canonical(&value, &mut written);
+            prop_assert_eq!(written.strip_prefix(b"before"), Some(&ours[..]));
             prop_assert_eq!(String::from_utf8(ours).unwrap(), String::from_utf8(theirs).unwrap());
         }
+    }
+
+    #[test]
+    fn only_what_has_its_canonical_form_alone_is_exact() {
+        for exact in [
+            json!([0, -1, 9_007_199_254_740_991_u64]),
+            json!({"a": "1.5"}),
+        ] {
+            assert!(super::is_exact(&exact), "{exact}");
+        }
+        for other in [
+            json!(1.0),
+            json!(9_007_199_254_740_992_u64),
+            json!({"a": [0.5]}),
+        ] {
+            assert!(!super::is_exact(&other), "{other}");
+        }
+    }
+
+    #[test]
+    fn structs_are_written_in_the_order_of_their_names() {
+        #[derive(serde::Serialize)]
+        struct Inner {
+            b: Vec<u8>,
+            a: Option<&'static str>,
+        }
+        #[derive(serde::Serialize)]
+        struct Outer {
+            zebra: Inner,
+            #[serde(rename = "\"quoted\"")]
+            quoted: f32,
+            #[serde(rename = "\u{1f600}")]
+            astral: i8,
+            #[serde(rename = "\u{fb33}")]
+            hebrew: char,
+            big: u64,
+            raw: Box<serde_json::value::RawValue>,
+        }
+        let value = Outer {
+            zebra: Inner {
+                b: vec![2, 1],
+                a: None,
+            },
+            quoted: 0.5,
+            astral: -1,
+            hebrew: 'x',
+            big: u64::MAX,
+            raw: serde_json::from_str(r#"{"y": 1.0, "x": []}"#).unwrap(),
+        };
+        let text = String::from_utf8(super::canonical(&value)).unwrap();
+        let theirs = serde_json_canonicalizer::to_vec(&serde_json::to_value(&value).unwrap());
+        assert_eq!(text, String::from_utf8(theirs.unwrap()).unwrap());
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -16,7 +17,7 @@ use crate::contract::{CodeState, ContractState, DataKey};
 use crate::genesis::{ChainLimits, CurrencyType, Engine, Validator};
 use crate::hash::{Hash32, hex_text};
 use crate::id::{ContractId, ContractName, NodeId, UserId, Username};
-use crate::json::canonical;
+use crate::json::{Canonical, canonical};
 use crate::key::PublicKey;
 use crate::time::{Timestamp, ms};
 use crate::transaction::Role;
@@ -259,9 +260,10 @@ pub enum StateValue {
     /// Of [`StateKey::Chain`].
     Chain(ChainState),
     /// Of [`StateKey::Validators`].
-    Validators(ValidatorState),
-    /// Of [`StateKey::User`].
-    User(UserState),
+    Validators(Box<ValidatorState>),
+    /// Of [`StateKey::User`], which is read more often than changed. What is large is behind a pointer: a block moves
+    /// thousands of balances, and a value takes as much room as its largest kind.
+    User(Arc<UserState>),
     /// Of [`StateKey::Username`] and [`StateKey::UserKey`]: whose it is.
     Owner(UserId),
     /// Of [`StateKey::Balance`].
@@ -269,7 +271,7 @@ pub enum StateValue {
     /// Of [`StateKey::Currency`].
     Currency(CurrencyState),
     /// Of [`StateKey::Contract`].
-    Contract(ContractState),
+    Contract(Box<ContractState>),
     /// Of [`StateKey::ContractName`]: which contract it is.
     Named(ContractId),
     /// Of [`StateKey::Code`].
@@ -315,18 +317,25 @@ impl StateValue {
     /// Canonical JSON: what the tree holds.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Canonical::new();
+        self.write_canonical(&mut out);
+        out.into_bytes()
+    }
+
+    /// Writes the canonical JSON behind what is in `out`.
+    pub fn write_canonical(&self, out: &mut Canonical) {
         match self {
-            Self::Chain(value) => canonical(value),
-            Self::Validators(value) => canonical(value),
-            Self::User(value) => canonical(value),
-            Self::Owner(value) => canonical(value),
-            Self::Balance(value) => canonical(value),
-            Self::Currency(value) => canonical(value),
-            Self::Contract(value) => canonical(value),
-            Self::Named(value) => canonical(value),
-            Self::Code(value) => canonical(value),
-            Self::Data(value) => canonical(value),
-            Self::Gone => canonical(&Value::Null),
+            Self::Chain(value) => out.write(value),
+            Self::Validators(value) => out.write(value),
+            Self::User(value) => out.write(value),
+            Self::Owner(value) => out.write(value),
+            Self::Balance(value) => out.write(value),
+            Self::Currency(value) => out.write(value),
+            Self::Contract(value) => out.write(value),
+            Self::Named(value) => out.write(value),
+            Self::Code(value) => out.write(value),
+            Self::Data(value) => out.write(value),
+            Self::Gone => out.write(&()),
         }
     }
 

@@ -2,6 +2,7 @@
 //! and keys that are about to be taken. The transactions themselves are in the queue.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use tana_chain::{MemoryState, StateError, StateReader, plan};
 use tana_protocol::contract::DataKey;
@@ -256,6 +257,7 @@ impl StateReader for Expected<'_> {
         Ok(match (key, value) {
             (StateKey::User(id), Some(StateValue::User(mut user))) if Some(*id) == self.sender => {
                 if let Some((last, _)) = self.outstanding().last() {
+                    let user = Arc::make_mut(&mut user);
                     user.nonce = user.nonce.max(*last);
                 }
                 Some(StateValue::User(user))

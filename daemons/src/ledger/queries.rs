@@ -1,6 +1,7 @@
 //! Answers what is stored. Transactions, which may also wait or have failed outside of blocks, are in `transactions`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tana_chain::{block, tree};
@@ -38,14 +39,14 @@ impl Ledger {
 
     pub(super) async fn user_state(&self, id: UserId) -> Result<UserState, LedgerError> {
         match self.value(StateKey::User(id)).await? {
-            Some(StateValue::User(user)) => Ok(user),
+            Some(StateValue::User(user)) => Ok(Arc::unwrap_or_clone(user)),
             _ => Err(LedgerError::not_found(format!("user {id}"))),
         }
     }
 
     pub(super) async fn username(&self, id: UserId) -> Result<Option<Username>, LedgerError> {
         Ok(match self.value(StateKey::User(id)).await? {
-            Some(StateValue::User(user)) => Some(user.username),
+            Some(StateValue::User(user)) => Some(user.username.clone()),
             _ => None,
         })
     }
@@ -75,7 +76,7 @@ impl Ledger {
         let mut found = self.store().state(&keys).await?;
         match (found.remove(&keys[0]), found.remove(&keys[1])) {
             (Some(StateValue::Contract(state)), Some(StateValue::Code(code))) => {
-                let mut view = views::contract(id, state);
+                let mut view = views::contract(id, *state);
                 view.source_code = Some(code.source);
                 Ok(view)
             }

@@ -128,5 +128,5 @@ async fn validators(store: &dyn LedgerStore, tip: &Tip) -> anyhow::Result<Valida
     let value = StateValue::Validators(validators.clone()).to_json();
     tree::check_proof(tip.header.state_root, &key, Some(&value), &proof)
         .context("the stored validator set is not what the state root says; restore the database from a copy")?;
-    Ok(validators)
+    Ok(*validators)
 }

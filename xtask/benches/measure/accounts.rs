@@ -127,7 +127,7 @@ impl Site {
                 StateKey::UserKey(Box::new(user.public_key)),
                 StateValue::Owner(id),
             ),
-            (StateKey::User(id), StateValue::User(user)),
+            (StateKey::User(id), StateValue::User(user.into())),
             (
                 StateKey::Balance(id, self.currency.clone()),
                 StateValue::Balance(balance),
@@ -219,7 +219,7 @@ impl<'a, S: LedgerStore> Chain<'a, S> {
             .collect();
         let execution = Execution {
             receipts: Vec::new(),
-            changes: Vec::new(),
+            changes: tana_chain::Changes::default(),
             values,
             gas_used: 0,
             validators: validators.clone(),

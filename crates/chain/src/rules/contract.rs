@@ -99,7 +99,7 @@ pub(super) fn deploy(scene: &mut Scene<'_, '_>, sender: UserId) -> Ruled<()> {
         );
     }
     let id = ContractId::created_by(&scene.id);
-    let contract = ContractState {
+    let contract = Box::new(ContractState {
         name: new.name,
         version,
         description,
@@ -111,7 +111,7 @@ pub(super) fn deploy(scene: &mut Scene<'_, '_>, sender: UserId) -> Ruled<()> {
         block: scene.height,
         transaction: scene.id,
         created_at: scene.now,
-    };
+    });
     let code = CodeState {
         source: new.source_code,
         code: compiled.code,
@@ -137,7 +137,7 @@ pub(super) fn deploy(scene: &mut Scene<'_, '_>, sender: UserId) -> Ruled<()> {
 /// The contract that runs.
 struct Target {
     id: ContractId,
-    contract: ContractState,
+    contract: Box<ContractState>,
     code: CodeState,
 }
 

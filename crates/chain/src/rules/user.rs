@@ -1,5 +1,7 @@
 //! Users and their roles.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use tana_protocol::problem::Code;
 use tana_protocol::state::UserState;
@@ -68,7 +70,9 @@ pub(super) fn create(scene: &mut Scene<'_, '_>, new: &NewUserFields) -> Ruled<()
         updated_at: scene.now,
     };
     scene.state.create(id);
-    scene.state.put(StateKey::User(id), StateValue::User(user));
+    scene
+        .state
+        .put(StateKey::User(id), StateValue::User(Arc::new(user)));
     scene.state.put(name, StateValue::Owner(id));
     scene.state.put(key, StateValue::Owner(id));
     Ok(Ok(()))
@@ -86,7 +90,8 @@ pub(super) fn change_role(scene: &mut Scene<'_, '_>, from: UserId, user: &UserSt
         scene.transaction,
         "{role}, which is user, staff or sovereign"
     ));
-    let (to, mut target) = pass!(recipient(scene)?);
+    let (to, target) = pass!(recipient(scene)?);
+    let mut target = Arc::unwrap_or_clone(target);
     if to == from {
         return Ok(Err(Failure::new(
             Code::BadTransaction,
@@ -97,6 +102,6 @@ pub(super) fn change_role(scene: &mut Scene<'_, '_>, from: UserId, user: &UserSt
     target.updated_at = scene.now;
     scene
         .state
-        .put(StateKey::User(to), StateValue::User(target));
+        .put(StateKey::User(to), StateValue::User(Arc::new(target)));
     Ok(Ok(()))
 }

@@ -105,6 +105,10 @@ const TAMPERINGS: &[Tampering] = &[
     ("state before", CheckName::StateChanges, |b| {
         b.content.state_changes[0].before = None;
     }),
+    ("a number that is as large", CheckName::StateChanges, |b| {
+        let after = b.content.state_changes[0].after.as_mut().unwrap();
+        after["updatedAt"] = json!(after["updatedAt"].as_f64().unwrap());
+    }),
     ("receipt", CheckName::StateChanges, |b| {
         b.content.receipts[0].message.push('!');
     }),

@@ -11,7 +11,7 @@ use tana_protocol::api::ledger::BlockVerification;
 use tana_protocol::block::{Block, Receipt};
 use tana_protocol::genesis::{ChainLimits, GenesisSovereign, Validator};
 use tana_protocol::problem::Code;
-use tana_protocol::state::ValidatorState;
+use tana_protocol::state::{UserState, ValidatorState};
 use tana_protocol::transaction::Party;
 use tana_protocol::{
     Amount, ChainSpec, CurrencyCode, SecretKey, SignedTransaction, StateKey, StateValue, Timestamp,
@@ -271,14 +271,14 @@ impl World {
             assert_eq!(key, new_key);
             match (old, new) {
                 (StateValue::User(old), StateValue::User(new)) => {
-                    let mut old = old.clone();
+                    let mut old = UserState::clone(old);
                     old.nonce = new.nonce;
                     old.updated_at = new.updated_at;
-                    assert_eq!(&old, new);
+                    assert_eq!(old, **new);
                 }
                 // What was decided before takes effect in its block, whatever else is in that.
                 (StateValue::Validators(old), StateValue::Validators(new)) => {
-                    assert_eq!(&self.due(old), new);
+                    assert_eq!(self.due(old), **new);
                 }
                 _ => assert_eq!(old, new, "{key}"),
             }

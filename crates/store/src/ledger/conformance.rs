@@ -358,7 +358,7 @@ async fn answers_contracts(store: &dyn LedgerStore) -> StoreResult<()> {
     assert_eq!(found, ids, "of those of one block, the greater id first");
     let first = all.iter().find(|contract| contract.id == shop(1));
     let first = first.expect("it is there").state.clone();
-    assert_eq!(StateValue::Contract(first), contract(1, 1).1);
+    assert_eq!(StateValue::Contract(Box::new(first)), contract(1, 1).1);
     let place = (all[0].state.created_at, all[0].id);
     let next = store.contracts(None, page(Some(place), 10)).await?;
     assert_eq!(next, all[1..]);

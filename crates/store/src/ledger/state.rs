@@ -1,6 +1,7 @@
 //! The state: each kind of value lies in its own table, its history in `state_changes`, its tree in `state_nodes`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use tana_protocol::contract::DataKey;
 use tana_protocol::state::{TreeNode, TreeNodeKey};
@@ -119,7 +120,7 @@ async fn present_once<B: Backend>(
         .records()
     {
         let key = StateKey::User(row.parsed("id")?);
-        found.insert(key, StateValue::User(rows::user(&row)?));
+        found.insert(key, StateValue::User(Arc::new(rows::user(&row)?)));
     }
     let named = among::<B>(&mut view, &USERS, "username", sorted.names).await?;
     for row in named.records() {

@@ -95,7 +95,7 @@ impl Ledger {
             }
         }
         let validators = written.values.iter().find_map(|(_, value)| match value {
-            StateValue::Validators(validators) => Some(validators.clone()),
+            StateValue::Validators(validators) => Some(ValidatorState::clone(validators)),
             _ => None,
         });
         self.committed(&block, validators);
@@ -212,7 +212,7 @@ impl Ledger {
 async fn validators_of(store: &dyn LedgerStore) -> Result<Option<ValidatorState>, LedgerError> {
     let mut found = store.state(&[StateKey::Validators]).await?;
     Ok(match found.remove(&StateKey::Validators) {
-        Some(StateValue::Validators(validators)) => Some(validators),
+        Some(StateValue::Validators(validators)) => Some(*validators),
         _ => None,
     })
 }

@@ -1,6 +1,7 @@
 //! What the suite writes: people, balances, contracts, and three blocks with all that belongs to them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::json;
 use tana_protocol::api::ledger::OwnerType;
@@ -49,7 +50,10 @@ pub(super) fn user(number: u8, nonce: u64, height: u64) -> (StateKey, StateValue
         created_at: at(0),
         updated_at: at(height),
     };
-    (StateKey::User(person(number)), StateValue::User(state))
+    (
+        StateKey::User(person(number)),
+        StateValue::User(Arc::new(state)),
+    )
 }
 
 pub(super) fn balance(number: u8, units: u128, height: u64) -> (StateKey, StateValue) {
@@ -85,7 +89,7 @@ pub(super) fn contract(number: u8, height: u64) -> (StateKey, StateValue) {
     };
     (
         StateKey::Contract(shop(number)),
-        StateValue::Contract(state),
+        StateValue::Contract(Box::new(state)),
     )
 }
 
@@ -251,7 +255,7 @@ impl Written {
         };
         let values = vec![
             (StateKey::Currency(usd()), StateValue::Currency(currency)),
-            (StateKey::Validators, StateValue::Validators(validators)),
+            (StateKey::Validators, StateValue::Validators(Box::new(validators))),
             user(1, 0, 0),
             name(1),
             public(1),
@@ -286,7 +290,7 @@ impl Written {
         let (key, StateValue::User(mut newcomer)) = user(3, 0, 2) else {
             unreachable!("a user's value is a user");
         };
-        newcomer.created_at = at(2);
+        Arc::make_mut(&mut newcomer).created_at = at(2);
         let mut values = vec![user(1, 3, 2), (key, StateValue::User(newcomer))];
         values.extend([data(1, "a", None), data(1, ODD, Some("2"))]);
         values.push(data(1, "b", Some("new")));

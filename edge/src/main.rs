@@ -49,7 +49,7 @@ enum Command {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     if matches!(arguments.command, Some(Command::Worker)) {
-        tana_runtime::engine::init();
+        tana_runtime::engine::init(tana_runtime::engine::Purpose::Many);
         return match tana_runtime::worker::serve() {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => tana_kit::service::fail(&error),

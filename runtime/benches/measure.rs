@@ -22,7 +22,7 @@ fn main() {
     if std::env::args().any(|arg| arg == "--test") {
         return;
     }
-    engine::init();
+    engine::init(engine::Purpose::Many);
     let figures = engine::in_deep_thread(|| {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

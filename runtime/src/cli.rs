@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
 use tana_runtime::compile::{self, MAX_SOURCE_BYTES};
+use tana_runtime::engine::Purpose;
 
 /// What misuse exits with.
 pub(crate) const MISUSE: u8 = 2;
@@ -50,6 +51,14 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// What the engine is prepared for.
+    pub(crate) fn purpose(&self) -> Purpose {
+        match self {
+            Self::Worker | Self::Sandbox => Purpose::Many,
+            _ => Purpose::Once,
+        }
+    }
+
     pub(crate) fn execute(self) -> anyhow::Result<ExitCode> {
         match self {
             Self::Run(run) => run.execute(),

@@ -3,6 +3,8 @@
 
 mod execute;
 mod failure;
+#[cfg(feature = "v8")]
+mod forkable;
 mod isolate;
 mod loader;
 mod math;
@@ -10,11 +12,13 @@ mod ops;
 mod patterns;
 mod state;
 mod watchdog;
+mod zygote;
 
 use std::rc::Rc;
 
-pub use isolate::Engine;
+pub use isolate::{Engine, Isolate};
 pub use watchdog::OUT_OF_MEMORY;
+pub use zygote::{Ready, Zygote};
 
 use crate::host::Host;
 use tana_sandbox::message::{Invocation, Outcome};
@@ -31,10 +35,18 @@ pub const ENGINE: &str = if cfg!(feature = "v8") {
 /// it fails.
 pub const EXECUTIONS_PER_PROCESS: Option<u32> = if cfg!(feature = "v8") { None } else { Some(64) };
 
+/// What a process runs contracts for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// One contract, soon.
+    Once,
+    /// Many, each in a process that is forked for it: as much as possible is done before.
+    Many,
+}
+
 /// Prepares the engine; once, on the program's main thread, before anything else of this module.
-pub fn init() {
-    isolate::init_platform();
-    watchdog::prepare();
+pub fn init(purpose: Purpose) {
+    isolate::init_platform(purpose);
 }
 
 /// Runs something that uses an [`Engine`] in a thread with the stack that contracts may use.
@@ -47,5 +59,10 @@ pub fn in_deep_thread<T: Send>(work: impl FnOnce() -> T + Send) -> std::io::Resu
 
 /// Runs one contract in this thread and gives what came of it. Never fails otherwise than through the outcome.
 pub async fn run(engine: &mut Engine, invocation: Rc<Invocation>, host: Rc<dyn Host>) -> Outcome {
-    execute::run(engine, invocation, host).await
+    let ready = match Ready::of(engine, &invocation) {
+        Ok(ready) => ready,
+        Err(failure) => return Outcome::failed(failure),
+    };
+    let mut isolate = engine.make(invocation.limits.heap_bytes);
+    ready.run(&mut isolate, invocation, host).await
 }

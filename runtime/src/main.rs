@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    tana_runtime::engine::init();
-    match cli::Cli::parse().command.execute() {
+    let command = cli::Cli::parse().command;
+    tana_runtime::engine::init(command.purpose());
+    match command.execute() {
         Ok(code) => code,
         Err(error) => {
             eprintln!("tana-runtime: {error:#}");

@@ -1,26 +1,37 @@
 //! Shuts a worker in: from then on its process opens no file and no socket and starts no program. What it still can
 //! do is compute, use memory, and read and write what is open.
 //!
+//! An execution's process is forked from it and shut in further.
+//!
 //! Two fences, because either may be missing: seccomp refuses every system call that is not on a list, Landlock
 //! refuses the file system and TCP as such. No limit on address space: V8 reserves tens of GiB of it.
 
 use std::collections::BTreeMap;
 
 use landlock::{ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetStatus};
+use nix::sys::prctl::set_pdeathsig;
 use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::signal::Signal;
+use nix::unistd::{Pid, getppid};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
     SeccompRule,
 };
 
-/// Fences that the kernel refused, each as a sentence. Empty: all stand.
-pub type Gaps = Vec<String>;
+/// What holds a process.
+pub struct Fences {
+    gaps: Vec<String>,
+    /// What an execution's process is refused on top; absent where the kernel refuses filters.
+    execution: Option<BpfProgram>,
+    process: Pid,
+}
 
 /// Shuts the process in. Call it on the thread that runs contracts, when everything that needs a file has been read:
-/// seccomp holds for all threads, Landlock for this one and those that it starts.
+/// seccomp holds for all threads, Landlock for this one and those that it starts. What it still can do is fork, for
+/// [`Fences::enter_execution`].
 #[must_use]
-pub fn enter() -> Gaps {
-    let mut gaps = Gaps::new();
+pub fn enter() -> Fences {
+    let mut gaps = Vec::new();
     // A crash leaves no image of its memory behind, and what is open is enough.
     for (resource, most) in [(Resource::RLIMIT_CORE, 0), (Resource::RLIMIT_NOFILE, 32)] {
         if let Err(error) = setrlimit(resource, most, most) {
@@ -30,10 +41,44 @@ pub fn enter() -> Gaps {
     if let Err(reason) = landlock() {
         gaps.push(format!("Landlock does not hold: {reason}"));
     }
-    if let Err(reason) = seccomp() {
-        gaps.push(format!("seccomp does not hold: {reason}"));
+    let execution = match seccomp() {
+        Ok(execution) => Some(execution),
+        Err(reason) => {
+            gaps.push(format!("seccomp does not hold: {reason}"));
+            None
+        }
+    };
+    Fences {
+        gaps,
+        execution,
+        process: Pid::this(),
     }
-    gaps
+}
+
+impl Fences {
+    /// Fences that the kernel refused, each as a sentence. Empty: all stand.
+    #[must_use]
+    pub fn gaps(&self) -> &[String] {
+        &self.gaps
+    }
+
+    /// Shuts in a process that was forked for one execution: it starts no process and does not outlive the one that it
+    /// was forked from.
+    ///
+    /// # Errors
+    /// Where a fence does not hold that held around the process before.
+    pub fn enter_execution(&self) -> anyhow::Result<()> {
+        set_pdeathsig(Signal::SIGKILL)?;
+        // Before the line above it may have gone already.
+        anyhow::ensure!(
+            getppid() == self.process || Pid::this() == self.process,
+            "the worker is gone"
+        );
+        if let Some(program) = &self.execution {
+            seccompiler::apply_filter(program)?;
+        }
+        Ok(())
+    }
 }
 
 fn landlock() -> Result<(), String> {
@@ -51,12 +96,53 @@ fn landlock() -> Result<(), String> {
     }
 }
 
-fn seccomp() -> Result<(), String> {
+/// Puts the worker's filters up, and gives the one of executions.
+fn seccomp() -> Result<BpfProgram, String> {
     let programs = filters().map_err(|error| error.to_string())?;
     for program in &programs {
         seccompiler::apply_filter_all_threads(program).map_err(|error| error.to_string())?;
     }
-    Ok(())
+    execution_filter().map_err(|error| error.to_string())
+}
+
+const fn bits(number: i32) -> u64 {
+    number.unsigned_abs() as u64
+}
+
+fn is(argument: u8, value: u64) -> Result<SeccompCondition, seccompiler::BackendError> {
+    SeccompCondition::new(argument, SeccompCmpArgLen::Qword, SeccompCmpOp::Eq, value)
+}
+
+fn masked(
+    argument: u8,
+    mask: u64,
+    value: u64,
+) -> Result<SeccompCondition, seccompiler::BackendError> {
+    let within = SeccompCmpOp::MaskedEq(mask);
+    SeccompCondition::new(argument, SeccompCmpArgLen::Qword, within, value)
+}
+
+/// No processes, and no way out of ending with the worker.
+fn execution_filter() -> Result<BpfProgram, seccompiler::BackendError> {
+    let thread = bits(libc::CLONE_THREAD);
+    let refused = [
+        (
+            libc::SYS_clone,
+            SeccompRule::new(vec![masked(0, thread, 0)?])?,
+        ),
+        (
+            libc::SYS_prctl,
+            SeccompRule::new(vec![is(0, bits(libc::PR_SET_PDEATHSIG))?])?,
+        ),
+    ];
+    let refused = refused.map(|(call, rule)| (call, vec![rule]));
+    SeccompFilter::new(
+        refused.into(),
+        SeccompAction::Allow,
+        SeccompAction::Errno(libc::EPERM.unsigned_abs()),
+        std::env::consts::ARCH.try_into()?,
+    )?
+    .try_into()
 }
 
 /// Everything fails with "not permitted", except what engine, allocator and the streams need. Of two filters the
@@ -67,22 +153,15 @@ fn filters() -> Result<[BpfProgram; 2], seccompiler::BackendError> {
         .chain(ON_THIS_MACHINE)
         .map(|call| (*call, Vec::new()))
         .collect();
-    let is = |argument, value: u64| {
-        SeccompCondition::new(argument, SeccompCmpArgLen::Qword, SeccompCmpOp::Eq, value)
-    };
-    let has = |argument, bits: u64| {
-        SeccompCondition::new(
-            argument,
-            SeccompCmpArgLen::Qword,
-            SeccompCmpOp::MaskedEq(bits),
-            bits,
-        )
-    };
-    let bits = |number: i32| u64::from(number.unsigned_abs());
-    // Threads, but no processes.
+    // Threads, and processes as `fork` makes them.
+    let forked = bits(libc::CLONE_CHILD_SETTID | libc::CLONE_CHILD_CLEARTID | libc::SIGCHLD);
+    let thread = bits(libc::CLONE_THREAD);
     rules.insert(
         libc::SYS_clone,
-        vec![SeccompRule::new(vec![has(0, bits(libc::CLONE_THREAD))?])?],
+        vec![
+            SeccompRule::new(vec![masked(0, thread, thread)?])?,
+            SeccompRule::new(vec![is(0, forked)?])?,
+        ],
     );
     // Names of threads and of memory.
     rules.insert(
@@ -90,6 +169,9 @@ fn filters() -> Result<[BpfProgram; 2], seccompiler::BackendError> {
         vec![
             SeccompRule::new(vec![is(0, bits(libc::PR_SET_NAME))?])?,
             SeccompRule::new(vec![is(0, bits(libc::PR_SET_VMA))?])?,
+            // What an execution is shut in with further.
+            SeccompRule::new(vec![is(0, bits(libc::PR_SET_PDEATHSIG))?])?,
+            SeccompRule::new(vec![is(0, bits(libc::PR_SET_NO_NEW_PRIVS))?])?,
         ],
     );
     // Reading limits, not setting them.
@@ -97,7 +179,7 @@ fn filters() -> Result<[BpfProgram; 2], seccompiler::BackendError> {
         libc::SYS_prlimit64,
         vec![SeccompRule::new(vec![is(2, 0)?])?],
     );
-    // Signals to itself, for an abort.
+    // Signals to itself, for an abort. In an execution it fails, and the abort goes on to an instruction that ends it.
     let own = u64::from(std::process::id());
     rules.insert(libc::SYS_tgkill, vec![SeccompRule::new(vec![is(0, own)?])?]);
     let refuse = SeccompAction::Errno(libc::EPERM.unsigned_abs());
@@ -127,6 +209,7 @@ const ALWAYS: &[i64] = &[
     libc::SYS_fcntl,
     libc::SYS_futex,
     libc::SYS_getpid,
+    libc::SYS_getppid,
     libc::SYS_getrandom,
     libc::SYS_getrusage,
     libc::SYS_gettid,
@@ -152,10 +235,12 @@ const ALWAYS: &[i64] = &[
     libc::SYS_rt_sigreturn,
     libc::SYS_sched_getaffinity,
     libc::SYS_sched_yield,
+    libc::SYS_seccomp,
     libc::SYS_set_robust_list,
     libc::SYS_sigaltstack,
     libc::SYS_sysinfo,
     libc::SYS_uname,
+    libc::SYS_wait4,
     libc::SYS_write,
     libc::SYS_writev,
 ];

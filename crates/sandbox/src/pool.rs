@@ -70,7 +70,7 @@ impl PoolOptions {
             program: program.into(),
             workers: 2,
             waiting: 256,
-            uses: 1_000,
+            uses: 10_000,
             engine: None,
         }
     }

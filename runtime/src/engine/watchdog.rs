@@ -1,13 +1,14 @@
-//! Ends executions that use too much time, from a thread of its own.
+//! Ends an execution that uses too much time, from a thread of its own.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
+use std::future::{Future, poll_fn};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, LazyLock};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use deno_core::futures::task::AtomicWaker;
 use deno_core::v8;
+use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_gettime};
 
@@ -35,118 +36,85 @@ impl ThreadClock {
     }
 }
 
-struct Watched {
-    handle: v8::IsolateHandle,
-    clock: ThreadClock,
-    cpu_until: Duration,
-    wall_until: Instant,
-    fired: Arc<AtomicBool>,
-    done: Arc<AtomicBool>,
-}
+/// More than any limit on a heap lets a contract have; the process ends itself and its host starts another.
+const MAX_RESIDENT_BYTES: u64 = 1 << 30;
+
+/// What the thread needs: every execution starts one.
+const STACK_BYTES: usize = 64 << 10;
 
 /// Watches one execution until it is dropped.
-pub(super) struct Watch {
-    fired: Arc<AtomicBool>,
-    done: Arc<AtomicBool>,
+pub(super) struct Watch(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    fired: AtomicBool,
+    done: AtomicBool,
+    waiting: AtomicWaker,
 }
 
 impl Watch {
+    /// Watches what this thread does from now on.
+    ///
+    /// # Panics
+    /// Where the system has no thread left: nothing may run unwatched.
+    #[allow(
+        clippy::disallowed_methods,
+        clippy::expect_used,
+        reason = "another thread is stuck in the engine; without this one nothing would end it"
+    )]
     pub(super) fn start(handle: v8::IsolateHandle, cpu: Duration, wall: Duration) -> Self {
-        static WATCHDOG: LazyLock<Option<Sender<Watched>>> = LazyLock::new(spawn);
         let clock = ThreadClock::here();
-        let watch = Self {
-            fired: Arc::default(),
-            done: Arc::default(),
-        };
-        let watched = Watched {
-            handle,
-            clock,
-            cpu_until: clock.read() + cpu,
-            wall_until: Instant::now() + wall,
-            fired: Arc::clone(&watch.fired),
-            done: Arc::clone(&watch.done),
-        };
-        if let Some(watchdog) = &*WATCHDOG {
-            // It ends only with the process.
-            let _ = watchdog.send(watched);
-        }
-        watch
+        let cpu_until = clock.read() + cpu;
+        let wall_until = Instant::now() + wall;
+        let shared = Arc::<Shared>::default();
+        let seen = Arc::clone(&shared);
+        std::thread::Builder::new()
+            .stack_size(STACK_BYTES)
+            .spawn(move || {
+                while !seen.done.load(Ordering::SeqCst) {
+                    std::thread::park_timeout(TICK);
+                    if most_resident_bytes() > MAX_RESIDENT_BYTES {
+                        // Some built-in function allocates and looks at no signal.
+                        std::process::exit(OUT_OF_MEMORY);
+                    }
+                    if clock.read() > cpu_until || Instant::now() > wall_until {
+                        seen.fired.store(true, Ordering::SeqCst);
+                        seen.waiting.wake();
+                        // Again at each tick: a termination can be lost where the script was not running.
+                        handle.terminate_execution();
+                    }
+                }
+            })
+            .expect("a thread for the watchdog");
+        Self(shared)
     }
 
     /// Whether it ended the execution.
     pub(super) fn fired(&self) -> bool {
-        self.fired.load(Ordering::SeqCst)
+        self.0.fired.load(Ordering::SeqCst)
+    }
+
+    /// Waits until it does.
+    pub(super) fn expired(&self) -> impl Future<Output = ()> + '_ {
+        poll_fn(|context| {
+            self.0.waiting.register(context.waker());
+            if self.fired() {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.done.store(true, Ordering::SeqCst);
+        self.0.done.store(true, Ordering::SeqCst);
     }
 }
 
-/// Pages of memory that the process has, readable where no file can be opened any more.
-static STATM: LazyLock<Option<File>> = LazyLock::new(|| File::open("/proc/self/statm").ok());
-
-/// More than any limit on a heap lets a contract have; the process ends itself and its host starts another.
-const MAX_RESIDENT_BYTES: u64 = 1 << 30;
-
-/// Opens what the watchdog reads; before the process is shut in.
-pub(super) fn prepare() {
-    LazyLock::force(&STATM);
-}
-
-fn resident_bytes() -> Option<u64> {
-    let mut text = [0; 128];
-    let length = STATM.as_ref()?.read_at(&mut text, 0).ok()?;
-    let text = std::str::from_utf8(&text[..length]).ok()?;
-    let pages: u64 = text.split_whitespace().nth(1)?.parse().ok()?;
-    Some(pages * 4096)
-}
-
-#[allow(
-    clippy::disallowed_methods,
-    reason = "another thread is stuck in the engine"
-)]
-fn spawn() -> Option<Sender<Watched>> {
-    let (sender, receiver) = channel::<Watched>();
-    std::thread::Builder::new()
-        .name("watchdog".into())
-        .spawn(move || {
-            let mut watched: Vec<Watched> = Vec::new();
-            loop {
-                // Sleeps without a timer while nothing runs.
-                let next = if watched.is_empty() {
-                    receiver
-                        .recv()
-                        .map_err(|_| std::sync::mpsc::RecvTimeoutError::Disconnected)
-                } else {
-                    receiver.recv_timeout(TICK)
-                };
-                match next {
-                    Ok(one) => watched.push(one),
-                    Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {}
-                    Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => return,
-                }
-                if !watched.is_empty()
-                    && resident_bytes().is_some_and(|bytes| bytes > MAX_RESIDENT_BYTES)
-                {
-                    // Some built-in function allocates and looks at no signal.
-                    std::process::exit(OUT_OF_MEMORY);
-                }
-                watched.retain(|one| {
-                    if one.done.load(Ordering::SeqCst) {
-                        return false;
-                    }
-                    if one.clock.read() > one.cpu_until || Instant::now() > one.wall_until {
-                        one.fired.store(true, Ordering::SeqCst);
-                        // Again at each tick: a termination can be lost where the script was not running.
-                        one.handle.terminate_execution();
-                    }
-                    true
-                });
-            }
-        })
-        .ok()
-        .map(|_| sender)
+/// The most memory that this process ever had. Read by a system call: no file can be opened any more.
+fn most_resident_bytes() -> u64 {
+    let kibibytes = getrusage(UsageWho::RUSAGE_SELF).map_or(0, |usage| usage.max_rss());
+    u64::try_from(kibibytes).unwrap_or(0) << 10
 }

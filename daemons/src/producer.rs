@@ -118,7 +118,7 @@ async fn listen(ledger: &LedgerClient, reachable: &Check, wake: &Notify) {
             StreamItem::Event(LedgerEvent::Queue(queue)) if queue.length > 0 => wake.notify_one(),
             StreamItem::Event(_) => {}
             StreamItem::Lost { why, .. } => {
-                reachable.not_ok(format!("the ledger does not answer: {why}"));
+                reachable.not_ok(format!("no word from the ledger: {why}"));
             }
             StreamItem::Refused(error) => reachable.not_ok(error.to_string()),
         }

@@ -107,9 +107,21 @@ impl Rule for Services {
         if model.links.silent_since(Source::Node).is_some() {
             return Verdict::LookOn;
         }
-        for service in model.node.iter().flat_map(|n| &n.services) {
+        let services = || model.node.iter().flat_map(|n| &n.services);
+        let down = |kind| {
+            services().any(|one| {
+                one.name == kind
+                    && matches!(one.state, ServiceState::Failed | ServiceState::Stopped)
+            })
+        };
+        let ledger_down = down(ServiceKind::Ledger);
+        for service in services() {
             let name = service.name;
             let why = service.why.as_deref().map(clean);
+            // Starting it anew would change nothing.
+            let follows = ledger_down
+                && name != ServiceKind::Ledger
+                && why.as_deref().is_some_and(|why| why.contains("ledger"));
             let (tone, text) = match service.state {
                 ServiceState::Failed => (
                     Tone::Bad,
@@ -133,6 +145,9 @@ impl Rule for Services {
                         "{} on Services starts it",
                         key(Action::StartService)
                     )),
+                    ServiceState::Failed | ServiceState::Degraded if follows => {
+                        Some("it comes back with the ledger; see to that first".to_owned())
+                    }
                     ServiceState::Failed | ServiceState::Degraded => Some(format!(
                         "{} on Services shows its log, {} restarts it",
                         key(Action::ServiceLog),

@@ -131,6 +131,26 @@ fn a_failed_service_comes_with_its_hint_and_a_waiting_one_with_its_reason() {
 }
 
 #[test]
+fn what_fails_because_the_ledger_does_is_not_to_be_restarted() {
+    let told = |ledger| {
+        let mut model = well();
+        let mut producer = service(ServiceKind::Producer, ServiceState::Degraded);
+        producer.why = Some("no word from the ledger: it does not answer".into());
+        for one in [service(ServiceKind::Ledger, ledger), producer] {
+            update(&mut model, Msg::Node(NodeNews::Service(Box::new(one))));
+        }
+        let all = found(&Services, &model);
+        let producer = all.iter().find(|one| one.of == "service producer");
+        producer.unwrap().todo.clone().unwrap()
+    };
+    for down in [ServiceState::Failed, ServiceState::Stopped] {
+        assert!(told(down).contains("with the ledger"), "{}", told(down));
+    }
+    // Where the ledger is well, it is the producer that does not reach it.
+    assert!(told(ServiceState::Ready).contains("restarts it"));
+}
+
+#[test]
 fn a_silent_ledger_is_said_unless_its_service_explains_it() {
     let mut model = well();
     update(

@@ -38,6 +38,10 @@ mod terminal;
 #[path = "../tests/it/wait.rs"]
 mod wait;
 
+/// What is measured within this process is what a ledger does, so it allocates as `tanad` does.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[path = "measure/accounts.rs"]
 mod accounts;
 #[path = "measure/blocks.rs"]

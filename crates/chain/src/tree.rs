@@ -398,6 +398,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
         #[test]
         fn an_update_is_that_of_jmt_whatever_the_keys(
             blocks in prop::collection::vec(

@@ -10,11 +10,13 @@ use serde_json::ser::{CharEscape, CompactFormatter, Formatter};
 
 use super::{write_canonical, write_double};
 
-/// A field of an object that is being written: where it begins and ends, and where its name is without its quotes.
+/// A field of an object that is being written: where it begins and ends, where its name is without its quotes, and whether
+/// the name is plain: in ASCII, without escapes.
 #[derive(Clone, Debug)]
 struct Field {
     whole: Range<usize>,
     name: Range<usize>,
+    is_plain: bool,
 }
 
 /// RFC 8785 canonical JSON of values, one behind the other. Of many, one writer is quicker than one for each.
@@ -89,7 +91,14 @@ impl Canonical {
             ..
         } = self;
         let own = fields.get_mut(first..).unwrap_or_default();
-        let by_name = |a: &Field, b: &Field| order(&out[a.name.clone()], &out[b.name.clone()]);
+        let by_name = |a: &Field, b: &Field| {
+            let (left, right) = (&out[a.name.clone()], &out[b.name.clone()]);
+            if a.is_plain && b.is_plain {
+                left.cmp(right)
+            } else {
+                units(left).cmp(&units(right))
+            }
+        };
         if let Some(start) = own.first().map(|field| field.whole.start)
             && !own.is_sorted_by(|a, b| by_name(a, b).is_lt())
         {
@@ -108,19 +117,12 @@ impl Canonical {
     }
 }
 
-/// The order of two names as they are written: of their UTF-16 code units. Of names without escapes and in ASCII, it is
-/// that of their bytes.
-fn order(a: &[u8], b: &[u8]) -> std::cmp::Ordering {
-    let plain = |name: &[u8]| name.iter().all(|byte| byte.is_ascii() && *byte != b'\\');
-    if plain(a) && plain(b) {
-        return a.cmp(b);
-    }
-    let units = |name: &[u8]| -> Vec<u16> {
-        let quoted = [b"\"", name, b"\""].concat();
-        let name: String = serde_json::from_slice(&quoted).expect("a name was written as JSON");
-        name.encode_utf16().collect()
-    };
-    units(a).cmp(&units(b))
+/// The UTF-16 code units of a name as it is written: names are in their order. That of plain names is the order of their
+/// bytes.
+fn units(name: &[u8]) -> Vec<u16> {
+    let quoted = [b"\"", name, b"\""].concat();
+    let name: String = serde_json::from_slice(&quoted).expect("a name was written as JSON");
+    name.encode_utf16().collect()
 }
 
 /// Integers that are doubles are written as they are; all others as the double next to them.
@@ -230,6 +232,7 @@ impl Formatter for &mut Canonical {
         self.fields.push(Field {
             whole: from..from,
             name: from..from,
+            is_plain: false,
         });
         Ok(())
     }
@@ -238,6 +241,8 @@ impl Formatter for &mut Canonical {
         let end = self.out.len();
         if let Some(field) = self.fields.last_mut() {
             field.name = field.whole.start + 1..end - 1;
+            let mut name = self.out[field.name.clone()].iter();
+            field.is_plain = name.all(|byte| byte.is_ascii() && *byte != b'\\');
         }
         Ok(())
     }

@@ -255,7 +255,10 @@ impl Written {
         };
         let values = vec![
             (StateKey::Currency(usd()), StateValue::Currency(currency)),
-            (StateKey::Validators, StateValue::Validators(Box::new(validators))),
+            (
+                StateKey::Validators,
+                StateValue::Validators(Box::new(validators)),
+            ),
             user(1, 0, 0),
             name(1),
             public(1),

@@ -37,7 +37,7 @@ const CACHE_KIB: i32 = 2048;
 const WRITER_CACHE_KIB: i32 = 16 * 1024;
 /// Pages that the write-ahead log grows to before they are copied into the file. SQLite's own default is about one full
 /// block, so that each would wait for the copying.
-const LOG_PAGES: i32 = 4000;
+const LOG_PAGES: u32 = 4000;
 
 /// When a write is on the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +67,18 @@ impl Sqlite {
         migrations: &Migrator,
         durability: Durability,
     ) -> StoreResult<Self> {
-        let options = options(address, durability)?;
+        Self::open_with_log(address, migrations, durability, LOG_PAGES).await
+    }
+
+    /// The same with a write-ahead log that grows to so many pages.
+    pub(crate) async fn open_with_log(
+        address: &str,
+        migrations: &Migrator,
+        durability: Durability,
+        log_pages: u32,
+    ) -> StoreResult<Self> {
+        let options =
+            options(address, durability)?.pragma("wal_autocheckpoint", log_pages.to_string());
         let path = options.get_filename().to_owned();
         let pool = |most: u32| {
             SqlitePoolOptions::new()
@@ -143,7 +154,6 @@ fn options(address: &str, durability: Durability) -> StoreResult<SqliteConnectOp
         })
         .busy_timeout(BUSY)
         .pragma("cache_size", format!("-{CACHE_KIB}"))
-        .pragma("wal_autocheckpoint", LOG_PAGES.to_string())
         .pragma("temp_store", "memory"))
 }
 

@@ -26,6 +26,9 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/id
 
 /// How exactly the last use of a token is noted: each note is a write.
 const NOTED_EVERY: Duration = Duration::from_secs(60);
+/// Pages of the write-ahead log (64 MiB). Sessions go into their indexes at random places: where the log is copied into the file
+/// more seldom, a page that was written again and again is copied once, and fewer logins wait for the copying.
+const LOG_PAGES: u32 = 16_000;
 
 /// The identity database in one SQLite file. Clones share its connections.
 #[derive(Clone, Debug)]
@@ -40,7 +43,8 @@ impl SqliteIdentity {
     /// # Errors
     /// One sentence for each: no database, a newer version's, no room, no permission.
     pub async fn open(address: &str) -> StoreResult<Self> {
-        let database = Sqlite::open(address, &MIGRATIONS, Durability::Full).await?;
+        let database =
+            Sqlite::open_with_log(address, &MIGRATIONS, Durability::Full, LOG_PAGES).await?;
         Ok(Self {
             group: Group::on(database.writer().clone()),
             database,
@@ -185,14 +189,74 @@ sql_request_store!(SqliteIdentity, failed);
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use tana_protocol::login::{SessionId, SessionStatus};
+    use tana_protocol::{Hash32, Timestamp};
+
+    use super::{MIGRATIONS, SqliteIdentity};
+    use crate::identity::{IdentityStore, SessionKey, conformance};
+    use crate::sqlite::{Durability, Sqlite};
 
     #[tokio::test]
     async fn the_embedded_identity_database_conforms() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("identity.db");
-        let store = super::SqliteIdentity::open(path.to_str().unwrap())
-            .await
-            .unwrap();
-        crate::identity::conformance::check(&store).await.unwrap();
+        let store = SqliteIdentity::open(path.to_str().unwrap()).await.unwrap();
+        conformance::check(&store).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_database_from_before_the_shorter_indexes_keeps_its_sessions() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("identity.db");
+        let path = path.to_str().unwrap();
+        let before = MIGRATIONS.iter().take(2).cloned().collect();
+        let before = sqlx::migrate::Migrator::with_migrations(before);
+        let database = Sqlite::open(path, &before, Durability::Full).await.unwrap();
+        let browser = SessionId::from_random([1; 16]);
+        let key = SessionKey::of(&browser);
+        let (token, phone_token) = (Hash32::of(b"token"), Hash32::of(b"phone"));
+        let user = "50af7e9c-3932-8279-a7b7-fa81d558acbe";
+        let public_key = tana_protocol::SecretKey::from_seed(&[1; 32]).public();
+        sqlx::query(
+            "INSERT INTO auth_sessions (public_id, browser_hash, challenge, status, return_url, app_name, \
+             app_icon, created_at, expires_at, approved_at, user_id, username, public_key, token_hash, \
+             phone_token_hash, token_expires_at, last_used_at) VALUES ('sess_0123456789abcdef', $1, 'c', \
+             'approved', 'https://a/', 'Shop', 'https://i/', 1, 2, 3, $2, '@alice', $3, $4, $5, 1000, 4)",
+        )
+        .bind(key.hash.to_hex())
+        .bind(user)
+        .bind(public_key.to_string())
+        .bind(token.to_hex())
+        .bind(phone_token.to_hex())
+        .execute(database.writer())
+        .await
+        .unwrap();
+        database.close().await;
+
+        let store = SqliteIdentity::open(path).await.unwrap();
+        let session = store.session(&key).await.unwrap().unwrap();
+        assert_eq!(session.public_id.as_str(), "sess_0123456789abcdef");
+        assert_eq!(session.status, SessionStatus::Approved);
+        assert_eq!(session.return_url.as_deref(), Some("https://a/"));
+        assert_eq!(session.app_name.as_deref(), Some("Shop"));
+        assert_eq!(session.app_icon.as_deref(), Some("https://i/"));
+        assert_eq!(
+            (session.token_hash, session.phone_token_hash),
+            (token, phone_token)
+        );
+        let login = session.login.unwrap();
+        assert_eq!(login.user_id.to_string(), user);
+        assert_eq!(login.public_key, public_key);
+        let times = [
+            login.approved_at,
+            login.last_used_at,
+            login.token_expires_at,
+        ];
+        assert_eq!(times, [3, 4, 1000].map(Timestamp::from_ms));
+        for token in [token, phone_token] {
+            let live = store.login(token, Timestamp::from_ms(999)).await.unwrap();
+            assert_eq!(live.unwrap().id, session.public_id);
+        }
+        store.close().await;
     }
 }

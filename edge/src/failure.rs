@@ -31,7 +31,9 @@ impl From<ContractError> for ApiError {
 /// No worker could be had.
 pub(crate) fn busy(error: &PoolError) -> ApiError {
     match error {
-        PoolError::Busy(_) => ApiError::new(Code::Unavailable, error.to_string()).retry_after(1),
+        PoolError::Busy(_) | PoolError::NoMeans => {
+            ApiError::new(Code::Unavailable, error.to_string()).retry_after(1)
+        }
         PoolError::Start { .. } | PoolError::NoWorker { .. } => {
             tracing::error!("{error}");
             ApiError::new(

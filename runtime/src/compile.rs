@@ -55,7 +55,8 @@ pub struct Charge {
 /// Compiles one contract.
 ///
 /// # Errors
-/// What is wrong with the source, with its line and column.
+/// What is wrong with the source, with its line and column. [`ErrorCode::WorkerDied`] where this machine could not
+/// compile it now, which says nothing about the source.
 pub fn compile(file_name: &str, source: &str) -> Result<Compiled, Failure> {
     limits::check_size(source)?;
     let file_name = file_name.to_owned();
@@ -67,8 +68,8 @@ pub fn compile(file_name: &str, source: &str) -> Result<Compiled, Failure> {
         .spawn(move || compile_here(&file_name, &source))
         .map_err(|error| {
             Failure::new(
-                ErrorCode::Internal,
-                format!("cannot start the compiler: {error}"),
+                ErrorCode::WorkerDied,
+                format!("cannot start the compiler: {error}; give this machine more memory"),
             )
         })?
         .join()

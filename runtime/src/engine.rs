@@ -17,11 +17,11 @@ mod zygote;
 use std::rc::Rc;
 
 pub use isolate::{Engine, Isolate};
-pub use watchdog::OUT_OF_MEMORY;
+pub use watchdog::{OUT_OF_MEMORY, most_resident_bytes};
 pub use zygote::{Ready, Zygote};
 
 use crate::host::Host;
-use tana_sandbox::message::{Invocation, Outcome};
+use tana_sandbox::message::{ErrorCode, Failure, Invocation, Outcome};
 
 /// The name of the engine that this program was built with.
 pub const ENGINE: &str = if cfg!(feature = "v8") {
@@ -64,5 +64,11 @@ pub async fn run(engine: &mut Engine, invocation: Rc<Invocation>, host: Rc<dyn H
         Err(failure) => return Outcome::failed(failure),
     };
     let mut isolate = engine.make(invocation.limits.heap_bytes);
-    ready.run(&mut isolate, invocation, host).await
+    match ready.run(&mut isolate, invocation, host).await {
+        Ok(outcome) => outcome,
+        Err(error) => Outcome::failed(Failure::new(
+            ErrorCode::Internal,
+            format!("cannot watch over the contract: {error}"),
+        )),
+    }
 }

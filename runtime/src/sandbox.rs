@@ -135,9 +135,11 @@ fn execution_filter() -> Result<BpfProgram, seccompiler::BackendError> {
             SeccompRule::new(vec![is(0, bits(libc::PR_SET_PDEATHSIG))?])?,
         ),
     ];
-    let refused = refused.map(|(call, rule)| (call, vec![rule]));
+    let mut refused = BTreeMap::from(refused.map(|(call, rule)| (call, vec![rule])));
+    // The worker's own would be the only one: an abort goes on to an instruction that ends the process.
+    refused.insert(libc::SYS_tgkill, Vec::new());
     SeccompFilter::new(
-        refused.into(),
+        refused,
         SeccompAction::Allow,
         SeccompAction::Errno(libc::EPERM.unsigned_abs()),
         std::env::consts::ARCH.try_into()?,
@@ -163,6 +165,18 @@ fn filters() -> Result<[BpfProgram; 2], seccompiler::BackendError> {
             SeccompRule::new(vec![is(0, forked)?])?,
         ],
     );
+    // Not who is sent a signal when a stream is ready, nor how others who have it open find it.
+    let commands = [
+        libc::F_GETFL,
+        libc::F_GETFD,
+        libc::F_SETFD,
+        libc::F_DUPFD_CLOEXEC,
+    ];
+    let commands: Result<Vec<_>, _> = commands
+        .into_iter()
+        .map(|command| SeccompRule::new(vec![is(1, bits(command))?]))
+        .collect();
+    rules.insert(libc::SYS_fcntl, commands?);
     // Names of threads and of memory.
     rules.insert(
         libc::SYS_prctl,
@@ -179,7 +193,7 @@ fn filters() -> Result<[BpfProgram; 2], seccompiler::BackendError> {
         libc::SYS_prlimit64,
         vec![SeccompRule::new(vec![is(2, 0)?])?],
     );
-    // Signals to itself, for an abort. In an execution it fails, and the abort goes on to an instruction that ends it.
+    // Signals to itself, for an abort.
     let own = u64::from(std::process::id());
     rules.insert(libc::SYS_tgkill, vec![SeccompRule::new(vec![is(0, own)?])?]);
     let refuse = SeccompAction::Errno(libc::EPERM.unsigned_abs());
@@ -206,7 +220,6 @@ const ALWAYS: &[i64] = &[
     libc::SYS_epoll_pwait,
     libc::SYS_exit,
     libc::SYS_exit_group,
-    libc::SYS_fcntl,
     libc::SYS_futex,
     libc::SYS_getpid,
     libc::SYS_getppid,

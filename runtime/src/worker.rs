@@ -9,6 +9,7 @@ mod execution;
 mod lines;
 
 use std::io::Write;
+use std::time::Duration;
 
 use anyhow::Context;
 use nix::errno::Errno;
@@ -19,8 +20,19 @@ use crate::compile::{self, SCHEDULE_VERSION};
 use crate::engine::{self, Ready, Zygote};
 use crate::sandbox::{self, Fences};
 use lines::Lines;
-use tana_sandbox::message::{FromWorker, Invocation, Metered, Outcome, ToWorker};
+use tana_sandbox::message::{FromWorker, Invocation, Metered, NO_MEANS, Outcome, ToWorker};
 use tokio::runtime::{Builder, Runtime};
+
+/// A worker that ever had more ends when it has nothing to do: its copies would begin with what it holds.
+const MOST_BYTES: u64 = 384 << 20;
+
+/// Between attempts to fork, where the machine has no process or memory left.
+const PAUSES: [Duration; 4] = [
+    Duration::from_millis(10),
+    Duration::from_millis(40),
+    Duration::from_millis(150),
+    Duration::ZERO,
+];
 
 /// Serves until standard input ends. Call it on the main thread, after [`engine::init`].
 ///
@@ -78,35 +90,52 @@ impl Worker {
                     send(&FromWorker::Compiled { id, metered })?;
                 }
                 // To an execution that has ended meanwhile.
-                ToWorker::Answer { .. } => {}
+                ToWorker::Answer { .. } => continue,
             }
+            if engine::most_resident_bytes() > MOST_BYTES {
+                // Its host starts another, at nobody's cost.
+                break;
+            }
+            send(&FromWorker::Idle)?;
         }
         Ok(())
     }
 
     #[allow(unsafe_code, reason = "the library has no other way to fork")]
     fn run(&mut self, id: u64, ready: &Ready, invocation: Box<Invocation>) -> anyhow::Result<()> {
-        // SAFETY: the only other thread waits for this one, and holds nothing.
-        match unsafe { fork() }.context("cannot fork")? {
-            ForkResult::Child => execution::run(self, id, ready, invocation),
-            ForkResult::Parent { child } => follow(child),
+        for pause in PAUSES {
+            // SAFETY: the only other thread waits for this one, and holds nothing.
+            match unsafe { fork() } {
+                Ok(ForkResult::Child) => execution::run(self, id, ready, invocation),
+                Ok(ForkResult::Parent { child }) => return follow(child),
+                Err(_) => std::thread::sleep(pause),
+            }
         }
+        end(NO_MEANS)
     }
 }
 
-/// Waits for an execution to end, and ends as it did where something ended it.
+/// Ends with this code.
 #[allow(
     clippy::disallowed_methods,
     reason = "nothing here outlives an execution that failed"
 )]
+fn end(code: i32) -> ! {
+    std::process::exit(code)
+}
+
+/// Waits for an execution to end, and ends as it did where something ended it.
 fn follow(child: Pid) -> anyhow::Result<()> {
     loop {
         match waitpid(child, None) {
             Ok(WaitStatus::Exited(_, 0)) => return Ok(()),
-            Ok(WaitStatus::Exited(_, code)) => std::process::exit(code),
+            Ok(WaitStatus::Exited(_, code)) => end(code),
             Ok(WaitStatus::Signaled(_, signal, _)) => {
-                // Says the same to the host; where the signal does not end this process, the error does.
-                let _ = nix::sys::signal::raise(signal);
+                // Says the same to the host; where the signal does not end this process, the error does. Some have a
+                // handler of Rust's, which comes back once.
+                for _ in 0..2 {
+                    let _ = nix::sys::signal::raise(signal);
+                }
                 anyhow::bail!("an execution was ended by {signal}");
             }
             Ok(_) | Err(Errno::EINTR) => {}

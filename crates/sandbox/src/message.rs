@@ -12,4 +12,4 @@ pub use invocation::{
     Authority, BlockContext, Entry, EntryName, Exports, Invocation, Limits, Metered, User,
 };
 pub use outcome::{Change, LogLevel, LogLine, Outcome, Usage};
-pub use wire::{FromWorker, Question, ToWorker};
+pub use wire::{FromWorker, NO_MEANS, Question, ToWorker};

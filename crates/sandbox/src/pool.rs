@@ -90,6 +90,11 @@ pub enum PoolError {
         /// Why it was not.
         source: std::io::Error,
     },
+    /// The machine has nothing left to run a contract with.
+    #[error(
+        "no contract can be run: this machine has no process, thread or memory left; make room"
+    )]
+    NoMeans,
     /// A worker came up and was not what it should be.
     #[error("{} is no worker: {reason}", program.display())]
     NoWorker {
@@ -104,7 +109,7 @@ pub enum PoolError {
 #[derive(Debug)]
 pub struct Pool {
     options: PoolOptions,
-    /// The one that has rested longest comes first: it has its spare isolate by now.
+    /// The one that has rested longest comes first: nothing is left of its last execution by now.
     idle: Mutex<VecDeque<Worker>>,
     slots: Semaphore,
     waiting: Semaphore,
@@ -166,6 +171,10 @@ impl Pool {
                     self.put(worker);
                 }
                 return Ok(*outcome);
+            }
+            Ok(Ended::NoMeans) => {
+                self.replace(worker);
+                return Err(PoolError::NoMeans);
             }
             Ok(Ended::Died(reason)) => Failure::new(
                 ErrorCode::WorkerDied,
@@ -237,10 +246,14 @@ impl Pool {
         let Ok(slot) = self.slots.acquire().await else {
             return Err(PoolError::Busy(0));
         };
-        let mut worker = match self.take() {
-            Some(worker) => worker,
-            None => Worker::start(&self.options)?,
-        };
+        // One that ends after an execution has cost nobody anything.
+        while let Some(mut worker) = self.take() {
+            if worker.rested().await {
+                worker.ready().await?;
+                return Ok((slot, worker));
+            }
+        }
+        let mut worker = Worker::start(&self.options)?;
         worker.ready().await?;
         Ok((slot, worker))
     }

@@ -86,6 +86,33 @@ fn attempts() -> Vec<(&'static str, Option<String>)> {
                 .map(|error| error.to_string()),
         ),
         (
+            "have its worker sent a signal",
+            // SAFETY: a system call without memory.
+            said(
+                nix::errno::Errno::result(unsafe {
+                    libc::syscall(
+                        libc::SYS_fcntl,
+                        0,
+                        libc::F_SETOWN,
+                        nix::unistd::getppid().as_raw(),
+                    )
+                })
+                .map(drop)
+                .map_err(Into::into),
+            ),
+        ),
+        (
+            "signal itself by number",
+            said(
+                nix::errno::Errno::result(unsafe {
+                    // SAFETY: a system call without memory.
+                    libc::syscall(libc::SYS_tgkill, libc::getpid(), libc::gettid(), 0)
+                })
+                .map(drop)
+                .map_err(Into::into),
+            ),
+        ),
+        (
             "signal another process",
             nix::sys::signal::kill(nix::unistd::getppid(), None)
                 .err()

@@ -1,5 +1,6 @@
 //! One execution: run the top level and the entry point in an isolate, judge what came of it.
 
+use std::io;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
@@ -32,13 +33,16 @@ enum Returned {
 }
 
 /// Runs a compiled contract in an isolate in which nothing has run. `name` comes from [`entry`].
+///
+/// # Errors
+/// Where nothing can watch over it.
 pub(super) async fn run(
     isolate: &mut Isolate,
     compiled: &Compiled,
     name: Option<&str>,
     invocation: Rc<Invocation>,
     host: Rc<dyn Host>,
-) -> Outcome {
+) -> io::Result<Outcome> {
     let started = Instant::now();
     let clock = ThreadClock::here();
     let cpu_before = clock.read();
@@ -55,7 +59,7 @@ pub(super) async fn run(
         thread_handle,
         Duration::from_millis(limits.cpu_ms),
         Duration::from_millis(limits.wall_ms),
-    );
+    )?;
     let ended = {
         let running = pin!(call(isolate, compiled, name, &invocation));
         match select(running, watch.expired()).await {
@@ -77,10 +81,10 @@ pub(super) async fn run(
         .borrow_mut()
         .try_take::<Execution>();
     let Some(execution) = taken else {
-        return Outcome::failed(Failure::new(
+        return Ok(Outcome::failed(Failure::new(
             ErrorCode::Internal,
             "the execution lost its state",
-        ));
+        )));
     };
     // The host's own flags decide; what the script reports counts only where none is set.
     let stopped = if let Some(abort) = execution.abort {
@@ -135,7 +139,7 @@ pub(super) async fn run(
         wall_us: micros(started.elapsed()),
         heap_bytes,
     };
-    outcome
+    Ok(outcome)
 }
 
 /// What is to be called: `None` for a script, whose top level is all there is.

@@ -11,15 +11,18 @@ use sha2::{Digest, Sha256};
 use super::loader::Modules;
 use super::{Purpose, ops};
 use crate::compile::{self, Compiled};
-use tana_sandbox::message::{Failure, Invocation, Metered};
+use tana_sandbox::message::{ErrorCode, Failure, Invocation, Metered};
 
 /// Compiled contracts that an engine keeps.
 const KEPT: usize = 64;
+/// What their code takes together.
+const KEPT_BYTES: usize = 4 << 20;
 
 /// Makes fresh isolates, and keeps what the compiler made of contracts.
 pub struct Engine {
     snapshot: Option<&'static [u8]>,
     compiled: HashMap<SourceHash, Rc<Compiled>>,
+    compiled_bytes: usize,
 }
 
 /// Which contract: the hash of its source and of what it was compiled to at deployment.
@@ -121,6 +124,7 @@ impl Engine {
         Self {
             snapshot,
             compiled: HashMap::new(),
+            compiled_bytes: 0,
         }
     }
 
@@ -134,12 +138,16 @@ impl Engine {
             return Ok(Rc::clone(compiled));
         }
         let compiled = compile::compile(&invocation.file, &invocation.source);
-        let compiled = Rc::new(match &invocation.metered {
-            None => compiled?,
-            Some(metered) => kept(metered, compiled.ok()),
+        let compiled = Rc::new(match (&invocation.metered, compiled) {
+            // Of this machine, now: not to be remembered, and never to show in what the contract is said to have done.
+            (_, Err(failure)) if failure.code == ErrorCode::WorkerDied => return Err(failure),
+            (None, compiled) => compiled?,
+            (Some(metered), compiled) => kept(metered, compiled.ok()),
         });
-        if self.compiled.len() >= KEPT {
+        self.compiled_bytes += compiled.code.len();
+        if self.compiled.len() >= KEPT || self.compiled_bytes > KEPT_BYTES {
             self.compiled.clear();
+            self.compiled_bytes = compiled.code.len();
         }
         self.compiled.insert(source, Rc::clone(&compiled));
         Ok(compiled)

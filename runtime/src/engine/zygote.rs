@@ -3,8 +3,10 @@
 //! whatever it leaves behind ends with its process.
 
 use std::collections::{HashMap, HashSet};
+use std::io;
 use std::mem::ManuallyDrop;
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 
 use deno_core::futures::executor::block_on;
 
@@ -16,6 +18,8 @@ use tana_sandbox::message::{Failure, Invocation, Limits, Outcome};
 
 /// Contracts that have an isolate of their own, with their code loaded. Each takes some MiB.
 const LOADED: usize = 8;
+/// Code that is loaded beforehand is not longer: all of its functions are compiled at once.
+const LOADED_BYTES: usize = 32 << 10;
 
 /// A contract that is compiled and has what is to be called.
 pub struct Ready {
@@ -40,12 +44,14 @@ impl Ready {
         })
     }
 
+    /// # Errors
+    /// Where this machine cannot run anything now.
     pub(super) async fn run(
         &self,
         isolate: &mut Isolate,
         invocation: Rc<Invocation>,
         host: Rc<dyn Host>,
-    ) -> Outcome {
+    ) -> io::Result<Outcome> {
         execute::run(isolate, &self.compiled, self.name, invocation, host).await
     }
 }
@@ -87,12 +93,15 @@ impl Zygote {
     }
 
     /// Runs a contract. Call it in a forked copy, once, and end the process after.
+    ///
+    /// # Errors
+    /// Where this machine cannot run anything now.
     pub async fn run(
         &mut self,
         ready: &Ready,
         invocation: Rc<Invocation>,
         host: Rc<dyn Host>,
-    ) -> Outcome {
+    ) -> io::Result<Outcome> {
         let heap_bytes = invocation.limits.heap_bytes;
         let mut special;
         let isolate = if heap_bytes == Limits::default().heap_bytes {
@@ -113,7 +122,8 @@ impl Zygote {
         let Ready {
             source, compiled, ..
         } = ready;
-        if self.loaded.contains_key(source) || self.loaded.len() >= LOADED {
+        let is_large = compiled.code.len() > LOADED_BYTES;
+        if is_large || self.loaded.len() >= LOADED || self.loaded.contains_key(source) {
             return;
         }
         if self.known.insert(*source) {
@@ -121,9 +131,11 @@ impl Zygote {
         }
         let mut isolate = ManuallyDrop::new(self.engine.make(Limits::default().heap_bytes));
         // Where the engine refuses the code, the next execution says so again.
-        if let Ok(main) = block_on(execute::load(&mut isolate, compiled)) {
+        if let Ok(main) = block_on(execute::load(&mut isolate, compiled))
+            && !isolate.out_of_memory.load(Ordering::SeqCst)
+        {
             isolate.main = Some(main);
+            self.loaded.insert(*source, isolate);
         }
-        self.loaded.insert(*source, isolate);
     }
 }

@@ -19,7 +19,7 @@ use serde_json::Value;
 use super::{Lines, Worker, send};
 use crate::engine::Ready;
 use crate::host::{Host, Pending};
-use tana_sandbox::message::{FromWorker, Invocation, Outcome, Part, Question, ToWorker};
+use tana_sandbox::message::{FromWorker, Invocation, NO_MEANS, Part, Question, ToWorker};
 
 /// What the process exits with where it could not say what came of it.
 const BROKEN: i32 = 101;
@@ -48,17 +48,17 @@ pub(super) fn run(worker: &mut Worker, id: u64, ready: &Ready, invocation: Box<I
         let running = worker.zygote.run(ready, Rc::new(*invocation), host);
         let outcome = worker
             .tasks
-            .block_on(pipe.drive(running, Instant::now() + patience))?;
+            .block_on(pipe.drive(running, Instant::now() + patience))??;
         pipe.finish()?;
         send(&FromWorker::Done {
             id,
             outcome: Box::new(outcome),
         })
     }));
-    end(if matches!(code, Ok(Ok(()))) {
-        0
-    } else {
-        BROKEN
+    end(match code {
+        Ok(Ok(())) => 0,
+        Ok(Err(error)) if error.is::<std::io::Error>() => NO_MEANS,
+        Ok(Err(_)) | Err(_) => BROKEN,
     })
 }
 
@@ -90,11 +90,11 @@ impl Wake for Woken {
 impl Pipe {
     /// Runs a future to its end. Where nothing in this process can go on, an answer of the host is what it waits for, or
     /// the end of its time.
-    async fn drive(
+    async fn drive<T>(
         &self,
-        running: impl Future<Output = Outcome>,
+        running: impl Future<Output = T>,
         until: Instant,
-    ) -> anyhow::Result<Outcome> {
+    ) -> anyhow::Result<T> {
         let woken = Arc::new(Woken::default());
         let waker = Waker::from(Arc::clone(&woken));
         let mut context = Context::from_waker(&waker);
@@ -117,18 +117,30 @@ impl Pipe {
 
     /// Hands on the answers that come within this time.
     fn wait(&self, time: Duration) -> anyhow::Result<()> {
+        // Some may have come along with an answer that the contract waited for.
+        if self.hand_on_all()? {
+            return Ok(());
+        }
         let stdin = stdin();
         let mut streams = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
         let time = PollTimeout::try_from(time).unwrap_or(PollTimeout::MAX);
         if poll(&mut streams, time).unwrap_or(0) == 0 {
             return Ok(());
         }
+        anyhow::ensure!(self.lines.borrow_mut().fill()?, "the host is gone");
+        self.hand_on_all()?;
+        Ok(())
+    }
+
+    /// Hands on what has come; whether there was anything.
+    fn hand_on_all(&self) -> anyhow::Result<bool> {
         let mut lines = self.lines.borrow_mut();
-        anyhow::ensure!(lines.fill()?, "the host is gone");
+        let mut any = false;
         while let Some(message) = lines.take()? {
             self.hand_on(message);
+            any = true;
         }
-        Ok(())
+        Ok(any)
     }
 
     fn hand_on(&self, message: ToWorker) {

@@ -82,6 +82,9 @@ pub enum ToWorker {
     },
 }
 
+/// What a worker exits with that could not run anything: its machine has no process, thread or memory left.
+pub const NO_MEANS: i32 = 75;
+
 /// From a worker to its host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase")]
@@ -121,6 +124,8 @@ pub enum FromWorker {
         /// What.
         metered: Result<Metered, Failure>,
     },
+    /// Nothing is left of what was asked for last: it can be asked for more. One that ends instead costs nobody anything.
+    Idle,
     /// What came of a run.
     Done {
         /// Of which.

@@ -8,7 +8,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use super::{Answers, EngineName, PoolError, PoolOptions};
-use crate::message::{Failure, FromWorker, Invocation, Metered, Outcome, Question, ToWorker};
+use crate::message::{Failure, FromWorker, Invocation, Metered, NO_MEANS, Outcome, ToWorker};
 
 /// The longest line that is read: an outcome holds a result, output and an answer.
 const MAX_LINE_BYTES: usize = 16 << 20;
@@ -32,12 +32,16 @@ pub(super) struct Worker {
 enum State {
     Starting,
     Ready,
+    /// What was asked of it is answered, and it has not said that nothing is left of it.
+    Ending,
 }
 
 /// How an execution ended.
 pub(super) enum Ended {
     Done(Box<Outcome>),
     Died(String),
+    /// The machine let it run nothing: this says nothing about the contract.
+    NoMeans,
 }
 
 impl Worker {
@@ -77,7 +81,18 @@ impl Worker {
         })
     }
 
-    /// Waits until it can take an execution.
+    /// Waits until it can take something that was asked of it before; `false` where it ended instead.
+    pub(super) async fn rested(&mut self) -> bool {
+        if self.state == State::Ending {
+            if !matches!(self.read().await, Ok(Some(FromWorker::Idle))) {
+                return false;
+            }
+            self.state = State::Ready;
+        }
+        true
+    }
+
+    /// Waits until it can take its first execution.
     pub(super) async fn ready(&mut self) -> Result<(), PoolError> {
         if self.state == State::Ready {
             return Ok(());
@@ -135,42 +150,41 @@ impl Worker {
         {
             return Ended::Died(error.to_string());
         }
-        let mut fetches = FuturesUnordered::new();
+        self.state = State::Ending;
+        let mut answering = FuturesUnordered::new();
+        let mut outgoing = Outgoing::default();
+        // Its messages are read while it is written to: it may do both at once, and both streams may be full.
         loop {
             let message = tokio::select! {
                 message = self.lines.next() => message,
-                Some((question, answer)) = fetches.next() => {
-                    if let Err(error) = write(&mut self.input, &ToWorker::Answer { question, answer }).await {
+                Some((question, answer)) = answering.next() => {
+                    if let Err(error) = outgoing.add(&ToWorker::Answer { question, answer }) {
                         return Ended::Died(error.to_string());
+                    }
+                    continue;
+                }
+                written = self.input.write(outgoing.bytes()), if !outgoing.bytes().is_empty() => {
+                    match written {
+                        Ok(count) => outgoing.written(count),
+                        Err(error) => return Ended::Died(error.to_string()),
                     }
                     continue;
                 }
             };
             match message {
-                Ok(Some(FromWorker::Ask {
-                    question,
-                    ask: ask @ Question::Fetch { .. },
-                })) => {
-                    fetches.push(async move { (question, answers.answer(ask).await) });
-                }
                 Ok(Some(FromWorker::Ask { question, ask })) => {
-                    let answer = tokio::select! {
-                        answer = answers.answer(ask) => answer,
-                        // It waits for the answer, so it ends only when something ends it.
-                        _ = self.child.wait() => return Ended::Died(self.why().await),
-                    };
-                    if let Err(error) =
-                        write(&mut self.input, &ToWorker::Answer { question, answer }).await
-                    {
-                        return Ended::Died(error.to_string());
-                    }
+                    answering.push(async move { (question, answers.answer(ask).await) });
                 }
                 Ok(Some(FromWorker::Part { part })) => answers.part(part),
                 Ok(Some(FromWorker::Done { id: done, outcome })) if done == id => {
-                    return Ended::Done(outcome);
+                    // What has been begun is written to its end: the next message is a line of its own.
+                    return match self.input.write_all(outgoing.begun()).await {
+                        Ok(()) => Ended::Done(outcome),
+                        Err(error) => Ended::Died(error.to_string()),
+                    };
                 }
                 Ok(Some(_)) => return Ended::Died("it spoke out of turn".to_owned()),
-                Ok(None) => return Ended::Died(self.why().await),
+                Ok(None) => return self.ended().await,
                 Err(error) => return Ended::Died(error.to_string()),
             }
         }
@@ -195,11 +209,21 @@ impl Worker {
         self.write(&request)
             .await
             .map_err(|error| error.to_string())?;
+        self.state = State::Ending;
         match self.read().await {
             Ok(Some(FromWorker::Compiled { id: of, metered })) if of == id => Ok(metered),
             Ok(Some(_)) => Err("it spoke out of turn".to_owned()),
             Ok(None) => Err(self.why().await),
             Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// How an execution ended that said nothing more.
+    async fn ended(&mut self) -> Ended {
+        match self.child.wait().await {
+            Ok(status) if status.code() == Some(NO_MEANS) => Ended::NoMeans,
+            Ok(status) => Ended::Died(status.to_string()),
+            Err(error) => Ended::Died(error.to_string()),
         }
     }
 
@@ -220,10 +244,49 @@ impl Worker {
 }
 
 async fn write(input: &mut ChildStdin, message: &ToWorker) -> std::io::Result<()> {
-    let mut line = serde_json::to_vec(message)?;
-    line.push(b'\n');
-    input.write_all(&line).await?;
+    let mut outgoing = Outgoing::default();
+    outgoing.add(message)?;
+    input.write_all(outgoing.bytes()).await?;
     input.flush().await
+}
+
+/// Lines on their way to a worker.
+#[derive(Default)]
+struct Outgoing {
+    bytes: Vec<u8>,
+    /// So many of them are written.
+    written: usize,
+    /// Whether a part of a line is.
+    is_amid: bool,
+}
+
+impl Outgoing {
+    fn add(&mut self, message: &ToWorker) -> std::io::Result<()> {
+        self.bytes.drain(..std::mem::take(&mut self.written));
+        serde_json::to_writer(&mut self.bytes, message)?;
+        self.bytes.push(b'\n');
+        Ok(())
+    }
+
+    /// What is not written yet.
+    fn bytes(&self) -> &[u8] {
+        &self.bytes[self.written..]
+    }
+
+    fn written(&mut self, count: usize) {
+        self.written += count;
+        self.is_amid = self.bytes[..self.written].last() != Some(&b'\n');
+    }
+
+    /// The rest of a line of which a part is written.
+    fn begun(&self) -> &[u8] {
+        let rest = self.bytes();
+        let end = rest.iter().position(|byte| *byte == b'\n');
+        match end {
+            Some(end) if self.is_amid => &rest[..=end],
+            _ => &[],
+        }
+    }
 }
 
 /// The lines of a worker.

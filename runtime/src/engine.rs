@@ -30,11 +30,6 @@ pub const ENGINE: &str = if cfg!(feature = "v8") {
     "quickjs"
 };
 
-/// How many executions a process should see. The facade of QuickJS numbers native functions for the whole life of a
-/// thread, some 160 for each isolate, in 16 bits, and gives back about 1 MiB less than an isolate took: with the 202nd
-/// it fails.
-pub const EXECUTIONS_PER_PROCESS: Option<u32> = if cfg!(feature = "v8") { None } else { Some(64) };
-
 /// What a process runs contracts for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {

@@ -58,7 +58,6 @@ impl Worker {
             engine: engine::ENGINE.to_owned(),
             version: crate::DENO_CORE_VERSION.to_owned(),
             schedule: SCHEDULE_VERSION,
-            executions: engine::EXECUTIONS_PER_PROCESS,
             gaps: fences.gaps().to_vec(),
         })?;
         Ok(Self {

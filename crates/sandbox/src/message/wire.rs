@@ -97,9 +97,6 @@ pub enum FromWorker {
         version: String,
         /// Version of the gas schedule.
         schedule: u32,
-        /// Executions after which the engine wants a new process; none where it does not matter.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        executions: Option<u32>,
         /// What the kernel refused of the fences around the worker; empty where it is shut in.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         gaps: Vec<String>,

@@ -101,7 +101,6 @@ impl Worker {
             Ok(Some(FromWorker::Ready {
                 engine,
                 schedule,
-                executions,
                 gaps,
                 ..
             })) => {
@@ -113,7 +112,6 @@ impl Worker {
                     _ => {
                         self.state = State::Ready;
                         self.gaps = gaps;
-                        self.most = self.most.min(executions.unwrap_or(u32::MAX));
                         return Ok(());
                     }
                 }

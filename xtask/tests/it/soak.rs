@@ -21,7 +21,7 @@ use crate::{binary, process};
 const CLIENTS: usize = 8;
 /// Parts of a run, between which the memory is looked at.
 const STAGES: usize = 10;
-/// What the contract that brings its worker down keeps, and by which its worker is known.
+/// What the contract that brings its worker down keeps, and by which its execution is known.
 const HELD_MIB: f64 = 24.0;
 
 const GOOD: &str = "export function get(req: any) {\n  const seen = ((globalThis as any).seen ?? 0) + 1;\n  (globalThis as any).seen = seen;\n  return { number: Number(req.query.n), seen };\n}\n";
@@ -41,8 +41,7 @@ fn edge(dir: &Path, contracts: &[(&str, &str)], fetched: u16) -> Edge {
     Edge::serving(dir, &["--allow", &format!("127.0.0.1:{fetched}")])
 }
 
-/// What an edge and its workers have, when nothing runs: an idle worker has made its spare isolate, and the least of a few
-/// looks is not the moment of a collection.
+/// What an edge and its workers have, when nothing runs: the least of a few looks is not the moment of a collection.
 fn idle_memory(edge: &Edge) -> f64 {
     let looks = (0..10).map(|_| {
         std::thread::park_timeout(Duration::from_millis(100));
@@ -51,8 +50,8 @@ fn idle_memory(edge: &Edge) -> f64 {
     looks.fold(f64::INFINITY, f64::min)
 }
 
-/// Waits for contracts that are about to bring their worker down, and does that for them: the worker that holds most is
-/// theirs, since nobody else's contract keeps so much.
+/// Waits for contracts that are about to bring their worker down, and does that for them: the execution that holds most is
+/// theirs, since nobody else's contract keeps so much. It is a process forked from its worker, which goes with it.
 fn bring_down(listener: &TcpListener, edge: &Edge) {
     for stream in listener.incoming() {
         let mut stream = stream.unwrap();
@@ -64,11 +63,14 @@ fn bring_down(listener: &TcpListener, edge: &Edge) {
         let mut held: Vec<(f64, u32)> = edge
             .workers()
             .into_iter()
+            .flat_map(process::children)
             .filter_map(|pid| Some((process::proportional_mib(pid)?, pid)))
             .collect();
         held.sort_by(|one, other| one.0.total_cmp(&other.0));
         match held.as_slice() {
-            [.., (less, _), (most, pid)] if most - less > HELD_MIB => {
+            [others @ .., (most, pid)]
+                if *most > HELD_MIB && others.iter().all(|(less, _)| *less < HELD_MIB) =>
+            {
                 process::signal(*pid, Signal::SIGKILL);
             }
             // It cannot be told which one it is: nobody is harmed.

@@ -11,6 +11,8 @@ mod math;
 mod ops;
 mod patterns;
 mod state;
+#[cfg(feature = "v8")]
+mod text;
 mod watchdog;
 mod zygote;
 
@@ -19,6 +21,8 @@ use std::rc::Rc;
 pub use isolate::{Engine, Isolate};
 pub use watchdog::{OUT_OF_MEMORY, most_resident_bytes};
 pub use zygote::{Ready, Zygote};
+
+use watchdog::Watcher;
 
 use crate::host::Host;
 use tana_sandbox::message::{ErrorCode, Failure, Invocation, Outcome};
@@ -41,6 +45,11 @@ pub enum Purpose {
 
 /// Prepares the engine; once, on the program's main thread, before anything else of this module.
 pub fn init(purpose: Purpose) {
+    #[cfg(feature = "v8")]
+    if purpose == Purpose::Many {
+        // Where there are no such pages, executions begin slower.
+        let _ = text::move_to_huge_pages();
+    }
     isolate::init_platform(purpose);
 }
 
@@ -59,7 +68,10 @@ pub async fn run(engine: &mut Engine, invocation: Rc<Invocation>, host: Rc<dyn H
         Err(failure) => return Outcome::failed(failure),
     };
     let mut isolate = engine.make(invocation.limits.heap_bytes);
-    match ready.run(&mut isolate, invocation, host).await {
+    match ready
+        .run(&mut isolate, invocation, host, Watcher::Thread)
+        .await
+    {
         Ok(outcome) => outcome,
         Err(error) => Outcome::failed(Failure::new(
             ErrorCode::Internal,

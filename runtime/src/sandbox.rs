@@ -250,6 +250,7 @@ const ALWAYS: &[i64] = &[
     libc::SYS_sched_yield,
     libc::SYS_seccomp,
     libc::SYS_set_robust_list,
+    libc::SYS_setitimer,
     libc::SYS_sigaltstack,
     libc::SYS_sysinfo,
     libc::SYS_uname,

@@ -52,7 +52,7 @@ struct Worker {
 
 impl Worker {
     fn new() -> anyhow::Result<Self> {
-        let zygote = Zygote::warm();
+        let zygote = Zygote::warm()?;
         let fences = sandbox::enter();
         send(&FromWorker::Ready {
             engine: engine::ENGINE.to_owned(),

@@ -11,7 +11,7 @@ use tana_runtime::sandbox;
 
 pub(crate) fn execute() -> anyhow::Result<ExitCode> {
     let (fences, tried) = engine::in_deep_thread(|| {
-        let _zygote = Zygote::warm();
+        let _zygote = Zygote::warm()?;
         let fences = sandbox::enter();
         fences.enter_execution()?;
         anyhow::Ok((fences, attempts()))

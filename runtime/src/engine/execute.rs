@@ -15,7 +15,7 @@ use super::failure;
 use super::isolate::Isolate;
 use super::loader::MAIN;
 use super::state::{Abort, Execution};
-use super::watchdog::{ThreadClock, Watch};
+use super::watchdog::{ThreadClock, Watch, Watcher};
 use crate::compile::Compiled;
 use crate::host::Host;
 use tana_protocol::json::{MAX_DEPTH, is_shallow};
@@ -42,6 +42,7 @@ pub(super) async fn run(
     name: Option<&str>,
     invocation: Rc<Invocation>,
     host: Rc<dyn Host>,
+    watcher: Watcher,
 ) -> io::Result<Outcome> {
     let started = Instant::now();
     let clock = ThreadClock::here();
@@ -56,6 +57,7 @@ pub(super) async fn run(
     set_gas(isolate, limits.gas.min(Limits::MAX_GAS));
 
     let watch = Watch::start(
+        watcher,
         thread_handle,
         Duration::from_millis(limits.cpu_ms),
         Duration::from_millis(limits.wall_ms),

@@ -159,7 +159,7 @@ impl Engine {
         self.snapshot
     }
 
-    /// A fresh isolate. Isolates of one thread have to end in the reverse order in which they were made.
+    /// A fresh isolate, entered. Isolates of one thread have to end in the reverse order in which they were entered.
     #[must_use]
     pub fn make(&self, heap_bytes: usize) -> Isolate {
         let mut runtime = JsRuntime::new(RuntimeOptions {
@@ -191,11 +191,18 @@ impl Engine {
 }
 
 impl Isolate {
-    /// Makes it the one that its thread is in. Others were made after it where there are several.
+    /// Makes it the one that its thread is in, as making it and dropping it need it to be.
     #[allow(unsafe_code, reason = "V8's own interface")]
     pub(super) fn enter(&mut self) {
         // SAFETY: it belongs to this thread, and nothing else of another isolate is on its stack.
         unsafe { self.runtime.v8_isolate().enter() }
+    }
+
+    /// Leaves it, so that another may be made or dropped.
+    #[allow(unsafe_code, reason = "V8's own interface")]
+    pub(super) fn exit(&mut self) {
+        // SAFETY: it is the one that this thread is in, since it was made or entered.
+        unsafe { self.runtime.v8_isolate().exit() }
     }
 }
 

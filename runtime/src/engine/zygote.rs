@@ -2,7 +2,8 @@
 //! is a copy of it in a process of its own: as fresh as an isolate that was made for it, in a fraction of the time, and
 //! whatever it leaves behind ends with its process.
 
-use std::collections::{HashMap, HashSet};
+mod places;
+
 use std::io;
 use std::mem::ManuallyDrop;
 use std::rc::Rc;
@@ -12,8 +13,10 @@ use deno_core::futures::executor::block_on;
 
 use super::execute;
 use super::isolate::{Engine, Isolate, SourceHash};
+use super::watchdog::{self, Watcher};
 use crate::compile::Compiled;
 use crate::host::Host;
+use places::Places;
 use tana_sandbox::message::{Failure, Invocation, Limits, Outcome};
 
 /// Contracts that have an isolate of their own, with their code loaded. Each takes some MiB.
@@ -51,8 +54,10 @@ impl Ready {
         isolate: &mut Isolate,
         invocation: Rc<Invocation>,
         host: Rc<dyn Host>,
+        watcher: Watcher,
     ) -> io::Result<Outcome> {
-        execute::run(isolate, &self.compiled, self.name, invocation, host).await
+        let (compiled, name) = (&self.compiled, self.name);
+        execute::run(isolate, compiled, name, invocation, host, watcher).await
     }
 }
 
@@ -61,27 +66,40 @@ pub struct Zygote {
     engine: Engine,
     /// Without a contract.
     plain: Kept,
-    /// With a contract that was asked for before.
-    loaded: HashMap<SourceHash, Kept>,
-    /// Contracts that were asked for once.
-    known: HashSet<SourceHash>,
+    /// With contracts that are asked for again and again.
+    loaded: Places<SourceHash, Kept>,
 }
 
-/// Never dropped: isolates of one thread would have to end in the reverse order in which they were made, and these end
-/// with their process.
+/// Entered only where it runs something or ends. Dropped where another takes its place ([`end`]), otherwise not: a copy
+/// ends with its process.
 type Kept = ManuallyDrop<Isolate>;
+
+/// One for the usual limits.
+fn kept(engine: &Engine) -> Kept {
+    let mut isolate = engine.make(Limits::default().heap_bytes);
+    isolate.exit();
+    ManuallyDrop::new(isolate)
+}
+
+/// Gives its memory back.
+fn end(kept: Kept) {
+    let mut isolate = ManuallyDrop::into_inner(kept);
+    isolate.enter();
+}
 
 impl Zygote {
     /// The first isolate, from a snapshot where the engine knows them.
-    #[must_use]
-    pub fn warm() -> Self {
+    ///
+    /// # Errors
+    /// Where nothing could watch over executions.
+    pub fn warm() -> io::Result<Self> {
+        watchdog::listen()?;
         let engine = Engine::warm();
-        Self {
-            plain: ManuallyDrop::new(engine.make(Limits::default().heap_bytes)),
+        Ok(Self {
+            plain: kept(&engine),
             engine,
-            loaded: HashMap::new(),
-            known: HashSet::new(),
-        }
+            loaded: Places::new(LOADED),
+        })
     }
 
     /// Compiles the contract of an invocation, or finds it compiled.
@@ -113,29 +131,32 @@ impl Zygote {
             &mut special
         };
         isolate.enter();
-        ready.run(isolate, invocation, host).await
+        ready.run(isolate, invocation, host, Watcher::Signal).await
     }
 
-    /// Loads a contract that ran before into an isolate of its own, so that its next execution finds it there. Call it
-    /// when nobody waits.
+    /// Loads a contract that is asked for again and again into an isolate of its own, so that its next execution finds it
+    /// there, in the place of the one that was not asked for longest. Call it when nobody waits.
     pub fn keep(&mut self, ready: &Ready) {
         let Ready {
             source, compiled, ..
         } = ready;
-        let is_large = compiled.code.len() > LOADED_BYTES;
-        if is_large || self.loaded.len() >= LOADED || self.loaded.contains_key(source) {
+        if compiled.code.len() > LOADED_BYTES || !self.loaded.ask(*source) {
             return;
         }
-        if self.known.insert(*source) {
-            return;
-        }
-        let mut isolate = ManuallyDrop::new(self.engine.make(Limits::default().heap_bytes));
+        let mut isolate = kept(&self.engine);
+        isolate.enter();
+        let main = block_on(execute::load(&mut isolate, compiled));
+        let is_loaded = main.is_ok() && !isolate.out_of_memory.load(Ordering::SeqCst);
         // Where the engine refuses the code, the next execution says so again.
-        if let Ok(main) = block_on(execute::load(&mut isolate, compiled))
-            && !isolate.out_of_memory.load(Ordering::SeqCst)
-        {
-            isolate.main = Some(main);
-            self.loaded.insert(*source, isolate);
+        isolate.main = main.ok();
+        isolate.exit();
+        let room = if is_loaded {
+            self.loaded.put(*source, isolate)
+        } else {
+            Some(isolate)
+        };
+        if let Some(room) = room {
+            end(room);
         }
     }
 }

@@ -4,7 +4,9 @@ use std::sync::Mutex;
 
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
-use tana_sandbox::message::{Authority, ErrorCode, Invocation, Limits, Metered, Outcome, Question};
+use tana_sandbox::message::{
+    Authority, ErrorCode, FromWorker, Invocation, Limits, Metered, Outcome, Question, ToWorker,
+};
 use tana_sandbox::pool::{Answers, EngineName, Pool, PoolOptions};
 
 use crate::harness::PROGRAM;
@@ -402,4 +404,41 @@ fn a_worker_can_open_no_file_and_no_socket_and_start_no_program() {
     assert_eq!(said["possible"], json!([]), "{said}");
     assert_eq!(said["refused"], 15, "{said}");
     assert!(!said["gaps"].to_string().contains("seccomp"), "{said}");
+}
+
+/// More contracts than a worker keeps loaded, in one worker from beginning to end.
+#[test]
+fn contracts_that_are_called_more_take_the_places_of_others() {
+    use std::io::{BufRead, BufReader, Write};
+    let mut worker = std::process::Command::new(PROGRAM)
+        .arg("worker")
+        .env("V82JSC_NO_BC_CACHE", "1")
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = worker.stdin.take().unwrap();
+    let mut lines = BufReader::new(worker.stdout.take().unwrap()).lines();
+    let mut next = || serde_json::from_str::<FromWorker>(&lines.next().unwrap().unwrap()).unwrap();
+    assert!(matches!(next(), FromWorker::Ready { .. }));
+    // Thrice each, then all in turn, then the first ones again, which have lost their places.
+    let calls = (0..30)
+        .flat_map(|contract| [contract; 3])
+        .chain((0..30).chain(0..30))
+        .chain([0, 0, 0, 1, 1, 1]);
+    for (id, contract) in (1..).zip(calls) {
+        let source = format!(
+            "let count = {contract}; export function contract() {{ count += 1; return count; }}"
+        );
+        let invocation = Box::new(Invocation::new("c.ts", source));
+        let line = serde_json::to_string(&ToWorker::Run { id, invocation }).unwrap();
+        writeln!(input, "{line}").unwrap();
+        let FromWorker::Done { outcome, .. } = next() else {
+            panic!("no outcome of {contract}");
+        };
+        assert_eq!(outcome.result, json!(contract + 1), "{outcome:?}");
+        assert!(matches!(next(), FromWorker::Idle));
+    }
+    drop(input);
+    assert!(worker.wait().unwrap().success());
 }

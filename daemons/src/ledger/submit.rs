@@ -1,21 +1,24 @@
 //! Takes transactions in. One task judges all of them in order, as many at a time as have come: one look at the state,
 //! all cores for the signatures, one write to the queue. So nothing races for a nonce, and a write to the disk is shared.
+//! While some are judged and written, the next are looked at.
+
+mod look;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use tana_chain::signatures::{self, Job};
 use tana_chain::{Contracts, Executor, Failure, MemoryState, Outcome, Prepared, plan};
 use tana_protocol::api::ledger::TransactionStatus;
 use tana_protocol::problem::Code;
-use tana_protocol::{Hash32, SignedTransaction, StateKey, StateValue, TransactionId, UserId};
+use tana_protocol::{SignedTransaction, StateKey, StateValue, TransactionId, UserId};
 use tana_store::StoreError;
 use tana_store::queue::{Pushed, StreamId};
 use tokio::sync::{mpsc, oneshot};
 
 use super::error::LedgerError;
-use super::load::{self, At};
 use super::mempool::{Checked, Mempool};
 use super::service::Ledger;
+use look::Looked;
 
 /// Transactions that are judged together at most.
 const TOGETHER: usize = 1000;
@@ -47,86 +50,95 @@ pub(super) enum Known {
     Before,
 }
 
-pub(super) async fn serve(ledger: Ledger, mut received: mpsc::Receiver<Submission>) {
-    let mut together = Vec::new();
-    while received.recv_many(&mut together, 256).await > 0 {
-        let mut batch: Vec<Submission> = Vec::new();
-        let mut count = 0;
-        for submission in together.drain(..) {
-            count += submission.transactions.len();
-            batch.push(submission);
-            if count >= TOGETHER {
-                take_in(&ledger, std::mem::take(&mut batch)).await;
-                count = 0;
-            }
-        }
-        if !batch.is_empty() {
-            take_in(&ledger, batch).await;
-        }
-    }
-}
-
-async fn take_in(ledger: &Ledger, batch: Vec<Submission>) {
-    let mut sizes = Vec::with_capacity(batch.len());
-    let mut transactions = Vec::new();
-    for submission in batch {
-        sizes.push((submission.transactions.len(), submission.answer));
-        transactions.extend(submission.transactions);
-    }
-    let count = transactions.len();
-    let mut answers = match judge(ledger, transactions).await {
-        Ok(answers) => answers,
-        // The first who waits hears why; the others that the same thing happened to them.
-        Err(error) => {
-            let text = error.to_string();
-            let unavailable = move || Err(LedgerError::refused(Code::Unavailable, text.clone()));
-            std::iter::once(Err(error))
-                .chain(std::iter::repeat_with(unavailable))
-                .take(count)
-                .collect()
-        }
-    }
-    .into_iter();
-    for (size, answer) in sizes {
-        // Who has gone away does not need it; what was taken stays taken.
-        let _gone = answer.send(answers.by_ref().take(size).collect());
-    }
+/// Submissions that are judged together.
+struct Batch {
+    transactions: Arc<[Prepared]>,
+    looked: Result<Looked, LedgerError>,
+    /// How many of them each who waits has handed in.
+    answers: Vec<(usize, oneshot::Sender<Answers>)>,
 }
 
 type Answers = Vec<Result<Accepted, LedgerError>>;
 
-async fn judge(ledger: &Ledger, transactions: Vec<Prepared>) -> Result<Answers, LedgerError> {
-    let ids: Vec<TransactionId> = transactions.iter().map(|prepared| prepared.id).collect();
-    let mut transactions = transactions;
+pub(super) async fn serve(ledger: Ledger, received: mpsc::Receiver<Submission>) {
+    let (hand, handed) = mpsc::channel(1);
+    tokio::join!(
+        look_at_all(&ledger, received, hand),
+        judge_all(&ledger, handed)
+    );
+}
+
+async fn look_at_all(
+    ledger: &Ledger,
+    mut received: mpsc::Receiver<Submission>,
+    hand: mpsc::Sender<Batch>,
+) {
+    let mut waiting: Vec<Submission> = Vec::new();
+    while received.recv_many(&mut waiting, 256).await > 0 {
+        let mut rest = waiting.drain(..).peekable();
+        while rest.peek().is_some() {
+            let (mut transactions, mut answers) = (Vec::new(), Vec::new());
+            while transactions.len() < TOGETHER
+                && let Some(submission) = rest.next()
+            {
+                answers.push((submission.transactions.len(), submission.answer));
+                transactions.extend(submission.transactions);
+            }
+            let transactions: Arc<[Prepared]> = transactions.into();
+            let batch = Batch {
+                looked: Looked::at(ledger, &transactions).await,
+                transactions,
+                answers,
+            };
+            if hand.send(batch).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+async fn judge_all(ledger: &Ledger, mut handed: mpsc::Receiver<Batch>) {
+    while let Some(batch) = handed.recv().await {
+        let count = batch.transactions.len();
+        let mut answers = match judge(ledger, &batch.transactions, batch.looked).await {
+            Ok(answers) => answers,
+            // The first who waits hears why; the others that the same thing happened to them.
+            Err(error) => {
+                let text = error.to_string();
+                let unavailable =
+                    move || Err(LedgerError::refused(Code::Unavailable, text.clone()));
+                std::iter::once(Err(error))
+                    .chain(std::iter::repeat_with(unavailable))
+                    .take(count)
+                    .collect()
+            }
+        }
+        .into_iter();
+        for (size, answer) in batch.answers {
+            // Who has gone away does not need it; what was taken stays taken.
+            let _gone = answer.send(answers.by_ref().take(size).collect());
+        }
+    }
+}
+
+async fn judge(
+    ledger: &Ledger,
+    transactions: &Arc<[Prepared]>,
+    looked: Result<Looked, LedgerError>,
+) -> Result<Answers, LedgerError> {
+    let mut looked = looked?;
     let mut caught_up = ledger.settle_queue().await?;
     loop {
-        let tip = ledger.tip().hash;
-        let included = ledger.store().included(&ids).await?;
-        let wanted = transactions
-            .iter()
-            .map(|prepared| &prepared.signed.transaction);
-        let state = load::state(ledger.store(), wanted, At::Tip).await?;
-        let threads = ledger.threads();
-        let (again, state, fits) = tokio::task::spawn_blocking(move || {
-            let fits = check_signatures(&transactions, &state, threads);
-            (transactions, state, fits)
-        })
-        .await?;
-        transactions = again;
-        let looked = Looked {
-            tip,
-            included,
-            state,
-            fits,
-        };
+        if ledger.tip().hash != looked.tip {
+            looked = looked.again(ledger, transactions).await?;
+        }
         // Another ledger on the same queue may have been given what comes before these.
-        if !caught_up && ledger.queue().is_shared() && leaves_a_gap(ledger, &transactions, &looked)
-        {
+        if !caught_up && ledger.queue().is_shared() && leaves_a_gap(ledger, transactions, &looked) {
             ledger.catch_up().await?;
             caught_up = true;
         }
         // A block came in between: what was read is of before it, what is queued of after it.
-        let Some(mut answers) = all(ledger, &transactions, &looked) else {
+        let Some(mut answers) = all(ledger, transactions, &looked) else {
             continue;
         };
         for (prepared, answer) in transactions.iter().zip(&mut answers) {
@@ -139,14 +151,6 @@ async fn judge(ledger: &Ledger, transactions: Vec<Prepared>) -> Result<Answers, 
     }
 }
 
-/// What transactions are judged by.
-struct Looked {
-    tip: Hash32,
-    included: BTreeMap<TransactionId, u64>,
-    state: MemoryState,
-    fits: Vec<bool>,
-}
-
 /// Judges all of them at one moment; `None` where the chain has moved on since the look.
 fn all(ledger: &Ledger, transactions: &[Prepared], looked: &Looked) -> Option<Answers> {
     let mut mempool = ledger.mempool();
@@ -155,7 +159,7 @@ fn all(ledger: &Ledger, transactions: &[Prepared], looked: &Looked) -> Option<An
     }
     let answers = transactions
         .iter()
-        .zip(&looked.fits)
+        .zip(looked.fits())
         .map(|(prepared, fits)| {
             if looked.included.contains_key(&prepared.id) {
                 return Err(LedgerError::refused(
@@ -163,7 +167,7 @@ fn all(ledger: &Ledger, transactions: &[Prepared], looked: &Looked) -> Option<An
                     "it is in a block",
                 ));
             }
-            one(ledger, &mut mempool, prepared, &looked.state, *fits)
+            one(ledger, &mut mempool, prepared, &looked.state, fits)
         });
     Some(answers.collect())
 }
@@ -187,30 +191,6 @@ fn leaves_a_gap(ledger: &Ledger, transactions: &[Prepared], looked: &Looked) -> 
         *last = transaction.nonce.max(*last);
         gap
     })
-}
-
-fn check_signatures(
-    transactions: &[Prepared],
-    state: &MemoryState,
-    threads: std::num::NonZeroUsize,
-) -> Vec<bool> {
-    let mut places = Vec::new();
-    let mut jobs = Vec::new();
-    for (place, prepared) in transactions.iter().enumerate() {
-        if let Some(key) = plan::signer(&prepared.signed.transaction, state) {
-            places.push(place);
-            jobs.push(Job {
-                key,
-                message: &prepared.message,
-                signature: prepared.signed.signature,
-            });
-        }
-    }
-    let mut fits = vec![false; transactions.len()];
-    for (place, fit) in places.into_iter().zip(signatures::check(&jobs, threads)) {
-        fits[place] = fit;
-    }
-    fits
 }
 
 async fn in_block(ledger: &Ledger, prepared: &Prepared) -> Result<Accepted, LedgerError> {

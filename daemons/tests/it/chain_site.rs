@@ -162,6 +162,7 @@ impl Chain {
         let take = Take {
             most: 1000,
             idle: Duration::from_secs(10),
+            after: None,
         };
         self.queue()
             .await

@@ -82,16 +82,23 @@ impl SqliteQueue {
             .await
             .map_err(failed(DOING))?;
         let rows = sqlx::query(
+            // Each part ends at its limit: what is taken does not cost more where more waits.
             "UPDATE tx_queue SET consumer = ?1, taken_at = ?2 WHERE seq IN (\
-               SELECT seq FROM tx_queue \
-               WHERE consumer IS NULL OR consumer = ?1 OR taken_at <= ?3 \
-               ORDER BY (consumer IS ?1) DESC, (consumer IS NULL), seq LIMIT ?4) \
+               SELECT seq FROM (\
+                 SELECT * FROM (SELECT 0 AS turn, seq FROM tx_queue INDEXED BY tx_queue_taken \
+                   WHERE consumer = ?1 AND seq > ?5 ORDER BY seq LIMIT ?4) \
+                 UNION ALL SELECT * FROM (SELECT 1 AS turn, seq FROM tx_queue INDEXED BY tx_queue_taken \
+                   WHERE consumer IS NOT NULL AND consumer <> ?1 AND taken_at <= ?3 ORDER BY seq LIMIT ?4) \
+                 UNION ALL SELECT * FROM (SELECT 2 AS turn, seq FROM tx_queue \
+                   WHERE consumer IS NULL ORDER BY seq LIMIT ?4)) \
+               ORDER BY turn, seq LIMIT ?4) \
              RETURNING ms, seq, tx_id, body",
         )
         .bind(consumer.as_str())
         .bind(integer(now.ms()))
         .bind(integer(idle_since))
         .bind(integer(take.most as u64))
+        .bind(take.after.map_or(-1, |after| integer(after.seq)))
         .fetch_all(&mut *change)
         .await
         .map_err(failed(DOING))?;

@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -38,12 +38,45 @@ const TOGETHER: usize = 256;
 /// Between two comments on a stream on which nothing happens.
 pub const COMMENT_EVERY: Duration = Duration::from_secs(15);
 
+/// What of [`REPLAY_BYTES`] is held against an event whose text is not there yet: its share.
+const LATER_BYTES: usize = REPLAY_BYTES / REPLAY;
+
 /// One published event.
-#[derive(Debug)]
 pub struct Published {
     number: u64,
     name: &'static str,
-    data: String,
+    data: Data,
+}
+
+/// An event's text, or what makes it: where nobody listens, nobody writes it.
+struct Data {
+    text: OnceLock<String>,
+    value: Option<Box<dyn Fn() -> String + Send + Sync>>,
+}
+
+impl Data {
+    fn text(&self) -> &str {
+        let value = self.value.as_ref();
+        self.text
+            .get_or_init(|| value.map(|value| value()).unwrap_or_default())
+    }
+
+    /// What it counts for in the replay ring, the same as long as it is there.
+    fn bytes(&self) -> usize {
+        match (&self.value, self.text.get()) {
+            (None, Some(text)) => text.len(),
+            _ => LATER_BYTES,
+        }
+    }
+}
+
+impl std::fmt::Debug for Published {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Published")
+            .field("number", &self.number)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Published {
@@ -56,7 +89,7 @@ impl Published {
     /// Its data, JSON.
     #[must_use]
     pub fn data(&self) -> &str {
-        &self.data
+        self.data.text()
     }
 }
 
@@ -113,7 +146,26 @@ impl EventHub {
 
     /// Publishes an event; an empty name makes an unnamed one. Never waits.
     pub fn publish<T: Serialize + ?Sized>(&self, name: &'static str, data: &T) {
-        let data = tana_protocol::json::compact(data);
+        let data = Data {
+            text: tana_protocol::json::compact(data).into(),
+            value: None,
+        };
+        self.send(name, data);
+    }
+
+    /// The same of a value that is written out when the first reads it: for what happens often, and is a few KiB at most.
+    pub fn publish_shared<T>(&self, name: &'static str, data: Arc<T>)
+    where
+        T: Serialize + Send + Sync + 'static,
+    {
+        let data = Data {
+            text: OnceLock::new(),
+            value: Some(Box::new(move || tana_protocol::json::compact(&*data))),
+        };
+        self.send(name, data);
+    }
+
+    fn send(&self, name: &'static str, data: Data) {
         let mut replay = self
             .inner
             .replay
@@ -125,13 +177,13 @@ impl EventHub {
             name,
             data,
         });
-        replay.bytes += event.data.len();
+        replay.bytes += event.data.bytes();
         replay.ring.push_back(event.clone());
         while replay.ring.len() > REPLAY || replay.bytes > REPLAY_BYTES {
             let Some(oldest) = replay.ring.pop_front() else {
                 break;
             };
-            replay.bytes -= oldest.data.len();
+            replay.bytes -= oldest.data.bytes();
         }
         // Sent under the lock, so that nobody sees two events in another order than their numbers.
         let _nobody_listens = self.inner.sender.send(event);
@@ -237,7 +289,7 @@ impl Replay {
 fn to_sse(run: u64, event: &Published) -> Event {
     let sse = Event::default()
         .id(format!("{run}-{}", event.number))
-        .data(&event.data);
+        .data(event.data());
     if event.name.is_empty() {
         sse
     } else {

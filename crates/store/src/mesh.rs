@@ -4,6 +4,7 @@
 //! changes it if it still can be, and says so when it cannot.
 
 pub mod conformance;
+mod standing;
 
 use futures::future::BoxFuture;
 use tana_protocol::api::mesh::{
@@ -14,6 +15,8 @@ use tana_protocol::{NodeId, PublicKey, Signature, Timestamp};
 
 use crate::error::StoreResult;
 
+pub use standing::Absent;
+pub(crate) use standing::{counts_blocks, record_since, set_record};
 pub use tana_protocol::decisions::{Entry, LogError, check_log, entry_hash};
 
 /// What became of a registration.
@@ -168,8 +171,8 @@ pub struct Beat {
 /// What became of a heartbeat.
 #[derive(Clone, Debug, PartialEq)]
 pub enum BeatTaken {
-    /// The node was active; this is how it stands now.
-    Done(Box<Node>),
+    /// The node was active, and is: [`Beat::apply`] says how it stands now. It was away for so long before.
+    Done(Absent),
     /// The node was offline and is active by it.
     Returned(Box<Node>),
     /// A heartbeat that was signed at this time was taken before.

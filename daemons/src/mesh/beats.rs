@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use tana_kit::{EventHub, Shutdown, Tasks};
-use tana_protocol::api::mesh::{Link, PeerLatency, event};
+use tana_protocol::api::mesh::event;
 use tana_store::StoreResult;
 use tana_store::mesh::{Beat, BeatTaken, MeshStore};
 use tokio::sync::{mpsc, oneshot};
@@ -106,34 +106,22 @@ impl Follower {
     /// Takes in what was written, and tells it.
     fn follow(&self, beats: &[Beat], taken: &[BeatTaken]) {
         for (beat, taken) in beats.iter().zip(taken) {
-            let (BeatTaken::Done(node) | BeatTaken::Returned(node)) = taken else {
-                continue;
+            let node = match taken {
+                BeatTaken::Done(absent) => self.registry.heard_of(beat, *absent),
+                BeatTaken::Returned(node) => {
+                    self.hub.publish(event::STATUS, node);
+                    Some(self.registry.put(node))
+                }
+                BeatTaken::Replayed | BeatTaken::NotActive(_) | BeatTaken::Unknown => None,
             };
-            self.registry.put(node);
+            // A node that is active is a member: it is put here before anything else is written.
+            let Some(node) = node else { continue };
             if let Some(peers) = &beat.peers {
-                self.reach(beat, peers);
+                self.registry
+                    .reaches(&beat.node_id, peers, beat.received_at);
             }
-            if matches!(taken, BeatTaken::Returned(_)) {
-                self.hub.publish(event::STATUS, node);
-            }
-            self.hub.publish(event::HEARTBEAT, node);
+            self.hub.publish_shared(event::HEARTBEAT, node);
         }
-    }
-
-    fn reach(&self, beat: &Beat, peers: &[PeerLatency]) {
-        if peers.is_empty() {
-            self.registry.reaches_nobody(&beat.node_id);
-        }
-        let links: Vec<Link> = peers
-            .iter()
-            .map(|peer| Link {
-                from: beat.node_id.clone(),
-                to: peer.node_id.clone(),
-                latency_ms: peer.latency_ms,
-                at: beat.received_at,
-            })
-            .collect();
-        self.registry.reaches(&links);
     }
 }
 

@@ -1,13 +1,15 @@
 //! What of the registry is asked for again and again, in memory: the members as values, for heartbeats, and as the text that
 //! `/topology` answers with. The database has everything; this follows it, one change after the other.
 
-use std::collections::{BTreeMap, HashMap};
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tana_protocol::api::mesh::{Link, Node, NodeStatus};
+use tana_protocol::api::mesh::{Link, Node, NodeStatus, PeerLatency};
 use tana_protocol::json::compact;
 use tana_protocol::{NodeId, Timestamp};
+use tana_store::mesh::{Absent, Beat};
 
 /// What is told of a node that is offline changes with the time: so old it may be.
 const OFFLINE_FRESH: Duration = Duration::from_secs(10);
@@ -23,14 +25,53 @@ pub(super) struct Registry {
 struct Inner {
     members: HashMap<NodeId, Member>,
     /// Members in the order in which they registered.
-    order: BTreeMap<(Timestamp, NodeId), Arc<str>>,
-    links: BTreeMap<NodeId, Vec<(NodeId, String)>>,
+    order: BTreeSet<(Timestamp, NodeId)>,
+    links: BTreeMap<NodeId, Vec<Reached>>,
     offline_read: Option<Timestamp>,
 }
 
 struct Member {
     node: Arc<Node>,
-    place: (Timestamp, NodeId),
+    /// As `/topology` shows it. Written when that is asked for: it changes with each heartbeat.
+    text: OnceCell<String>,
+}
+
+impl Member {
+    const fn of(node: Arc<Node>) -> Self {
+        Self {
+            node,
+            text: OnceCell::new(),
+        }
+    }
+
+    fn text(&self) -> &str {
+        self.text.get_or_init(|| {
+            let mut shown = Node::clone(&self.node);
+            for service in &mut shown.services {
+                service.topology_key = Some(service.public_key);
+            }
+            compact(&shown)
+        })
+    }
+}
+
+/// A link, and its text, written when it is asked for.
+struct Reached {
+    link: Link,
+    text: OnceCell<String>,
+}
+
+impl Reached {
+    const fn of(link: Link) -> Self {
+        Self {
+            link,
+            text: OnceCell::new(),
+        }
+    }
+
+    fn text(&self) -> &str {
+        self.text.get_or_init(|| compact(&self.link))
+    }
 }
 
 impl Registry {
@@ -44,7 +85,7 @@ impl Registry {
             let mut inner = registry.lock();
             for link in links {
                 let from = inner.links.entry(link.from.clone()).or_default();
-                from.push((link.to.clone(), compact(&link)));
+                from.push(Reached::of(link));
             }
         }
         registry
@@ -68,46 +109,51 @@ impl Registry {
     }
 
     /// Takes in how a node stands now; who is no member any more is forgotten.
-    pub(super) fn put(&self, node: &Node) {
-        let mut shown = node.clone();
-        for service in &mut shown.services {
-            service.topology_key = Some(service.public_key);
-        }
-        let text: Arc<str> = compact(&shown).into();
+    pub(super) fn put(&self, node: &Node) -> Arc<Node> {
+        let node = Arc::new(node.clone());
         let mut inner = self.lock();
         if let Some(before) = inner.members.remove(&node.id) {
-            inner.order.remove(&before.place);
+            let place = (before.node.registered_at, node.id.clone());
+            inner.order.remove(&place);
         }
         if !matches!(node.status, NodeStatus::Active | NodeStatus::Offline) {
             inner.links.remove(&node.id);
-            return;
+            return node;
         }
-        let place = (node.registered_at, node.id.clone());
-        inner.order.insert(place.clone(), text);
-        let node = Arc::new(node.clone());
-        inner
-            .members
-            .insert(node.id.clone(), Member { node, place });
+        inner.order.insert((node.registered_at, node.id.clone()));
+        let member = Member::of(node.clone());
+        inner.members.insert(node.id.clone(), member);
+        node
+    }
+
+    /// Takes in a heartbeat of a member that was active, and answers how it stands now.
+    pub(super) fn heard_of(&self, beat: &Beat, absent: Absent) -> Option<Arc<Node>> {
+        let mut inner = self.lock();
+        let member = inner.members.get_mut(&beat.node_id)?;
+        beat.apply(Arc::make_mut(&mut member.node), absent);
+        member.text = OnceCell::new();
+        Some(member.node.clone())
     }
 
     /// Takes in whom a node reaches now.
-    pub(super) fn reaches(&self, links: &[Link]) {
-        let Some(first) = links.first() else { return };
-        let mut sorted: Vec<(NodeId, String)> = links
+    pub(super) fn reaches(&self, from: &NodeId, peers: &[PeerLatency], at: Timestamp) {
+        // Named twice, the last holds, as in the database.
+        let peers: BTreeMap<&NodeId, u32> = peers
             .iter()
-            .map(|link| (link.to.clone(), compact(link)))
+            .map(|peer| (&peer.node_id, peer.latency_ms))
             .collect();
-        sorted.sort_by(|a, b| a.0.cmp(&b.0));
-        // Named twice, the last holds, as in the database: the sort keeps their order.
-        sorted.reverse();
-        sorted.dedup_by(|later, earlier| later.0 == earlier.0);
-        sorted.reverse();
-        self.lock().links.insert(first.from.clone(), sorted);
-    }
-
-    /// A node reaches nobody now.
-    pub(super) fn reaches_nobody(&self, from: &NodeId) {
-        self.lock().links.remove(from);
+        let links = peers.into_iter().map(|(to, latency_ms)| Link {
+            from: from.clone(),
+            to: to.clone(),
+            latency_ms,
+            at,
+        });
+        let links: Vec<Reached> = links.map(Reached::of).collect();
+        if links.is_empty() {
+            self.lock().links.remove(from);
+        } else {
+            self.lock().links.insert(from.clone(), links);
+        }
     }
 
     /// Whether what is known of nodes that are offline should be read again; whoever asks does so.
@@ -129,32 +175,32 @@ impl Registry {
     /// The answer to `GET /topology`.
     pub(super) fn topology(&self) -> String {
         let inner = self.lock();
-        let nodes: usize = inner.order.values().map(|text| text.len() + 1).sum();
-        let links: usize = inner
-            .links
-            .values()
-            .flatten()
-            .map(|(_, text)| text.len() + 1)
-            .sum();
-        let mut out = String::with_capacity(nodes + links + 32);
-        out.push_str("{\"nodes\":[");
-        join(&mut out, inner.order.values().map(|text| &**text));
-        out.push_str("],\"links\":[");
         let members = inner
+            .order
+            .iter()
+            .filter_map(|(_, id)| inner.members.get(id));
+        let members: Vec<&str> = members.map(Member::text).collect();
+        let links = inner
             .links
             .iter()
             .filter(|(from, _)| inner.members.contains_key(*from))
             .flat_map(|(_, links)| links)
-            .filter(|(to, _)| inner.members.contains_key(to))
-            .map(|(_, text)| text.as_str());
-        join(&mut out, members);
+            .filter(|reached| inner.members.contains_key(&reached.link.to));
+        let links: Vec<&str> = links.map(Reached::text).collect();
+        let texts = members.iter().chain(&links);
+        let length: usize = texts.map(|text| text.len() + 1).sum();
+        let mut out = String::with_capacity(length + 32);
+        out.push_str("{\"nodes\":[");
+        join(&mut out, &members);
+        out.push_str("],\"links\":[");
+        join(&mut out, &links);
         out.push_str("]}");
         out
     }
 }
 
-fn join<'a>(out: &mut String, texts: impl Iterator<Item = &'a str>) {
-    for (index, text) in texts.enumerate() {
+fn join(out: &mut String, texts: &[&str]) {
+    for (index, text) in texts.iter().enumerate() {
         if index > 0 {
             out.push(',');
         }

@@ -623,10 +623,9 @@ async fn heartbeats(store: &dyn MeshStore) -> StoreResult<()> {
         beat(&node(4), at(1000)),
         beat(&node(99), at(1000)),
     ];
+    let before = store.node(&first.id, at(1001)).await?;
     let taken = store.beats(&batch).await?;
-    let BeatTaken::Done(now) = &taken[0] else {
-        panic!("an active node's heartbeat is taken: {taken:?}");
-    };
+    let now = after(store, before, &full, &taken[0]).await?;
     assert_eq!(now.last_heartbeat, Some(at(1001)));
     assert_eq!(now.tailscale_ip.as_deref(), Some("100.64.0.1"));
     assert_eq!(
@@ -651,10 +650,9 @@ async fn heartbeats(store: &dyn MeshStore) -> StoreResult<()> {
     );
     assert_eq!(store.beats(&[full]).await?, [BeatTaken::Replayed]);
     // One that was signed earlier and arrives later is no replay, and turns no clock back.
-    let earlier = store.beats(&[beat(&first, at(900))]).await?;
-    let BeatTaken::Done(now) = &earlier[0] else {
-        panic!("another time is another heartbeat: {earlier:?}");
-    };
+    let early = beat(&first, at(900));
+    let earlier = store.beats(std::slice::from_ref(&early)).await?;
+    let now = after(store, Some(now), &early, &earlier[0]).await?;
     assert_eq!(now.last_heartbeat, Some(at(1001)));
     assert_eq!(now.height, Some(7), "what it does not say stays");
     let links = store.links().await?;
@@ -664,6 +662,23 @@ async fn heartbeats(store: &dyn MeshStore) -> StoreResult<()> {
         (&node(3).id, 12, at(1001))
     );
     Ok(())
+}
+
+/// The node that a heartbeat was taken of: as the row says, and the value that it was applied to.
+async fn after(
+    store: &dyn MeshStore,
+    before: Option<Node>,
+    beat: &Beat,
+    taken: &BeatTaken,
+) -> StoreResult<Node> {
+    let BeatTaken::Done(absent) = taken else {
+        panic!("an active node's heartbeat is taken: {taken:?}");
+    };
+    let mut applied = before.expect("an active node");
+    beat.apply(&mut applied, *absent);
+    let read = store.node(&beat.node_id, beat.received_at).await?;
+    assert_eq!(read.as_ref(), Some(&applied), "memory follows the row");
+    Ok(applied)
 }
 
 async fn silence(store: &dyn MeshStore) -> StoreResult<()> {
@@ -699,6 +714,20 @@ async fn silence(store: &dyn MeshStore) -> StoreResult<()> {
         later.and_then(|node| node.record.uptime),
         Some(Percent::of(1, 2))
     );
+    // Its absence counts in what it is after the next heartbeat, too.
+    let next = Beat {
+        services: vec![ServiceHealth {
+            kind: "ledger".into(),
+            healthy: false,
+            last_check: at(3000),
+        }],
+        peers: Some(Vec::new()),
+        ..beat(&node(3), at(3000))
+    };
+    let before = store.node(&node(3).id, at(1600)).await?;
+    let taken = store.beats(std::slice::from_ref(&next)).await?;
+    let now = after(store, before, &next, &taken[0]).await?;
+    assert_eq!(now.record.uptime, Some(Percent::of(1, 2)));
     let forgotten = store.forget_beats(at(2000)).await?;
     assert_eq!(forgotten, 4, "three heartbeats are old and one absence");
     Ok(())

@@ -23,6 +23,10 @@ use rows::{NodeRow, ms, select_nodes, time};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/mesh");
 
+/// Pages of the write-ahead log (64 MiB). Heartbeats come from all nodes alike, so that each goes to pages of its own: where the
+/// log is copied into the file more seldom, those are copied once for several, and fewer heartbeats wait for the copying.
+const LOG_PAGES: u32 = 16_000;
+
 /// The registry in one SQLite file. Clones share its connections.
 #[derive(Clone, Debug)]
 pub struct SqliteMesh(Sqlite);
@@ -33,7 +37,7 @@ impl SqliteMesh {
     /// # Errors
     /// One sentence for each: no database, a newer version's, no room, no permission.
     pub async fn open(path: &str) -> StoreResult<Self> {
-        Sqlite::open(path, &MIGRATIONS, Durability::Full)
+        Sqlite::open_with_log(path, &MIGRATIONS, Durability::Full, LOG_PAGES)
             .await
             .map(Self)
     }
@@ -71,7 +75,8 @@ impl SqliteMesh {
              public_key = ?2, registration_key_text = ?3, tailscale_hostname = ?4, tailscale_ip = ?5, \
              status = 'pending', registered_at = ?6, last_seen = ?6, registration_signature = ?7, \
              region = ?8, version = ?9, approved_at = NULL, approved_by = NULL, removed_at = NULL, \
-             last_heartbeat = NULL, height = NULL, away_since = NULL, away_height = NULL",
+             last_heartbeat = NULL, height = NULL, away_since = NULL, away_height = NULL, \
+             peers = NULL, peers_at = NULL",
         )
         .bind(node.id.as_str())
         .bind(node.public_key.to_string())
@@ -85,16 +90,11 @@ impl SqliteMesh {
         .execute(&mut *change)
         .await
         .map_err(failed(DOING))?;
-        for statement in [
-            "DELETE FROM links WHERE from_node = ?",
-            "DELETE FROM absences WHERE node_id = ?",
-        ] {
-            sqlx::query(statement)
-                .bind(node.id.as_str())
-                .execute(&mut *change)
-                .await
-                .map_err(failed(DOING))?;
-        }
+        sqlx::query("DELETE FROM absences WHERE node_id = ?")
+            .bind(node.id.as_str())
+            .execute(&mut *change)
+            .await
+            .map_err(failed(DOING))?;
         votes::clear(&mut change, &format!("node/{}", node.id)).await?;
         decisions::offer(&mut change, node.id.as_str(), &node.services).await?;
         change.commit().await.map_err(failed(DOING))?;
@@ -177,10 +177,11 @@ impl SqliteMesh {
     async fn read_links(&self) -> StoreResult<Vec<Link>> {
         const DOING: &str = "reading the links";
         let found: Vec<(String, String, i64, i64)> = sqlx::query_as(
-            "SELECT from_node, to_node, latency_ms, at FROM links \
-             JOIN nodes f ON f.id = from_node AND f.status IN ('active', 'offline') \
-             JOIN nodes t ON t.id = to_node AND t.status IN ('active', 'offline') \
-             ORDER BY from_node, to_node",
+            "SELECT f.id, t.id, peer.value ->> 1, f.peers_at FROM nodes AS f \
+             CROSS JOIN json_each(f.peers) AS peer \
+             CROSS JOIN nodes AS t ON t.id = peer.value ->> 0 \
+             WHERE f.status IN ('active', 'offline') AND t.status IN ('active', 'offline') \
+             ORDER BY f.id, t.id",
         )
         .fetch_all(self.0.readers())
         .await

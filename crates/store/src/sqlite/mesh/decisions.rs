@@ -306,5 +306,14 @@ pub(super) async fn offer(
         .await
         .map_err(failed(DOING))?;
     }
+    // Of how they are nothing is known yet.
+    sqlx::query(
+        "UPDATE nodes SET health = (SELECT json_group_object(service_type, NULL) FROM services \
+         WHERE node_id = nodes.id) WHERE id = ?",
+    )
+    .bind(node)
+    .execute(change)
+    .await
+    .map_err(failed(DOING))?;
     Ok(())
 }

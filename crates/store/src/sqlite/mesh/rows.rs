@@ -1,16 +1,17 @@
 //! Rows of the registry as the values of the protocol.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::str::FromStr;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use serde::Deserialize;
 use sqlx::SqliteConnection;
-use tana_protocol::api::mesh::{Node, NodeRecord, NodeService, NodeStatus, Percent, Vote};
+use tana_protocol::api::mesh::{Node, NodeRecord, NodeService, NodeStatus, Vote};
 use tana_protocol::message::Decision;
-use tana_protocol::{NodeId, PublicKey, ServiceKind, Timestamp};
+use tana_protocol::{NodeId, PublicKey, Timestamp};
 
 use crate::error::{StoreError, StoreResult};
+use crate::mesh::{Absent, counts_blocks, record_since, set_record};
 use crate::sqlite::failed;
 
 /// A time as SQLite holds it.
@@ -69,7 +70,7 @@ macro_rules! select_nodes {
             "SELECT ?1 AS now, ?2 AS since, id, public_key, registration_key_text, tailscale_hostname, \
              tailscale_ip, status, registered_at, approved_at, approved_by, last_heartbeat, \
              registration_signature, region, version, height, removed_at, away_since, away_height, \
-             (SELECT json_group_array(json_array(service_type, port, public_key, healthy, last_check)) \
+             health, (SELECT json_group_array(json_array(service_type, port, public_key)) \
              FROM (SELECT * FROM services WHERE node_id = nodes.id ORDER BY position)) AS services, \
              (SELECT json_group_array(json_array(kind, voter, at)) FROM votes \
              WHERE about = 'node/' || nodes.id) AS votes, \
@@ -84,13 +85,9 @@ macro_rules! select_nodes {
 }
 pub(super) use select_nodes;
 
-/// What a node's record is about: this long until now.
-const RECORD: u64 = 30 * 24 * 3600 * 1000;
-
 /// `?1` and `?2` of [`select_nodes`].
 pub(super) fn window(now: Timestamp) -> (i64, i64) {
-    let since = Timestamp::from_ms(now.ms().saturating_sub(RECORD));
-    (ms(now), ms(since))
+    (ms(now), ms(record_since(now)))
 }
 
 #[derive(sqlx::FromRow)]
@@ -114,15 +111,19 @@ pub(super) struct NodeRow {
     removed_at: Option<i64>,
     away_since: Option<i64>,
     away_height: Option<i64>,
+    health: Option<String>,
     services: String,
     votes: String,
     absent: String,
     chain_height: Option<i64>,
 }
 
-/// `[type, port, key, healthy, last_check]`.
+/// `[type, port, key]`.
 #[derive(Deserialize)]
-struct ServiceRow(String, u16, String, Option<u8>, Option<u64>);
+struct ServiceRow(String, u16, String);
+
+/// How the services of a node are, by their type: `[healthy, last check]`, nothing where it has not said so yet.
+pub(super) type Health = BTreeMap<String, Option<(u8, u64)>>;
 
 /// `[kind, voter, at]`.
 #[derive(Deserialize)]
@@ -163,24 +164,20 @@ impl NodeRow {
         if !matches!(status, NodeStatus::Active | NodeStatus::Offline) {
             return Ok(record);
         }
-        let AbsentRow(mut absent, mut missed) = self.json(&self.absent)?;
-        let begin = approved.max(self.since);
-        let whole = positive(self.now - begin);
+        let AbsentRow(ms, blocks) = self.json(&self.absent)?;
+        let mut absent = Absent { ms, blocks };
         if status == NodeStatus::Offline {
+            let begin = approved.max(self.since);
             let since = self.away_since.unwrap_or(self.now).max(begin);
             let away = positive(self.now - since);
-            absent += away;
-            missed += match (self.chain_height, self.away_height) {
+            absent.ms += away;
+            absent.blocks += match (self.chain_height, self.away_height) {
                 (Some(now), Some(then)) => positive(now - then).min(away),
                 _ => 0,
             };
         }
-        record.uptime = Some(Percent::of(whole.saturating_sub(absent), whole));
-        // Older nodes offer `consensus`.
-        let produces = |service: &ServiceRow| {
-            service.0 == ServiceKind::Producer.name() || service.0 == "consensus"
-        };
-        record.blocks_missed = services.iter().any(produces).then_some(missed);
+        let counts = services.iter().any(|service| counts_blocks(&service.0));
+        set_record(&mut record, time(approved), time(self.now), absent, counts);
         Ok(record)
     }
 }
@@ -197,6 +194,10 @@ impl TryFrom<NodeRow> for Node {
         let services: Vec<ServiceRow> = row.json(&row.services)?;
         let status = parse(what, &row.status)?;
         let record = row.record(status, &services)?;
+        let health: Health = match &row.health {
+            Some(health) => row.json(health)?,
+            None => Health::new(),
+        };
         Ok(Self {
             record,
             id: parse(what, &row.id)?,
@@ -210,7 +211,7 @@ impl TryFrom<NodeRow> for Node {
             last_heartbeat: row.last_heartbeat.map(time),
             services: services
                 .into_iter()
-                .map(service)
+                .map(|row| service(row, &health))
                 .collect::<StoreResult<_>>()?,
             registration_signature: parse(what, &row.registration_signature)?,
             registration_key_text: Some(row.registration_key_text),
@@ -224,16 +225,18 @@ impl TryFrom<NodeRow> for Node {
 }
 
 fn service(
-    ServiceRow(kind, port, public_key, healthy, last_check): ServiceRow,
+    ServiceRow(kind, port, public_key): ServiceRow,
+    health: &Health,
 ) -> StoreResult<NodeService> {
+    let said = health.get(&kind).copied().flatten();
     Ok(NodeService {
         service_type: kind.clone(),
         kind,
         port,
         public_key: key("service", &public_key)?,
         topology_key: None,
-        healthy: healthy.map(|healthy| healthy != 0),
-        last_check: last_check.map(Timestamp::from_ms),
+        healthy: said.map(|(healthy, _)| healthy != 0),
+        last_check: said.map(|(_, last_check)| Timestamp::from_ms(last_check)),
     })
 }
 

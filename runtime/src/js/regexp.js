@@ -228,7 +228,7 @@ function emptyPlan(re) {
   const indices = [];
   for (let i = BEHIND; i < re.groups; i++) ArrayPrototypePush(indices, NOWHERE);
   // `parts` are texts, and indices in `sources`; `uses` is how often each source is used.
-  return { __proto__: null, cost: 0, fixed: 0, parts: [], sources: [], uses: [], run: [], indices };
+  return { __proto__: null, cost: 0, fixed: 0, parts: [], sources: [], uses: [], run: [], indices, values: [], said: undefined };
 }
 
 function addLiteral(plan, literal) {
@@ -256,21 +256,26 @@ function addSource(plan, source) {
 
 /** What [`expand`] gives, from what it has read; undefined where that would abort on the way, so that it must say where. */
 function expandAgain(plan, text, places, from) {
-  const values = [];
+  const values = plan.values;
   let length = plan.fixed;
   for (let i = 0; i < plan.sources.length; i++) {
     const value = standsFor(plan.sources[i], text, places, from);
     length += value.length * plan.uses[i];
-    ArrayPrototypePush(values, value);
+    if (values[i] !== value) {
+      values[i] = value;
+      plan.said = undefined;
+    }
   }
   if (length > MAX_STRING || $g[0] < plan.cost) return undefined;
   charge(plan.cost);
+  // Many matches are the same.
+  if (plan.said !== undefined) return plan.said;
   const parts = [];
   for (let i = 0; i < plan.parts.length; i++) {
     const part = plan.parts[i];
     ArrayPrototypePush(parts, typeof part === "number" ? values[part] : part);
   }
-  return ArrayPrototypeJoin(parts, "");
+  return plan.said = ArrayPrototypeJoin(parts, "");
 }
 
 function substitute(pattern, text, put) {

@@ -23,7 +23,7 @@ const APPROVALS: usize = 500;
 /// Between two approvals.
 const PAUSE: Duration = Duration::from_millis(10);
 /// Clients that log in side by side: what comes together is committed together.
-const CLIENTS: usize = 64;
+const CLIENTS: usize = 128;
 const LOGGING_IN: Duration = Duration::from_secs(5);
 const RUNS: usize = 3;
 

@@ -139,27 +139,8 @@ function exec(pattern, text) {
   return result;
 }
 
-/** Where a group is in a list of sources: the last of this name counts. */
-function groupNamed(re, name) {
-  for (let i = re.names.length - 1; i >= 0; i--) if (re.names[i][0] === name) return re.names[i][1];
-  return undefined;
-}
-
-/** In place of a group's number: what is before the match, and what is behind it. */
-const BEFORE = -1, BEHIND = -2;
-
-/** What a part of a replacement text stands for: the number of a group, [`BEFORE`] or [`BEHIND`]. */
-function standsFor(source, text, places, from) {
-  if (source === BEFORE) return StringPrototypeSlice(text, 0, places[from]);
-  if (source === BEHIND) return StringPrototypeSlice(text, places[from + 1]);
-  return group(text, places, from, source) ?? "";
-}
-
-/**
- * What a replacement text stands for. It is charged by part, each before it is read; what has been read is kept in
- * `plan`, where there is one.
- */
-function expand(template, re, text, places, from, plan) {
+/** What a replacement text stands for. */
+function expand(template, re, text, places, from, names) {
   // In parts: engines keep a text that grew by single characters as a tree of them.
   const parts = [];
   let length = 0;
@@ -168,31 +149,23 @@ function expand(template, re, text, places, from, plan) {
     if (length > MAX_STRING) abort(STRING);
     ArrayPrototypePush(parts, part);
   };
-  const putSource = (source) => {
-    put(standsFor(source, text, places, from));
-    if (plan !== undefined) addSource(plan, source);
-  };
   for (let i = 0; i < template.length; i++) {
     const c = template[i];
     const next = template[i + 1];
     charge(1);
-    if (plan !== undefined) plan.cost++;
-    let literal = c;
     if (c !== "$" || next === undefined) {
-      // Itself.
+      put(c);
     } else if (next === "$") {
+      put("$");
       i++;
     } else if (next === "&") {
-      literal = undefined;
-      putSource(0);
+      put(group(text, places, from, 0));
       i++;
     } else if (next === "`") {
-      literal = undefined;
-      putSource(BEFORE);
+      put(StringPrototypeSlice(text, 0, places[from]));
       i++;
     } else if (next === "'") {
-      literal = undefined;
-      putSource(BEHIND);
+      put(StringPrototypeSlice(text, places[from + 1]));
       i++;
     } else if (next >= "0" && next <= "9") {
       const second = template[i + 2];
@@ -200,107 +173,41 @@ function expand(template, re, text, places, from, plan) {
       const one = Number(next);
       const index = two >= 1 && two < re.groups ? two : one;
       if (index >= 1 && index < re.groups) {
-        literal = undefined;
-        putSource(index);
+        put(group(text, places, from, index) ?? "");
         i += index === two ? 2 : 1;
+      } else {
+        put(c);
       }
-    } else if (next === "<" && re.names.length > 0) {
+    } else if (next === "<" && names !== undefined) {
       let end = i + 2;
       while (end < template.length && template[end] !== ">") end++;
-      if (end !== template.length) {
-        const index = groupNamed(re, StringPrototypeSlice(template, i + 2, end));
-        literal = index === undefined ? "" : undefined;
-        if (index !== undefined) putSource(index);
+      if (end === template.length) {
+        put(c);
+      } else {
+        put(names[StringPrototypeSlice(template, i + 2, end)] ?? "");
         i = end;
       }
-    }
-    if (literal !== undefined) {
-      put(literal);
-      if (plan !== undefined) addLiteral(plan, literal);
+    } else {
+      put(c);
     }
   }
   return ArrayPrototypeJoin(parts, "");
 }
 
-/** A replacement text, read: for a text with many matches. */
-function emptyPlan(re) {
-  // By source, counted from the least of them.
-  const indices = [];
-  for (let i = BEHIND; i < re.groups; i++) ArrayPrototypePush(indices, NOWHERE);
-  // `parts` are texts, and indices in `sources`; `uses` is how often each source is used.
-  return { __proto__: null, cost: 0, fixed: 0, parts: [], sources: [], uses: [], run: [], indices, values: [], said: undefined };
-}
-
-function addLiteral(plan, literal) {
-  plan.fixed += literal.length;
-  ArrayPrototypePush(plan.run, literal);
-}
-
-function endRun(plan) {
-  if (plan.run.length === 0) return;
-  ArrayPrototypePush(plan.parts, ArrayPrototypeJoin(plan.run, ""));
-  plan.run = [];
-}
-
-function addSource(plan, source) {
-  endRun(plan);
-  let index = plan.indices[source - BEHIND];
-  if (index === NOWHERE) {
-    index = plan.indices[source - BEHIND] = plan.sources.length;
-    ArrayPrototypePush(plan.sources, source);
-    ArrayPrototypePush(plan.uses, 0);
-  }
-  plan.uses[index]++;
-  ArrayPrototypePush(plan.parts, index);
-}
-
-/** What [`expand`] gives, from what it has read; undefined where that would abort on the way, so that it must say where. */
-function expandAgain(plan, text, places, from) {
-  const values = plan.values;
-  let length = plan.fixed;
-  for (let i = 0; i < plan.sources.length; i++) {
-    const value = standsFor(plan.sources[i], text, places, from);
-    length += value.length * plan.uses[i];
-    if (values[i] !== value) {
-      values[i] = value;
-      plan.said = undefined;
-    }
-  }
-  if (length > MAX_STRING || $g[0] < plan.cost) return undefined;
-  charge(plan.cost);
-  // Many matches are the same.
-  if (plan.said !== undefined) return plan.said;
-  const parts = [];
-  for (let i = 0; i < plan.parts.length; i++) {
-    const part = plan.parts[i];
-    ArrayPrototypePush(parts, typeof part === "number" ? values[part] : part);
-  }
-  return plan.said = ArrayPrototypeJoin(parts, "");
-}
-
 function substitute(pattern, text, put) {
   const re = program(pattern);
   const pieces = { text: "", at: 0 };
-  let plan;
   const each = (places, from) => {
+    const names = named(re, text, places, from);
     let instead;
     if (typeof put === "function") {
-      const names = named(re, text, places, from);
       const args = [];
       for (let i = 0; i < re.groups; i++) ArrayPrototypePush(args, group(text, places, from, i));
       ArrayPrototypePush(args, places[from], text);
       if (names !== undefined) ArrayPrototypePush(args, names);
       instead = String(ReflectApply(put, undefined, args));
     } else {
-      if (plan !== undefined) instead = expandAgain(plan, text, places, from);
-      if (instead === undefined) {
-        const read = re.global && plan === undefined ? emptyPlan(re) : undefined;
-        instead = expand(put, re, text, places, from, read);
-        if (read !== undefined) {
-          endRun(read);
-          plan = read;
-        }
-      }
+      instead = expand(put, re, text, places, from, names);
     }
     pieces.text += StringPrototypeSlice(text, pieces.at, places[from]) + instead;
     pieces.at = places[from + 1];

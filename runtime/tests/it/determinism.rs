@@ -150,24 +150,3 @@ async fn results_and_gas_are_those_of_the_file_on_every_run() {
         wrong.join("\n")
     );
 }
-
-#[test]
-fn a_replacement_text_means_and_costs_the_same_at_every_match() {
-    let source = r#"export function contract() { return ['xabyba'.replace(/(?<n>a)|(b)/g, "[$&,$1,$2,$$,$`,$',$<n>,$<z>,$9,$<,$]"), 'aXbX'.replaceAll(/X/g, '$$1$&$&'), 'ab'.replace(/(?:)/gu, "<$'>")]; }
-"#;
-    let ran = Case::new(source).run();
-    assert_eq!(
-        ran.result(),
-        &json!([
-            "x[a,a,,$,x,byba,a,,$9,$<,$][b,,b,$,xa,yba,,,$9,$<,$]y[b,,b,$,xaby,a,,,$9,$<,$][a,a,,$,xabyb,,a,,$9,$<,$]",
-            "a$1XXb$1XX",
-            "<ab>a<b>b<>"
-        ])
-    );
-    assert_eq!(ran.json["gasUsed"], 487);
-    // The limit ends it in the second match, as the first has told what comes.
-    let long = "return 'aa'.replace(/a/g, '$&'.repeat(1000)).length";
-    let gas = |limit: &str| Case::body(long).arguments(&["--gas-limit", limit]).run();
-    assert_eq!(gas("5000").result(), 2_000_u64);
-    assert_eq!(gas("1800").error(), "out-of-gas");
-}

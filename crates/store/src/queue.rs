@@ -134,8 +134,6 @@ pub struct Take {
     pub most: usize,
     /// Entries that another producer took so long ago and did not acknowledge are taken over.
     pub idle: Duration,
-    /// Of what this producer took itself only what follows on this place: the rest is in its hands. `None` for all of it.
-    pub after: Option<StreamId>,
 }
 
 /// How the queue is.

@@ -1,25 +1,20 @@
 //! The loop that seals blocks: at once when the first transaction waits, then at most one every interval.
-//! Under load, with a queue that has a server of its own, the next block's entries are taken while one is committed, and
-//! those of the one before are acknowledged while it is built.
-
-mod error;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tana_client::LedgerClient;
+use tana_client::{ClientError, LedgerClient};
 use tana_kit::{Backoff, Clock, Shutdown};
 use tana_protocol::api::ledger::{BuildRequest, Built, WhenEmpty};
 use tana_protocol::block::BlockText;
 use tana_protocol::{Code, ServiceToken, Timestamp, TransactionId};
 use tana_store::StoreError;
-use tana_store::queue::{Burial, Consumer, QueueEntry, StreamId, Take};
+use tana_store::queue::{Burial, Consumer, QueueEntry, Take};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::{Consensus, Queue};
 use crate::queue::chain_of;
-use error::{SealError, refused};
 
 /// The queue is looked at this often even when nothing wakes us: an event may be lost, an entry may lie abandoned.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -45,13 +40,24 @@ pub(super) struct Sealer {
     pub(super) token: Box<dyn Fn(Timestamp) -> ServiceToken + Send + Sync>,
 }
 
-/// What the sealer has in its hands between two blocks. Where it drops it, it is taken again.
-#[derive(Default)]
-struct Hand {
-    /// A block full of entries that were taken while the block before was committed.
-    next: Vec<QueueEntry>,
-    /// What is in a block and not acknowledged. Nothing where nothing comes next.
-    done: Vec<TransactionId>,
+/// Why a block was not sealed. All of it is tried again: the entries stay taken until they are acknowledged.
+#[derive(Debug, thiserror::Error)]
+enum SealError {
+    #[error(transparent)]
+    Queue(#[from] StoreError),
+    /// The ledger will never make a block of what it was asked to.
+    #[error("the ledger does not make a block of {count} transactions")]
+    Unbuildable {
+        count: usize,
+        /// Of the first of them.
+        first: Option<TransactionId>,
+        #[source]
+        source: ClientError,
+    },
+    #[error(transparent)]
+    Ledger(#[from] ClientError),
+    #[error("the validators did not agree on the block")]
+    Consensus(#[source] anyhow::Error),
 }
 
 /// What came of looking at the queue.
@@ -72,11 +78,10 @@ impl Sealer {
             .checked_sub(self.interval)
             .unwrap_or_else(Instant::now);
         let mut most = self.most;
-        let mut hand = Hand::default();
         while !self.shutdown.has_begun() {
             // Counted from when a block was begun: what one takes to be made is part of the interval.
             let begun = Instant::now();
-            match self.seal(most, &mut hand).await {
+            match self.seal(most).await {
                 Ok(Sealed::Block) => {
                     (last, most) = (begun, self.most);
                     backoff.reset();
@@ -129,8 +134,7 @@ impl Sealer {
         }
         if empty.is_some_and(|empty| Instant::now() >= empty) {
             *last = Instant::now();
-            let empty = self.build_and_commit(&[], WhenEmpty::Build, &[], None);
-            if let Err(error) = empty.await {
+            if let Err(error) = self.build_and_commit(&[], WhenEmpty::Build).await {
                 tracing::debug!("no empty block was sealed: {}", chain_of(&error));
             }
         }
@@ -145,36 +149,20 @@ impl Sealer {
         }
     }
 
-    /// Takes entries: all that this sealer has not acknowledged, or only what follows on a place, and what is new.
-    async fn take(
-        &self,
-        most: usize,
-        after: Option<StreamId>,
-    ) -> Result<Vec<QueueEntry>, StoreError> {
+    async fn seal(&self, most: usize) -> Result<Sealed, SealError> {
         let take = Take {
             most,
             idle: ABANDONED,
-            after,
         };
-        let now = self.clock.now();
-        self.queue.take(&self.consumer, take, now).await
-    }
-
-    async fn seal(&self, most: usize, hand: &mut Hand) -> Result<Sealed, SealError> {
-        let Hand { next, done } = std::mem::take(hand);
-        let entries = match next.is_empty() {
-            true => self.take(most, None).await?,
-            false => next,
-        };
+        let entries = self
+            .queue
+            .take(&self.consumer, take, self.clock.now())
+            .await?;
         if entries.is_empty() {
             return Ok(Sealed::Nothing);
         }
-        let is_full = entries.len() >= most;
-        let sent = within(&entries);
-        // Where the queue has a server of its own. Who writes to the embedded one waits for the others who do.
-        let ahead = (is_full && self.queue.is_shared()).then_some(most);
         match self
-            .build_and_commit(sent, WhenEmpty::Skip, &done, ahead)
+            .build_and_commit(within(&entries), WhenEmpty::Skip)
             .await
         {
             Err(SealError::Unbuildable {
@@ -188,19 +176,20 @@ impl Sealer {
                 let dead = Burial { id, code, reason };
                 self.queue.bury(&[dead], self.clock.now()).await?;
             }
-            made => *hand = made?,
+            done => done?,
         }
-        Ok(if is_full { Sealed::Full } else { Sealed::Block })
+        Ok(if entries.len() >= most {
+            Sealed::Full
+        } else {
+            Sealed::Block
+        })
     }
 
-    /// Seals a block of these entries. Meanwhile acknowledges what is done, and takes as many as come next, `ahead`.
     async fn build_and_commit(
         &self,
         entries: &[QueueEntry],
         when_empty: WhenEmpty,
-        done: &[TransactionId],
-        ahead: Option<usize>,
-    ) -> Result<Hand, SealError> {
+    ) -> Result<(), SealError> {
         let request = BuildRequest {
             transactions: entries
                 .iter()
@@ -209,17 +198,15 @@ impl Sealer {
             when_empty,
         };
         let token = (self.token)(self.clock.now());
-        let (built, acknowledged) = tokio::join!(
-            self.ledger.build_block::<BlockText>(&request, &token),
-            self.acknowledge(done)
-        );
         let Built {
             block,
             known,
             rejected,
-        } = built.map_err(|source| refused(entries, source))?;
-        acknowledged?;
-        let apart = known.len() + rejected.len();
+        } = self
+            .ledger
+            .build_block::<BlockText>(&request, &token)
+            .await
+            .map_err(|source| refused(entries, source))?;
         if !rejected.is_empty() {
             tracing::warn!(
                 "{} queued transactions can be in no block; they are dead letters now",
@@ -235,60 +222,39 @@ impl Sealer {
                 .collect();
             self.queue.bury(&dead, self.clock.now()).await?;
         }
-        self.acknowledge(&known).await?;
-        let Some(block) = block else {
-            return Ok(Hand::default());
-        };
+        if !known.is_empty() {
+            self.queue.ack(&known).await?;
+        }
+        let Some(block) = block else { return Ok(()) };
         let agreed = (self.consensus.agree(&block).await).map_err(SealError::Consensus)?;
         let started = Instant::now();
-        // Where the block leaves something out, that comes before whatever follows.
-        let ahead = ahead.filter(|_| block.transactions().len() + apart == entries.len());
-        let last = entries.last().map(|entry| entry.stream_id);
-        let (committed, next) = tokio::join!(
-            self.ledger.commit_block(agreed, &token),
-            self.take_ahead(ahead, last)
-        );
-        committed?;
+        self.ledger.commit_block(agreed, &token).await?;
         tracing::info!(
             "block {} sealed: {} transactions, committed in {} ms",
             block.height(),
             block.transactions().len(),
             started.elapsed().as_millis()
         );
-        if next.is_empty() {
-            self.acknowledge(block.transactions()).await?;
-            return Ok(Hand::default());
-        }
-        Ok(Hand {
-            next,
-            done: block.transactions().to_vec(),
-        })
+        self.queue.ack(block.transactions()).await?;
+        Ok(())
     }
+}
 
-    async fn acknowledge(&self, done: &[TransactionId]) -> Result<(), StoreError> {
-        if done.is_empty() {
-            return Ok(());
+/// Whether the ledger cannot have meant these entries, or only not now.
+fn refused(entries: &[QueueEntry], source: ClientError) -> SealError {
+    let for_ever = match &source {
+        ClientError::TooLarge { .. } => true,
+        ClientError::Problem(problem) => matches!(problem.status, 400 | 413),
+        _ => false,
+    };
+    if for_ever {
+        SealError::Unbuildable {
+            count: entries.len(),
+            first: entries.first().map(|entry| entry.id),
+            source,
         }
-        self.queue.ack(done).await
-    }
-
-    /// What follows on a place, where it fills a block. Fewer wait for what comes until the next block; what cannot be
-    /// taken now is taken then.
-    async fn take_ahead(&self, most: Option<usize>, last: Option<StreamId>) -> Vec<QueueEntry> {
-        let Some(most) = most else {
-            return Vec::new();
-        };
-        let taken = self.take(most, last).await;
-        taken.map_or_else(
-            |_| Vec::new(),
-            |taken| {
-                if taken.len() < most {
-                    Vec::new()
-                } else {
-                    taken
-                }
-            },
-        )
+    } else {
+        SealError::Ledger(source)
     }
 }
 

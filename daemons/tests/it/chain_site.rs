@@ -162,7 +162,6 @@ impl Chain {
         let take = Take {
             most: 1000,
             idle: Duration::from_secs(10),
-            after: None,
         };
         self.queue()
             .await

@@ -327,7 +327,6 @@ async fn seal_on_both(one: &Chain, two: &Chain, queue: &RedisQueue) -> Block {
     let take = Take {
         most: 1000,
         idle: Duration::from_secs(10),
-        after: None,
     };
     let taken = queue.take(&Consumer::new("both"), take, now()).await;
     let taken = taken.unwrap().into_iter();

@@ -49,7 +49,6 @@ fn ids(entries: &[QueueEntry]) -> Vec<TransactionId> {
 const ALL: Take = Take {
     most: 100,
     idle: Duration::from_secs(5),
-    after: None,
 };
 
 /// Runs all of it.
@@ -65,7 +64,6 @@ pub async fn check<Q: TxQueue>(queue: &Q) -> StoreResult<()> {
     acknowledged_entries_are_gone(queue).await?;
     dead_letters_are_kept(queue).await?;
     two_consumers_never_share_an_entry(queue).await?;
-    what_is_in_hand_is_not_taken_again(queue).await?;
     the_clock_may_go_backwards(queue).await
 }
 
@@ -235,7 +233,6 @@ async fn two_consumers_never_share_an_entry<Q: TxQueue>(queue: &Q) -> StoreResul
         Take {
             most: 10,
             idle: Duration::from_millis(50),
-            after: None,
         },
     )
     .await?;
@@ -249,32 +246,6 @@ async fn two_consumers_never_share_an_entry<Q: TxQueue>(queue: &Q) -> StoreResul
     assert_eq!(rest.len(), 60 - 10 - 5 - 10);
     assert!(rest.is_sorted_by_key(|entry| entry.stream_id));
     queue.ack(&ids(&rest)).await?;
-    assert_eq!(queue.stats().await?.length, 0);
-    Ok(())
-}
-
-async fn what_is_in_hand_is_not_taken_again<Q: TxQueue>(queue: &Q) -> StoreResult<()> {
-    let (a, b) = (Consumer::new("a"), Consumer::new("b"));
-    queue.push(&batch(200..230), at(50)).await?;
-    let ten = Take { most: 10, ..ALL };
-    let first = queue.take(&a, ten, at(51)).await?;
-    let others = queue.take(&b, ten, at(52)).await?;
-    let after = |entries: &[QueueEntry]| Take {
-        after: entries.last().map(|entry| entry.stream_id),
-        ..ten
-    };
-    let second = queue.take(&a, after(&first), at(53)).await?;
-    assert_eq!(nonces(&second), (220..230).collect::<Vec<_>>());
-    // What was taken after the place and is not in hand after all comes again.
-    let half = after(&first[..5]);
-    let again = queue.take(&a, half, at(54)).await?;
-    assert_eq!(ids(&again), ids(&[&first[5..], &second[..5]].concat()));
-    assert!(queue.take(&a, after(&second), at(55)).await?.is_empty());
-    // Nothing of it is lost to who asks for all.
-    let all = queue.take(&a, ALL, at(56)).await?;
-    assert_eq!(ids(&all), ids(&[first, second].concat()));
-    queue.ack(&ids(&all)).await?;
-    queue.ack(&ids(&others)).await?;
     assert_eq!(queue.stats().await?.length, 0);
     Ok(())
 }

@@ -130,10 +130,7 @@ impl RedisQueue {
         taken: &mut BTreeMap<StreamId, QueueEntry>,
     ) -> StoreResult<()> {
         const DOING: &str = "taking transactions off the queue";
-        let after = take
-            .after
-            .map_or_else(|| "0".to_owned(), |it| it.to_string());
-        let answer = self.group_read(consumer, take.most, &after).await?;
+        let answer = self.group_read(consumer, take.most, "0").await?;
         taken.extend(self.adopted(raw_entries(DOING, answer)?).await?);
         Ok(())
     }

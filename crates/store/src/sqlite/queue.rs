@@ -86,7 +86,7 @@ impl SqliteQueue {
             "UPDATE tx_queue SET consumer = ?1, taken_at = ?2 WHERE seq IN (\
                SELECT seq FROM (\
                  SELECT * FROM (SELECT 0 AS turn, seq FROM tx_queue INDEXED BY tx_queue_taken \
-                   WHERE consumer = ?1 AND seq > ?5 ORDER BY seq LIMIT ?4) \
+                   WHERE consumer = ?1 ORDER BY seq LIMIT ?4) \
                  UNION ALL SELECT * FROM (SELECT 1 AS turn, seq FROM tx_queue INDEXED BY tx_queue_taken \
                    WHERE consumer IS NOT NULL AND consumer <> ?1 AND taken_at <= ?3 ORDER BY seq LIMIT ?4) \
                  UNION ALL SELECT * FROM (SELECT 2 AS turn, seq FROM tx_queue \
@@ -98,7 +98,6 @@ impl SqliteQueue {
         .bind(integer(now.ms()))
         .bind(integer(idle_since))
         .bind(integer(take.most as u64))
-        .bind(take.after.map_or(-1, |after| integer(after.seq)))
         .fetch_all(&mut *change)
         .await
         .map_err(failed(DOING))?;

@@ -31,7 +31,6 @@ pub(super) async fn scratch() -> String {
 const TAKE: Take = Take {
     most: 10,
     idle: Duration::from_secs(60),
-    after: None,
 };
 
 fn now() -> Timestamp {

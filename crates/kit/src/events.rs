@@ -38,7 +38,8 @@ const TOGETHER: usize = 256;
 /// Between two comments on a stream on which nothing happens.
 pub const COMMENT_EVERY: Duration = Duration::from_secs(15);
 
-/// What of [`REPLAY_BYTES`] is held against an event whose text is not there yet: its share.
+/// What of [`REPLAY_BYTES`] is held against an event whose text is not there yet: its share. It may be
+/// some times as long; the number of events is the bound then.
 const LATER_BYTES: usize = REPLAY_BYTES / REPLAY;
 
 /// One published event.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use tana_kit::{EventHub, Shutdown, Tasks};
-use tana_protocol::api::mesh::event;
+use tana_protocol::api::mesh::{Node, event};
 use tana_store::StoreResult;
 use tana_store::mesh::{Beat, BeatTaken, MeshStore};
 use tokio::sync::{mpsc, oneshot};
@@ -35,8 +35,12 @@ impl Beats {
     ) -> Self {
         let (sender, receiver) = mpsc::channel(WAITING);
         let shutdown = tasks.shutdown().clone();
-        let follower = Follower { registry, hub };
-        tasks.spawn("heartbeats", write(store, follower, receiver, shutdown));
+        let follower = Follower {
+            store,
+            registry,
+            hub,
+        };
+        tasks.spawn("heartbeats", write(follower, receiver, shutdown));
         Self(sender)
     }
 
@@ -50,12 +54,7 @@ impl Beats {
     }
 }
 
-async fn write(
-    store: Arc<dyn MeshStore>,
-    follower: Follower,
-    mut receiver: mpsc::Receiver<Waiting>,
-    shutdown: Shutdown,
-) {
+async fn write(follower: Follower, mut receiver: mpsc::Receiver<Waiting>, shutdown: Shutdown) {
     let mut waiting = Vec::with_capacity(TOGETHER);
     loop {
         tokio::select! {
@@ -71,9 +70,9 @@ async fn write(
             .map(|waiting| (waiting.beat, waiting.reply))
             .unzip();
         let writing = follower.registry.writing().await;
-        match store.beats(&beats).await {
+        match follower.store.beats(&beats).await {
             Ok(taken) => {
-                follower.follow(&beats, &taken);
+                follower.follow(&beats, &taken).await;
                 drop(writing);
                 for (reply, taken) in replies.into_iter().zip(taken) {
                     // Who no longer waits has gone; the heartbeat is taken all the same.
@@ -84,9 +83,9 @@ async fn write(
             Err(_) => {
                 for (reply, beat) in replies.into_iter().zip(beats) {
                     let beat = [beat];
-                    let alone = store.beats(&beat).await;
+                    let alone = follower.store.beats(&beat).await;
                     if let Ok(taken) = &alone {
-                        follower.follow(&beat, taken);
+                        follower.follow(&beat, taken).await;
                     }
                     let _gone = reply
                         .send(alone.map(|mut taken| taken.pop().unwrap_or(BeatTaken::Unknown)));
@@ -98,23 +97,27 @@ async fn write(
 
 /// What follows the database: the members in memory, and who listens.
 struct Follower {
+    store: Arc<dyn MeshStore>,
     registry: Arc<Registry>,
     hub: EventHub,
 }
 
 impl Follower {
     /// Takes in what was written, and tells it.
-    fn follow(&self, beats: &[Beat], taken: &[BeatTaken]) {
+    async fn follow(&self, beats: &[Beat], taken: &[BeatTaken]) {
         for (beat, taken) in beats.iter().zip(taken) {
             let node = match taken {
-                BeatTaken::Done(absent) => self.registry.heard_of(beat, *absent),
+                BeatTaken::Done(absent) => match self.registry.heard_of(beat, *absent) {
+                    None => self.read(beat).await,
+                    node => node,
+                },
                 BeatTaken::Returned(node) => {
+                    let put = self.registry.put(node);
                     self.hub.publish(event::STATUS, node);
-                    Some(self.registry.put(node))
+                    Some(put)
                 }
                 BeatTaken::Replayed | BeatTaken::NotActive(_) | BeatTaken::Unknown => None,
             };
-            // A node that is active is a member: it is put here before anything else is written.
             let Some(node) = node else { continue };
             if let Some(peers) = &beat.peers {
                 self.registry
@@ -122,6 +125,12 @@ impl Follower {
             }
             self.hub.publish_shared(event::HEARTBEAT, node);
         }
+    }
+
+    /// Memory has stayed behind: something was committed, and the commit was not answered.
+    async fn read(&self, beat: &Beat) -> Option<Arc<Node>> {
+        let read = self.store.node(&beat.node_id, beat.received_at).await;
+        read.ok()?.map(|node| self.registry.put(&node))
     }
 }
 
@@ -131,7 +140,7 @@ mod tests {
     use futures::{FutureExt as _, StreamExt as _};
     use tana_client::{MeshClient, now};
     use tana_protocol::SecretKey;
-    use tana_protocol::api::mesh::Register;
+    use tana_protocol::api::mesh::{NodeStatus, Register};
     use tana_protocol::message::{self, Decision};
     use tana_store::mesh::NodeDecision;
     use tana_store::sqlite::SqliteMesh;
@@ -166,6 +175,34 @@ mod tests {
         };
         store.decide(&decision, &|_| true).await.unwrap();
         (store, key)
+    }
+
+    #[tokio::test]
+    async fn a_heartbeat_heals_what_memory_has_missed() {
+        let directory = tempfile::tempdir().unwrap();
+        let (store, key) = store(&directory.path().join("mesh.db")).await;
+        let node = store.node(&"node-1".parse().unwrap(), now()).await;
+        let node = node.unwrap().unwrap();
+        let offline = Node {
+            status: NodeStatus::Offline,
+            ..node.clone()
+        };
+        let store = Arc::new(store);
+        for known in [vec![offline], Vec::new()] {
+            let tasks = Tasks::new(Shutdown::new());
+            let hub = EventHub::new(tasks.shutdown());
+            let registry = Arc::new(Registry::of(known, Vec::new()));
+            let beats = Beats::start(store.clone(), registry.clone(), hub, &tasks);
+            let request = MeshClient::sign_heartbeat(&node.id, &key);
+            let beat = rules::heartbeat(request, &node, now()).unwrap();
+            let taken = beats.take(beat).await;
+            assert!(matches!(taken, Ok(BeatTaken::Done(_))), "{taken:?}");
+            let topology: serde_json::Value = serde_json::from_str(&registry.topology()).unwrap();
+            assert_eq!(topology["nodes"][0]["status"], "active");
+            tasks.shutdown().begin();
+            // What is signed in the same millisecond is the same heartbeat.
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        }
     }
 
     #[tokio::test]

@@ -126,10 +126,11 @@ impl Registry {
         node
     }
 
-    /// Takes in a heartbeat of a member that was active, and answers how it stands now.
+    /// Takes in a heartbeat of a member that is active here too, and answers how it stands now.
     pub(super) fn heard_of(&self, beat: &Beat, absent: Absent) -> Option<Arc<Node>> {
         let mut inner = self.lock();
-        let member = inner.members.get_mut(&beat.node_id)?;
+        let member = inner.members.get_mut(&beat.node_id);
+        let member = member.filter(|member| member.node.status == NodeStatus::Active)?;
         beat.apply(Arc::make_mut(&mut member.node), absent);
         member.text = OnceCell::new();
         Some(member.node.clone())

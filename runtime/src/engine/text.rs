@@ -40,6 +40,9 @@ pub(super) fn move_to_huge_pages() -> io::Result<()> {
             PROT_READ | PROT_EXEC,
         ))?;
     }
+    // The kernel takes the code away before it counts what takes its place: where it has no room for as much again, that is
+    // to be known before.
+    drop(Area::anonymous(code.len())?);
     copy.take_the_place_of(&code)
 }
 

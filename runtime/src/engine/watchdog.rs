@@ -119,9 +119,11 @@ impl Watch {
             done: AtomicBool::new(false),
             waiting: AtomicWaker::new(),
         });
+        // Whatever fails from here on, its end takes away what the signal finds.
+        let watch = Self { watched, watcher };
         match watcher {
             Watcher::Thread => {
-                let seen = Arc::clone(&watched);
+                let seen = Arc::clone(&watch.watched);
                 std::thread::Builder::new()
                     .stack_size(STACK_BYTES)
                     .spawn(move || {
@@ -137,11 +139,11 @@ impl Watch {
                     })?;
             }
             Watcher::Signal => {
-                WATCHED.store(Arc::as_ptr(&watched).cast_mut(), Ordering::SeqCst);
+                WATCHED.store(Arc::as_ptr(&watch.watched).cast_mut(), Ordering::SeqCst);
                 ring_every(TICK)?;
             }
         }
-        Ok(Self { watched, watcher })
+        Ok(watch)
     }
 
     /// Whether it ended the execution.
